@@ -1,0 +1,3 @@
+//! Rozen: continuous, encrypted, deduplicated backup. docs/architecture.md shows the rooms and how data goes.
+
+pub mod model;

@@ -1,0 +1,18 @@
+//! The nouns of the program: ids, byte-exact paths, times, file entries, problems.
+//!
+//! What must hold: every id is a newtype that prints and parses as lower-case hex, no bare byte array crosses a
+//! room; a path is bytes, never a `String`; an [`Entry`] encodes to the same bytes whenever it is equal.
+//!
+//! Not here: anything that touches a disk, a clock or a network; the layout of objects (room `format`).
+
+mod entry;
+mod id;
+mod path;
+mod problem;
+mod time;
+
+pub use entry::{ChunkRef, Content, Entry, EntryFlags, EntryKind, Extent, Xattr};
+pub use id::{ChunkId, FileId, IdError, MachineId, ObjectHash, RepoId, Seq, SlotId};
+pub use path::{PathError, RelPath};
+pub use problem::{Problem, ProblemCode};
+pub use time::Timestamp;

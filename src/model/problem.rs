@@ -1,0 +1,71 @@
+//! What went wrong with one thing while the rest went on: shown to people, counted in manifests.
+
+use serde::{Deserialize, Serialize};
+
+/// Stable codes: scripts may match on them. The text of a problem may change, its code not.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// A file or directory could not be read (permission, I/O error).
+    Unreadable,
+    /// A file kept changing while it was read; stored as it was read, marked `fuzzy`.
+    ChangedWhileRead,
+    /// A nested subvolume or mount is not part of the snapshot.
+    NotCovered,
+    /// The root is missing, unmounted or another filesystem than before.
+    RootUnavailable,
+    /// The watcher does not see all directories (limit, unsupported filesystem).
+    WatchIncomplete,
+    /// No freeze was possible; files were read live.
+    NotFrozen,
+    /// Some metadata could not be read or restored.
+    Metadata,
+    /// An object of the repository is damaged or missing.
+    Damaged,
+    /// The target could not be reached or refused to store.
+    Target,
+    /// A run failed.
+    RunFailed,
+    /// Leftovers of an earlier run could not be removed.
+    Leftover,
+}
+
+impl ProblemCode {
+    pub fn as_str(self) -> &'static str {
+        use ProblemCode::*;
+        match self {
+            Unreadable => "unreadable",
+            ChangedWhileRead => "changed_while_read",
+            NotCovered => "not_covered",
+            RootUnavailable => "root_unavailable",
+            WatchIncomplete => "watch_incomplete",
+            NotFrozen => "not_frozen",
+            Metadata => "metadata",
+            Damaged => "damaged",
+            Target => "target",
+            RunFailed => "run_failed",
+            Leftover => "leftover",
+        }
+    }
+}
+
+/// One problem: what, where, and what a person can do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Problem {
+    pub code: ProblemCode,
+    /// For people: not UTF-8 bytes are shown replaced. `path_b64` carries the exact bytes then.
+    pub path: String,
+    pub message: String,
+    pub remedy: String,
+}
+
+impl Problem {
+    pub fn new(code: ProblemCode, path: &[u8], message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            code,
+            path: String::from_utf8_lossy(path).into_owned(),
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
