@@ -1,3 +1,4 @@
 //! Rozen: continuous, encrypted, deduplicated backup. docs/architecture.md shows the rooms and how data goes.
 
+pub mod config;
 pub mod model;

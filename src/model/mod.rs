@@ -5,14 +5,18 @@
 //!
 //! Not here: anything that touches a disk, a clock or a network; the layout of objects (room `format`).
 
+mod base64;
 mod entry;
 mod id;
 mod path;
 mod problem;
+mod root_id;
 mod time;
 
+pub use base64::{base64_decode, base64_encode};
 pub use entry::{ChunkRef, Content, Entry, EntryFlags, EntryKind, Extent, Xattr};
 pub use id::{ChunkId, FileId, IdError, MachineId, ObjectHash, RepoId, Seq, SlotId};
 pub use path::{PathError, RelPath};
 pub use problem::{Problem, ProblemCode};
+pub use root_id::{RootId, RootIdError};
 pub use time::Timestamp;

@@ -93,8 +93,7 @@ impl RelPath {
     /// Is it `ancestor` or below it?
     pub fn is_within(&self, ancestor: &RelPath) -> bool {
         ancestor.is_root()
-            || self.0.starts_with(&ancestor.0)
-                && (self.0.len() == ancestor.0.len() || self.0[ancestor.0.len()] == b'/')
+            || self.0.starts_with(&ancestor.0) && (self.0.len() == ancestor.0.len() || self.0[ancestor.0.len()] == b'/')
     }
 
     pub fn as_path(&self) -> &Path {

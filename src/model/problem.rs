@@ -55,6 +55,9 @@ pub struct Problem {
     pub code: ProblemCode,
     /// For people: not UTF-8 bytes are shown replaced. `path_b64` carries the exact bytes then.
     pub path: String,
+    /// Base64 of the exact bytes, only where `path` could not hold them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_b64: Option<String>,
     pub message: String,
     pub remedy: String,
 }
@@ -64,6 +67,7 @@ impl Problem {
         Self {
             code,
             path: String::from_utf8_lossy(path).into_owned(),
+            path_b64: std::str::from_utf8(path).is_err().then(|| super::base64_encode(path)),
             message: message.into(),
             remedy: remedy.into(),
         }
