@@ -1,0 +1,14 @@
+//! Time as a seam: every other room gets its time from here, so that tests decide what time it is.
+//!
+//! Two clocks with different promises. *Wall* time ([`crate::model::Timestamp`]) may jump in both directions: it is for
+//! people and for comparison with times of files. *Monotonic* time only grows, also while the machine sleeps: it is
+//! for delays. Neither survives the process; what must survive is stored as wall time.
+//!
+//! Not here: timers of the control socket (tokio), time zones and printing.
+
+mod handle;
+mod manual;
+mod system;
+
+pub use handle::{Clock, Monotonic};
+pub use manual::ManualClock;

@@ -1,0 +1,14 @@
+//! The list of all fault points, in the order in which a backup meets them.
+
+/// Name and what is true when the process dies there.
+pub const POINTS: &[(&str, &str)] = &[
+    ("journal.before-commit", "a transaction is complete but not committed: nothing of it may be seen later"),
+    ("journal.after-commit", "a transaction is committed: all of it must be seen later"),
+    ("store.temp-created", "a temporary file exists in the target, empty"),
+    ("store.temp-half", "a temporary file exists in the target with a part of its bytes"),
+    ("store.temp-synced", "the temporary file is complete and fsynced, the object's name does not exist"),
+    ("store.linked", "the object has its name; the directory is not fsynced, the temporary name still exists"),
+    ("store.placed", "the object is durable; a temporary name may still exist"),
+    ("upload.stored", "the target holds the object, the journal does not know it yet"),
+    ("upload.recorded", "the journal knows that the object is durable, the spool file still exists"),
+];

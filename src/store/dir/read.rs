@@ -1,0 +1,177 @@
+//! Reading objects and listing them.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
+
+use super::root::{DIR_FLAGS, DirStore};
+use crate::store::{Listed, ObjectName, StoreError, Verb};
+
+/// Descriptors of the objects read last. A restore reads many ranges of few packs; objects never change.
+#[derive(Default)]
+pub(super) struct OpenObjects {
+    /// The one used last stands at the end.
+    recent: Mutex<Vec<(ObjectName, Arc<OpenObject>)>>,
+}
+
+struct OpenObject {
+    file: File,
+    size: u64,
+}
+
+const MAX_OPEN_OBJECTS: usize = 32;
+
+impl OpenObjects {
+    pub(super) fn forget(&self, name: &ObjectName) {
+        self.recent().retain(|(known, _)| known != name);
+    }
+
+    fn find(&self, name: &ObjectName) -> Option<Arc<OpenObject>> {
+        let mut recent = self.recent();
+        let at = recent.iter().position(|(known, _)| known == name)?;
+        let found = recent.remove(at);
+        let object = found.1.clone();
+        recent.push(found);
+        Some(object)
+    }
+
+    fn keep(&self, name: &ObjectName, object: Arc<OpenObject>) {
+        let mut recent = self.recent();
+        if recent.len() >= MAX_OPEN_OBJECTS {
+            recent.remove(0);
+        }
+        recent.push((name.clone(), object));
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Vec<(ObjectName, Arc<OpenObject>)>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn whole(store: &DirStore, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError> {
+    let OpenObject { mut file, size } = open(store, Verb::Get, name)?;
+    if size > limit {
+        return Err(StoreError::TooLarge { name: name.clone(), size, limit });
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    file.read_to_end(&mut bytes).map_err(|error| StoreError::io(Verb::Get, name, error))?;
+    Ok(bytes)
+}
+
+pub(super) fn range(
+    store: &DirStore,
+    open_objects: &OpenObjects,
+    name: &ObjectName,
+    offset: u64,
+    len: u64,
+) -> Result<Vec<u8>, StoreError> {
+    let object = match open_objects.find(name) {
+        Some(object) => object,
+        None => {
+            let object = Arc::new(open(store, Verb::GetRange, name)?);
+            open_objects.keep(name, object.clone());
+            object
+        }
+    };
+    let size = object.size;
+    if offset.checked_add(len).is_none_or(|end| end > size) {
+        return Err(StoreError::OutOfRange { name: name.clone(), offset, len, size });
+    }
+    let mut bytes = vec![0; len as usize];
+    object.file.read_exact_at(&mut bytes, offset).map_err(|error| StoreError::io(Verb::GetRange, name, error))?;
+    Ok(bytes)
+}
+
+fn open(store: &DirStore, verb: Verb, name: &ObjectName) -> Result<OpenObject, StoreError> {
+    // a FIFO that somebody put into the repository must not block us
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match openat(store.root(), name.as_str(), flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(Errno::NOENT) => return Err(store.missing(verb, name)),
+        Err(errno) => return Err(StoreError::io(verb, name, errno)),
+    };
+    let meta = file.metadata().map_err(|error| StoreError::io(verb, name, error))?;
+    if !meta.is_file() {
+        return Err(StoreError::io(verb, name, Errno::ISDIR));
+    }
+    Ok(OpenObject { file, size: meta.len() })
+}
+
+pub(super) fn list(store: &DirStore, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+    let mut found = Vec::new();
+    let root = openat(store.root(), ".", DIR_FLAGS, Mode::empty());
+    let root = root.map_err(|errno| StoreError::io(Verb::List, store.place().display(), errno))?;
+    Walk { prefix, found: &mut found }.directory(root, "")?;
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+struct Walk<'a> {
+    prefix: &'a str,
+    found: &'a mut Vec<Listed>,
+}
+
+impl Walk<'_> {
+    /// `path` of the directory ends with a slash, or is empty.
+    fn directory(&mut self, fd: OwnedFd, path: &str) -> Result<(), StoreError> {
+        let failed = |errno: Errno| StoreError::io(Verb::List, format_args!("objects in {path:?}"), errno);
+        for entry in Dir::read_from(&fd).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            // what cannot be the name of an object is none: lost+found, .DS_Store, our own tmp/
+            let Ok(name) = entry.file_name().to_str().map(|leaf| ObjectName::parse(&format!("{path}{leaf}"))) else {
+                continue;
+            };
+            let Ok(name) = name else { continue };
+            self.entry(&fd, name, entry.file_type())?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, dir: &OwnedFd, name: ObjectName, file_type: FileType) -> Result<(), StoreError> {
+        let below = format!("{name}/");
+        let may_hold = below.starts_with(self.prefix) || self.prefix.starts_with(&below);
+        let matches = name.as_str().starts_with(self.prefix);
+        match file_type {
+            FileType::Directory if may_hold => self.subdirectory(dir, &name, &below),
+            FileType::RegularFile if matches => self.object(dir, name),
+            // a link, or a filesystem that does not tell: look
+            FileType::Symlink | FileType::Unknown if may_hold || matches => self.look(dir, name, &below),
+            _ => Ok(()),
+        }
+    }
+
+    fn subdirectory(&mut self, dir: &OwnedFd, name: &ObjectName, below: &str) -> Result<(), StoreError> {
+        match openat(dir, name.leaf(), DIR_FLAGS, Mode::empty()) {
+            Ok(fd) => self.directory(fd, below),
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(StoreError::io(Verb::List, name, errno)),
+        }
+    }
+
+    fn object(&mut self, dir: &impl AsFd, name: ObjectName) -> Result<(), StoreError> {
+        match statat(dir, name.leaf(), AtFlags::empty()) {
+            Ok(stat) => self.found.push(Listed { name, size: stat.st_size.cast_unsigned() }),
+            // deleted since the directory was read
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(StoreError::io(Verb::List, name, errno)),
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, dir: &OwnedFd, name: ObjectName, below: &str) -> Result<(), StoreError> {
+        let stat = statat(dir, name.leaf(), AtFlags::empty());
+        let stat = stat.map_err(|errno| StoreError::io(Verb::List, &name, errno))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory if below.starts_with(self.prefix) || self.prefix.starts_with(below) => {
+                self.subdirectory(dir, &name, below)
+            }
+            FileType::RegularFile if name.as_str().starts_with(self.prefix) => self.object(dir, name),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What can go wrong with a target, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use super::{NameError, ObjectName};
+
+/// One of the verbs of a [`super::Store`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Verb {
+    Open,
+    Put,
+    Get,
+    GetRange,
+    Head,
+    List,
+    Delete,
+}
+
+impl Verb {
+    /// The verbs that act on objects.
+    pub const ALL: [Verb; 6] = [Verb::Put, Verb::Get, Verb::GetRange, Verb::Head, Verb::List, Verb::Delete];
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verb::Open => "open",
+            Verb::Put => "store",
+            Verb::Get => "read",
+            Verb::GetRange => "read a part of",
+            Verb::Head => "look for",
+            Verb::List => "list",
+            Verb::Delete => "delete",
+        })
+    }
+}
+
+/// A verb that did not succeed. Errors of reading what is backed up never come from here.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the target holds no object {name}")]
+    NotFound { name: ObjectName },
+    #[error("the target already holds {name} with {present} bytes, not the {offered} bytes to be stored")]
+    Conflict { name: ObjectName, present: u64, offered: u64 },
+    #[error("{name} has {size} bytes, more than the {limit} that it may have")]
+    TooLarge { name: ObjectName, size: u64, limit: u64 },
+    #[error("{name} has {size} bytes: {len} bytes at {offset} are not all there")]
+    OutOfRange { name: ObjectName, offset: u64, len: u64, size: u64 },
+    #[error("cannot {verb} {what} in the target")]
+    Io { verb: Verb, what: String, source: io::Error },
+    #[error("the target {place} is not there")]
+    TargetGone { place: PathBuf },
+    #[error("the target {place} is not a directory")]
+    NotADirectory { place: PathBuf },
+    #[error("the filesystem of the target {place} can neither link nor rename without replacing")]
+    NoExclusiveCreate { place: PathBuf, source: io::Error },
+    /// The local file to be stored, not the target.
+    #[error("cannot read the spooled file {path}")]
+    Spool { path: PathBuf, source: io::Error },
+    #[error("{url:?} is no target: {reason}")]
+    BadUrl { url: String, reason: &'static str },
+    #[error("targets of the kind {scheme}:// are not supported yet")]
+    NotYetSupported { scheme: String },
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// What a caller does about an error: total, so that no error is left without an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Disposition {
+    /// May go away by itself: try again later.
+    Retry,
+    /// The object is not there; nothing is wrong with the target.
+    NotFound,
+    /// No space or quota left: the run stops and waits for a person.
+    Full,
+    /// The target may be read but not written.
+    ReadOnly,
+    /// The target refuses this user.
+    Denied,
+    /// The target will give the same answer again.
+    Permanent,
+    /// The local spool file is at fault, not the target.
+    Spool,
+}
+
+impl StoreError {
+    pub(super) fn io(verb: Verb, what: impl fmt::Display, source: impl Into<io::Error>) -> Self {
+        StoreError::Io { verb, what: what.to_string(), source: source.into() }
+    }
+
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            StoreError::NotFound { .. } => Disposition::NotFound,
+            StoreError::Io { source, .. } => of_io(source),
+            // a disk that is not plugged in, a mount that is not there yet
+            StoreError::TargetGone { .. } => Disposition::Retry,
+            StoreError::Spool { .. } => Disposition::Spool,
+            StoreError::Conflict { .. }
+            | StoreError::TooLarge { .. }
+            | StoreError::OutOfRange { .. }
+            | StoreError::NotADirectory { .. }
+            | StoreError::NoExclusiveCreate { .. }
+            | StoreError::BadUrl { .. }
+            | StoreError::NotYetSupported { .. }
+            | StoreError::Name(_) => Disposition::Permanent,
+        }
+    }
+
+    pub fn is_not_found(&self) -> bool {
+        self.disposition() == Disposition::NotFound
+    }
+
+    /// What a person can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            StoreError::TargetGone { .. } => "Connect or mount the disk that holds the repository; check its path.",
+            StoreError::NotADirectory { .. } => "Give the directory of the repository.",
+            StoreError::NoExclusiveCreate { .. } => "Put the repository on another filesystem (ext4, xfs, btrfs, NFS).",
+            StoreError::BadUrl { .. } => "Give an absolute path, or file:///path.",
+            StoreError::NotYetSupported { .. } => "Use a directory as target for now: a path, or file:///path.",
+            StoreError::Conflict { .. } => {
+                "Two writers may use one machine identity, or the object is damaged: run `rozenctl check`."
+            }
+            StoreError::TooLarge { .. } | StoreError::OutOfRange { .. } | StoreError::Name(_) => {
+                "The repository may be damaged: run `rozenctl check`."
+            }
+            _ => self.disposition().remedy(),
+        }
+    }
+}
+
+impl Disposition {
+    fn remedy(self) -> &'static str {
+        match self {
+            Disposition::Retry => {
+                "Nothing to do: it is tried again. If it stays, look at the disk and its cable or network."
+            }
+            Disposition::NotFound => "If the object must be there, run `rozenctl check`.",
+            Disposition::Full => {
+                "Free or add space at the target (or raise the quota); the backup then goes on by itself."
+            }
+            Disposition::ReadOnly => {
+                "Mount the target writable; if it turned read-only by itself, check its filesystem."
+            }
+            Disposition::Denied => "Let the user that runs the backup write to the target's directory.",
+            Disposition::Permanent => "Look at the target's filesystem and its messages in the system log.",
+            Disposition::Spool => {
+                "Nothing to do: what was lost from the spool is read and packed again by the next run."
+            }
+        }
+    }
+}
+
+/// Unknown errors are tried again: tries are bounded, giving up at once is not undone.
+fn of_io(error: &io::Error) -> Disposition {
+    let Some(errno) = Errno::from_io_error(error) else { return Disposition::Retry };
+    match errno {
+        Errno::NOSPC | Errno::DQUOT => Disposition::Full,
+        Errno::ROFS => Disposition::ReadOnly,
+        Errno::ACCESS | Errno::PERM => Disposition::Denied,
+        Errno::NOTDIR
+        | Errno::ISDIR
+        | Errno::LOOP
+        | Errno::NAMETOOLONG
+        | Errno::INVAL
+        | Errno::FBIG
+        | Errno::MLINK
+        | Errno::XDEV
+        | Errno::OPNOTSUPP
+        | Errno::NOSYS => Disposition::Permanent,
+        _ => Disposition::Retry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_errors_are_sorted_by_what_helps() {
+        let of = |errno: Errno| StoreError::io(Verb::Put, "x", errno).disposition();
+        assert_eq!(of(Errno::NOSPC), Disposition::Full);
+        assert_eq!(of(Errno::DQUOT), Disposition::Full);
+        assert_eq!(of(Errno::ROFS), Disposition::ReadOnly);
+        assert_eq!(of(Errno::ACCESS), Disposition::Denied);
+        assert_eq!(of(Errno::NAMETOOLONG), Disposition::Permanent);
+        assert_eq!(of(Errno::IO), Disposition::Retry);
+        assert_eq!(StoreError::io(Verb::Put, "x", io::Error::other("?")).disposition(), Disposition::Retry);
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_its_source() {
+        let error = StoreError::io(Verb::Put, "packs/ab", Errno::NOSPC);
+        assert_eq!(error.to_string(), "cannot store packs/ab in the target");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}

@@ -1,0 +1,118 @@
+//! Decorator for tests: fails the n-th call of a verb, before or after it took effect.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::seam::Backend;
+use super::{Listed, ObjectName, PutOutcome, PutSource, StoreError, Verb};
+
+/// When an injected error strikes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// The target never saw the request.
+    Before,
+    /// The target did it, the answer was lost.
+    After,
+}
+
+struct Fault {
+    verb: Verb,
+    moment: Moment,
+    errno: i32,
+    /// Calls of the verb to let through first.
+    skip: u64,
+    /// Calls to fail then.
+    times: u64,
+}
+
+/// Tells a failing store what to fail.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+
+impl Faults {
+    /// Fails the `nth` call of `verb` from now (from 1) with a system error.
+    pub fn fail_nth(&self, verb: Verb, nth: u64, moment: Moment, errno: rustix::io::Errno) {
+        self.add(Fault { verb, moment, errno: errno.raw_os_error(), skip: nth.saturating_sub(1), times: 1 });
+    }
+
+    /// Fails every call of `verb` until [`Faults::clear`].
+    pub fn fail_all(&self, verb: Verb, errno: rustix::io::Errno) {
+        self.add(Fault { verb, moment: Moment::Before, errno: errno.raw_os_error(), skip: 0, times: u64::MAX });
+    }
+
+    pub fn clear(&self) {
+        self.faults().clear();
+    }
+
+    fn add(&self, fault: Fault) {
+        self.faults().push(fault);
+    }
+
+    /// Counts this call against all faults of the verb; the first that is due strikes.
+    fn due(&self, verb: Verb) -> Option<(Moment, io::Error)> {
+        let mut due = None;
+        for fault in self.faults().iter_mut().filter(|fault| fault.verb == verb) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+            } else if fault.times > 0 && due.is_none() {
+                fault.times -= 1;
+                due = Some((fault.moment, io::Error::from_raw_os_error(fault.errno)));
+            }
+        }
+        due
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct FaultyStore {
+    inner: Arc<dyn Backend>,
+    faults: Faults,
+}
+
+impl FaultyStore {
+    pub(super) fn new(inner: Arc<dyn Backend>, faults: Faults) -> Self {
+        Self { inner, faults }
+    }
+
+    fn run<T>(
+        &self,
+        verb: Verb,
+        what: &str,
+        call: impl FnOnce(&dyn Backend) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.faults.due(verb) {
+            None => call(&*self.inner),
+            Some((Moment::Before, error)) => Err(StoreError::io(verb, what, error)),
+            Some((Moment::After, error)) => call(&*self.inner).and(Err(StoreError::io(verb, what, error))),
+        }
+    }
+}
+
+impl Backend for FaultyStore {
+    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
+        self.run(Verb::Put, name.as_str(), |inner| inner.put_if_absent(name, source))
+    }
+
+    fn get(&self, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError> {
+        self.run(Verb::Get, name.as_str(), |inner| inner.get(name, limit))
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, len: u64) -> Result<Vec<u8>, StoreError> {
+        self.run(Verb::GetRange, name.as_str(), |inner| inner.get_range(name, offset, len))
+    }
+
+    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
+        self.run(Verb::Head, name.as_str(), |inner| inner.head(name))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        self.run(Verb::List, prefix, |inner| inner.list(prefix))
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        self.run(Verb::Delete, name.as_str(), |inner| inner.delete(name))
+    }
+}

@@ -1,0 +1,33 @@
+//! Object storage in the few verbs that a backup needs.
+//!
+//! What must hold for every kind of store:
+//! - [`Store::put_if_absent`] is atomic: an object is there whole or not at all, and what is there is never replaced.
+//! - What `put_if_absent` returned `Ok` for is durable, whether it was created now or was there already.
+//! - Every verb may be repeated; a repeated put finds its own object.
+//! - A failed [`Store::list`] is an error, never a short or an empty list.
+//!
+//! What survives a crash: all objects that were acknowledged. A put that was cut off leaves at most a temporary file
+//! outside the name space of objects, which a later process removes.
+//!
+//! [`Store`] is concrete and cheap to clone; the kinds (`dir`, `memory`) and the decorators (`retry`, `record`,
+//! `fault`) stand behind a private trait. All verbs block.
+//!
+//! Not here: what the objects mean and how they are named (room `repo`), resuming uploads (room `upload`).
+
+mod dir;
+mod error;
+mod fault;
+mod memory;
+mod name;
+mod record;
+mod retry;
+mod seam;
+mod url;
+
+pub use error::{Disposition, StoreError, Verb};
+pub use fault::{Faults, Moment};
+pub use name::{NameError, ObjectName};
+pub use record::{Counts, Recorder};
+pub use retry::RetryPolicy;
+pub use seam::{Listed, PutOutcome, PutSource, Store};
+pub use url::StoreUrl;

@@ -1,0 +1,107 @@
+//! Decorator: counts calls and bytes, so that tests can say "an unchanged root: no list, no put".
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::seam::Backend;
+use super::{Listed, ObjectName, PutOutcome, PutSource, StoreError, Verb};
+
+/// What went through a store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    pub calls: u64,
+    pub failures: u64,
+    /// Bytes of objects: stored by [`Verb::Put`] (created ones only), read by [`Verb::Get`] and [`Verb::GetRange`].
+    pub bytes: u64,
+}
+
+/// Reads what a recording store has counted.
+#[derive(Clone, Default, Debug)]
+pub struct Recorder(Arc<Mutex<BTreeMap<Verb, Counts>>>);
+
+impl Recorder {
+    pub fn counts(&self, verb: Verb) -> Counts {
+        self.table().get(&verb).copied().unwrap_or_default()
+    }
+
+    pub fn calls(&self, verb: Verb) -> u64 {
+        self.counts(verb).calls
+    }
+
+    pub fn reset(&self) {
+        self.table().clear();
+    }
+
+    fn note<T>(&self, verb: Verb, result: &Result<T, StoreError>, bytes: impl FnOnce(&T) -> u64) {
+        let mut table = self.table();
+        let counts = table.entry(verb).or_default();
+        counts.calls += 1;
+        match result {
+            Ok(value) => counts.bytes += bytes(value),
+            Err(_) => counts.failures += 1,
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, BTreeMap<Verb, Counts>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct RecordingStore {
+    inner: Arc<dyn Backend>,
+    recorder: Recorder,
+}
+
+impl RecordingStore {
+    pub(super) fn new(inner: Arc<dyn Backend>, recorder: Recorder) -> Self {
+        Self { inner, recorder }
+    }
+}
+
+impl Backend for RecordingStore {
+    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
+        // before the put: it may move the file away
+        let size = source_size(source);
+        let result = self.inner.put_if_absent(name, source);
+        self.recorder.note(Verb::Put, &result, |outcome| if *outcome == PutOutcome::Created { size } else { 0 });
+        result
+    }
+
+    fn get(&self, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let result = self.inner.get(name, limit);
+        self.recorder.note(Verb::Get, &result, |bytes| bytes.len() as u64);
+        result
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, len: u64) -> Result<Vec<u8>, StoreError> {
+        let result = self.inner.get_range(name, offset, len);
+        self.recorder.note(Verb::GetRange, &result, |bytes| bytes.len() as u64);
+        result
+    }
+
+    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
+        let result = self.inner.head(name);
+        self.recorder.note(Verb::Head, &result, |_| 0);
+        result
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        let result = self.inner.list(prefix);
+        self.recorder.note(Verb::List, &result, |_| 0);
+        result
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        let result = self.inner.delete(name);
+        self.recorder.note(Verb::Delete, &result, |()| 0);
+        result
+    }
+}
+
+/// A file that cannot be looked at counts nothing here: the put itself will say so.
+fn source_size(source: PutSource<'_>) -> u64 {
+    match source {
+        PutSource::Bytes(bytes) => bytes.len() as u64,
+        PutSource::File { path, .. } => std::fs::metadata(path).map_or(0, |meta| meta.len()),
+    }
+}

@@ -1,0 +1,140 @@
+//! Decorator: tries again what may go away by itself. The one retry policy of the program.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::Disposition;
+use super::seam::Backend;
+use super::{Listed, ObjectName, PutOutcome, PutSource, StoreError};
+use crate::clock::Clock;
+
+/// How long to go on. The n-th delay is between half and all of `first_delay` · 2ⁿ, at most `max_delay`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RetryPolicy {
+    /// Calls in all, at least one.
+    pub tries: u32,
+    pub first_delay: Duration,
+    pub max_delay: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// About half a minute; longer outages are the engine's matter.
+    fn default() -> Self {
+        Self { tries: 7, first_delay: Duration::from_millis(500), max_delay: Duration::from_secs(15) }
+    }
+}
+
+impl RetryPolicy {
+    /// `spread` from 0 to 1 is the jitter: machines that lost one target must not come back in step.
+    fn delay(&self, attempt: u32, spread: f64) -> Duration {
+        let full = self.first_delay.saturating_mul(2u32.saturating_pow(attempt)).min(self.max_delay);
+        full.mul_f64(0.5 + 0.5 * spread.clamp(0.0, 1.0))
+    }
+}
+
+pub(super) struct RetryingStore {
+    inner: Arc<dyn Backend>,
+    policy: RetryPolicy,
+    clock: Clock,
+}
+
+impl RetryingStore {
+    pub(super) fn new(inner: Arc<dyn Backend>, policy: RetryPolicy, clock: Clock) -> Self {
+        Self { inner, policy, clock }
+    }
+
+    fn run<T>(&self, call: impl Fn(&dyn Backend) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut attempt = 0;
+        loop {
+            let error = match call(&*self.inner) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            attempt += 1;
+            if error.disposition() != Disposition::Retry || attempt >= self.policy.tries {
+                return Err(error);
+            }
+            let delay = self.policy.delay(attempt - 1, random_fraction());
+            tracing::debug!(error = &error as &dyn std::error::Error, ?delay, "trying again");
+            self.clock.sleep(delay);
+        }
+    }
+}
+
+/// Good enough to spread retries; nothing depends on it being unpredictable.
+fn random_fraction() -> f64 {
+    (RandomState::new().hash_one(0u8) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+impl Backend for RetryingStore {
+    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
+        self.run(|inner| inner.put_if_absent(name, source))
+    }
+
+    fn get(&self, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError> {
+        self.run(|inner| inner.get(name, limit))
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, len: u64) -> Result<Vec<u8>, StoreError> {
+        self.run(|inner| inner.get_range(name, offset, len))
+    }
+
+    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
+        self.run(|inner| inner.head(name))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        self.run(|inner| inner.list(prefix))
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        self.run(|inner| inner.delete(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::super::{Moment, Store, Verb};
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn name() -> ObjectName {
+        ObjectName::parse("packs/ab").unwrap()
+    }
+
+    #[test]
+    fn delays_double_up_to_the_limit_with_half_of_it_as_jitter() {
+        let policy = RetryPolicy { tries: 9, first_delay: Duration::from_secs(1), max_delay: Duration::from_secs(5) };
+        let whole: Vec<_> = (0..4).map(|attempt| policy.delay(attempt, 1.0).as_millis()).collect();
+        assert_eq!(whole, [1000, 2000, 4000, 5000]);
+        assert_eq!(policy.delay(1, 0.0), Duration::from_secs(1));
+        assert_eq!(policy.delay(u32::MAX, 1.0), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_lost_answer_is_repeated_and_finds_its_own_object() {
+        let (failing, faults) = Store::memory().failing();
+        let (clock, manual) = Clock::manual(Timestamp::default());
+        let store = failing.retrying(RetryPolicy::default(), clock);
+        faults.fail_nth(Verb::Put, 1, Moment::After, Errno::TIMEDOUT);
+        assert_eq!(store.put_if_absent(&name(), PutSource::Bytes(b"x")).unwrap(), PutOutcome::AlreadyThere);
+        assert_eq!(manual.slept().len(), 1);
+    }
+
+    #[test]
+    fn only_what_may_go_away_is_tried_again_and_not_for_ever() {
+        let (failing, faults) = Store::memory().failing();
+        let (counted, recorder) = failing.recording();
+        let (clock, _) = Clock::manual(Timestamp::default());
+        let store = counted.retrying(RetryPolicy::default(), clock);
+        faults.fail_all(Verb::Head, Errno::IO);
+        assert_eq!(store.head(&name()).unwrap_err().disposition(), Disposition::Retry);
+        assert_eq!(recorder.calls(Verb::Head), u64::from(RetryPolicy::default().tries));
+        faults.fail_all(Verb::Put, Errno::NOSPC);
+        let error = store.put_if_absent(&name(), PutSource::Bytes(b"x")).unwrap_err();
+        assert_eq!((error.disposition(), recorder.calls(Verb::Put)), (Disposition::Full, 1));
+    }
+}
