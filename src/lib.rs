@@ -1,7 +1,13 @@
 //! Rozen: continuous, encrypted, deduplicated backup. docs/architecture.md shows the rooms and how data goes.
 
+pub mod chunk;
 pub mod clock;
 pub mod config;
+pub mod crypto;
 pub mod fault;
+pub mod format;
 pub mod model;
+pub mod pack;
+pub mod seal;
 pub mod store;
+pub mod tree;

@@ -8,6 +8,7 @@
 mod base64;
 mod entry;
 mod id;
+mod location;
 mod path;
 mod problem;
 mod root_id;
@@ -16,6 +17,7 @@ mod time;
 pub use base64::{base64_decode, base64_encode};
 pub use entry::{ChunkRef, Content, Entry, EntryFlags, EntryKind, Extent, Xattr};
 pub use id::{ChunkId, FileId, IdError, MachineId, ObjectHash, RepoId, Seq, SlotId};
+pub use location::{ChunkLocation, PackKey};
 pub use path::{PathError, RelPath};
 pub use problem::{Problem, ProblemCode};
 pub use root_id::{RootId, RootIdError};

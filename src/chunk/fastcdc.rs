@@ -1,0 +1,168 @@
+//! FastCDC (Xia et al., 2016) with normalised chunking, level 1, over a keyed gear table.
+
+/// 256 random 64-bit words, one for each byte value.
+#[derive(Clone)]
+pub struct GearTable(Box<[u64; 256]>);
+
+impl GearTable {
+    /// Fills the table from 64 blocks of a keyed function: block `i` gives the words `4i .. 4i + 4`, little-endian.
+    pub fn from_blocks(block: impl Fn(u32) -> [u8; 32]) -> Self {
+        let mut table = Box::new([0u64; 256]);
+        for (i, words) in table.chunks_exact_mut(4).enumerate() {
+            let bytes = block(i as u32);
+            for (word, le) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+                *word = u64::from_le_bytes(le.try_into().expect("chunks of 8"));
+            }
+        }
+        Self(table)
+    }
+}
+
+/// Sizes in bytes; `average` is a power of two. They stand in `rozen.json` and never change for a repository.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct ChunkLimits {
+    pub min: u32,
+    pub average: u32,
+    pub max: u32,
+}
+
+impl ChunkLimits {
+    pub const DEFAULT: ChunkLimits = ChunkLimits { min: 512 << 10, average: 1 << 20, max: 4 << 20 };
+
+    /// Are they ones that every reader can take? (64 B ≤ min < average < max ≤ 16 MiB)
+    pub fn is_valid(&self) -> bool {
+        self.min >= 64
+            && self.min < self.average
+            && self.average < self.max
+            && self.average.is_power_of_two()
+            && self.max <= 16 << 20
+    }
+}
+
+/// Finds boundaries in buffers that the caller fills.
+#[derive(Clone)]
+pub struct Chunker {
+    gear: GearTable,
+    limits: ChunkLimits,
+    mask_before_average: u64,
+    mask_after_average: u64,
+}
+
+impl Chunker {
+    pub fn new(gear: GearTable, limits: ChunkLimits) -> Self {
+        let bits = limits.average.trailing_zeros();
+        Self { gear, limits, mask_before_average: high_bits(bits + 1), mask_after_average: high_bits(bits - 1) }
+    }
+
+    pub fn limits(&self) -> ChunkLimits {
+        self.limits
+    }
+
+    /// Length of the first chunk of `data`, which must hold `max` bytes or all that is left of the file.
+    ///
+    /// Never 0 for non-empty data; at most `max`.
+    pub fn cut(&self, data: &[u8]) -> usize {
+        let (min, average, max) = (self.limits.min as usize, self.limits.average as usize, self.limits.max as usize);
+        if data.len() <= min {
+            return data.len();
+        }
+        let end = data.len().min(max);
+        let middle = average.min(end);
+        let mut hash = 0u64;
+        if let Some(at) = self.find(&mut hash, &data[min..middle], self.mask_before_average) {
+            return min + at;
+        }
+        match self.find(&mut hash, &data[middle..end], self.mask_after_average) {
+            Some(at) => middle + at,
+            None => end,
+        }
+    }
+
+    fn find(&self, hash: &mut u64, data: &[u8], mask: u64) -> Option<usize> {
+        let gear = &*self.gear.0;
+        let mut h = *hash;
+        for (i, byte) in data.iter().enumerate() {
+            h = (h << 1).wrapping_add(gear[*byte as usize]);
+            if h & mask == 0 {
+                return Some(i + 1);
+            }
+        }
+        *hash = h;
+        None
+    }
+}
+
+/// The upper bits depend on the last 64 bytes, the lower ones on fewer.
+fn high_bits(count: u32) -> u64 {
+    !0u64 << (64 - count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(seed: u64, len: usize) -> Vec<u8> {
+        let mut x = seed | 1;
+        let mut next = || {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x as u8
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    fn chunker(limits: ChunkLimits) -> Chunker {
+        let words = random(7, 64 * 32);
+        Chunker::new(GearTable::from_blocks(|i| words[i as usize * 32..][..32].try_into().unwrap()), limits)
+    }
+
+    const SMALL: ChunkLimits = ChunkLimits { min: 256, average: 1024, max: 4096 };
+
+    fn cuts(chunker: &Chunker, data: &[u8]) -> Vec<usize> {
+        let (mut at, mut out) = (0, vec![]);
+        while at < data.len() {
+            at += chunker.cut(&data[at..]);
+            out.push(at);
+        }
+        out
+    }
+
+    #[test]
+    fn chunks_keep_their_limits_and_join_to_the_whole() {
+        let data = random(1, 300_000);
+        let mut last = 0;
+        let ends = cuts(&chunker(SMALL), &data);
+        for end in &ends {
+            let len = end - last;
+            assert!(len <= 4096 && (len >= 256 || *end == data.len()), "{len}");
+            last = *end;
+        }
+        assert_eq!(last, data.len());
+        let mean = data.len() / ends.len();
+        assert!((700..2200).contains(&mean), "mean {mean}");
+    }
+
+    #[test]
+    fn an_insertion_moves_only_the_boundaries_near_it() {
+        let data = random(2, 200_000);
+        let mut changed = data.clone();
+        changed.splice(100_000..100_000, *b"hello");
+        let chunker = chunker(SMALL);
+        let before: std::collections::BTreeSet<_> = cuts(&chunker, &data).into_iter().collect();
+        let after = cuts(&chunker, &changed);
+        let fresh =
+            after.iter().filter(|end| !before.contains(&if **end > 100_000 { **end - 5 } else { **end })).count();
+        assert!(fresh <= 8, "{fresh} of {} boundaries moved", after.len());
+    }
+
+    #[test]
+    fn short_and_constant_data_end_where_they_must() {
+        let chunker = chunker(SMALL);
+        for len in [1, 255, 256, 257] {
+            assert!(chunker.cut(&vec![0; len]) <= len);
+        }
+        assert_eq!(chunker.cut(&[5]), 1);
+        assert!(chunker.cut(&vec![0; 10_000]) <= 4096);
+    }
+}

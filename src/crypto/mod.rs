@@ -1,0 +1,29 @@
+//! Keys and cryptography: suite 1 of docs/format.md. The only room that names the cryptographic library.
+//!
+//! What must hold: one type per key, so that keys of different purpose cannot be mixed up; secrets are wiped when
+//! dropped, never printed and never serialised but by the two files that exist for it ([`MachineKeys`],
+//! [`RecoveryFile`]); every message has a fresh random nonce; what a machine keeps cannot open content.
+//!
+//! Randomness comes from libsodium here and nowhere else: sealed boxes draw theirs inside the library, so a seam
+//! for it would promise a determinism that cannot be kept.
+//!
+//! Not here: frames and compression (room `seal`), layouts of objects (room `format`).
+
+mod aead;
+mod error;
+mod hash;
+mod keys;
+mod sign;
+mod slot;
+mod text;
+
+pub use aead::{AEAD_OVERHEAD, NONCE_LEN, TAG_LEN};
+pub use error::CryptoError;
+pub use hash::{ObjectHasher, fields, hash, hash_fields, random};
+pub use keys::{
+    BodyKey, ChunkIdKey, ChunkerKey, ContentPublicKey, ContentSecretKey, FileIdKeys, FrameHeadKey, IdKey, IndexKey,
+    MachineKeys, ObjectKey, Psk, Purpose, ReadKeys, RecoverySecret,
+};
+pub use sign::{SIGNATURE_LEN, SigningKey, VerifyingKey};
+pub use slot::{KeySlot, OpenedSlot, SLOT_LEN, SealingSlot};
+pub use text::{hex, unhex};

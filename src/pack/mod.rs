@@ -1,0 +1,16 @@
+//! Frames → packs in the spool.
+//!
+//! What must hold: a pack exists under its final spool name only when it is complete and fsynced; its name is the
+//! hash of its bytes. A pack that was being written when the process died is a temporary file: removed at start.
+//!
+//! Orders as types: [`PackWriter`] → [`SpooledPack`] → (room `upload`) durable.
+//!
+//! Not here: sealing of frames (room `seal`), uploading, the journal's rows.
+
+mod error;
+mod spool;
+mod writer;
+
+pub use error::PackError;
+pub use spool::Spool;
+pub use writer::{PackWriter, SealedFrame, SpooledPack};
