@@ -9,5 +9,6 @@ pub mod format;
 pub mod model;
 pub mod pack;
 pub mod seal;
+pub mod source;
 pub mod store;
 pub mod tree;

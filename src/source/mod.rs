@@ -1,0 +1,42 @@
+//! Files with all their metadata: read from a [`View`], put back into a [`Destination`].
+//!
+//! What must hold
+//! - Nothing is followed out of the view or the destination: every name is one component, opened relative to a
+//!   directory that is already open, links are never followed. Only the path of the root itself may hold links.
+//! - What could not be read is an error or a [`Problem`](crate::model::Problem), never an entry that looks complete: a
+//!   listing is whole or an error, a file is read to its end or an error, an attribute is there or reported.
+//! - A file that changed while it was read says so ([`FileState::Changed`]); trying again is the caller's policy.
+//! - No call here blocks on a FIFO, a device or an automount.
+//! - Depth is not bounded by PATH_MAX: long paths are walked in pieces. A [`Dir`] holds one descriptor and can be
+//!   opened again by its path, so a walk need not hold one for each level.
+//! - Restored metadata is set in the order that makes it exact: owner, attributes and ACLs, mode, times, and the
+//!   flags that forbid all further change at the very end.
+//!
+//! What survives a crash: nothing is kept here. A restore that was cut off leaves files without their final times and
+//! mode; whoever continues it compares them with their entries.
+//!
+//! Needs Linux 5.8 (openat2, `utimensat` on a descriptor) and a mounted `/proc`.
+//!
+//! Not here: which files to read (room `scan`), chunks, freezing (room `freeze`), the order of a restore and what to do
+//! with files that are already there (room `restore`).
+
+mod dir;
+mod entry;
+mod error;
+mod extents;
+mod file;
+mod flags;
+mod linux;
+mod listing;
+mod names;
+mod stat;
+mod view;
+mod xattr;
+
+pub use dir::Dir;
+pub use error::{Disposition, SourceError};
+pub use file::{FileReader, FileState, ReadFile, SourceFile};
+pub use listing::{Listed, Listing};
+pub use names::Names;
+pub use stat::Stat;
+pub use view::View;

@@ -1,0 +1,94 @@
+//! What one statx call tells of a name.
+
+use rustix::fs::{FileType, RawMode, Statx, StatxAttributes, StatxFlags, makedev};
+
+use crate::model::{EntryKind, RelPath, Timestamp};
+
+use super::SourceError;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stat {
+    pub kind: EntryKind,
+    /// `st_mode & 0o7777`
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Apparent size in bytes, whatever the kind.
+    pub size: u64,
+    /// Blocks of 512 bytes that the filesystem says it uses.
+    pub blocks: u64,
+    pub ino: u64,
+    pub nlink: u32,
+    pub mtime: Timestamp,
+    pub ctime: Timestamp,
+    pub btime: Option<Timestamp>,
+    /// Device of the filesystem; each btrfs subvolume has its own.
+    pub dev: u64,
+    /// (major, minor) of a device node.
+    pub rdev: (u32, u32),
+    /// Kernels before 5.8 do not tell.
+    pub mount_id: Option<u64>,
+    /// It is the root of a mount. `false` also when the kernel cannot tell (before 5.8): compare `dev` too.
+    pub mount_root: bool,
+    /// chattr +d: backups are asked to leave it out.
+    pub nodump: bool,
+}
+
+impl Stat {
+    pub(super) fn from_statx(raw: &Statx, path: impl FnOnce() -> RelPath) -> Result<Self, SourceError> {
+        let mode = u32::from(raw.stx_mode);
+        let Some(kind) = kind_of(FileType::from_raw_mode(mode as RawMode)) else {
+            return Err(SourceError::UnknownKind { path: path(), mode });
+        };
+        let has = |bit| raw.stx_mask & StatxFlags::bits(&bit) != 0;
+        let is = |attribute| raw.stx_attributes.contains(attribute);
+        Ok(Self {
+            kind,
+            mode: mode & 0o7777,
+            uid: raw.stx_uid,
+            gid: raw.stx_gid,
+            size: raw.stx_size,
+            blocks: raw.stx_blocks,
+            ino: raw.stx_ino,
+            nlink: raw.stx_nlink,
+            mtime: Timestamp::new(raw.stx_mtime.tv_sec, raw.stx_mtime.tv_nsec),
+            ctime: Timestamp::new(raw.stx_ctime.tv_sec, raw.stx_ctime.tv_nsec),
+            btime: has(StatxFlags::BTIME).then(|| Timestamp::new(raw.stx_btime.tv_sec, raw.stx_btime.tv_nsec)),
+            dev: makedev(raw.stx_dev_major, raw.stx_dev_minor),
+            rdev: (raw.stx_rdev_major, raw.stx_rdev_minor),
+            mount_id: has(StatxFlags::MNT_ID).then_some(raw.stx_mnt_id),
+            mount_root: is(StatxAttributes::MOUNT_ROOT),
+            nodump: is(StatxAttributes::NODUMP),
+        })
+    }
+
+    /// Does it describe the same inode? Inode numbers are used again, so this alone does not say "unchanged".
+    pub fn same_inode(&self, other: &Stat) -> bool {
+        self.dev == other.dev && self.ino == other.ino && self.kind == other.kind
+    }
+
+    /// Nothing that a change of the content touches differs. Writes through a mapping may show their new times only
+    /// after write-back: only a frozen view closes that gap.
+    pub fn same_content(&self, other: &Stat) -> bool {
+        self.same_inode(other) && self.size == other.size && self.mtime == other.mtime && self.ctime == other.ctime
+    }
+
+    /// Uses it fewer blocks than its size needs? Then it has holes, is compressed, or keeps its data in the inode.
+    pub fn may_be_sparse(&self) -> bool {
+        self.blocks.saturating_mul(512) < self.size
+    }
+}
+
+/// `None` for what no Linux filesystem has (doors, whiteouts) and for "unknown" in directory listings.
+pub(super) fn kind_of(kind: FileType) -> Option<EntryKind> {
+    Some(match kind {
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Dir,
+        FileType::Symlink => EntryKind::Symlink,
+        FileType::Fifo => EntryKind::Fifo,
+        FileType::Socket => EntryKind::Socket,
+        FileType::CharacterDevice => EntryKind::CharDevice,
+        FileType::BlockDevice => EntryKind::BlockDevice,
+        FileType::Unknown => return None,
+    })
+}
