@@ -12,3 +12,4 @@ pub mod seal;
 pub mod source;
 pub mod store;
 pub mod tree;
+pub mod watch;
