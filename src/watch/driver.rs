@@ -25,7 +25,10 @@ const CRAWL_SLICE: usize = 64;
 
 pub(super) enum Command {
     /// Tell when the event of this cookie file was read and all before it was handed on.
-    Sync { cookie: Vec<u8>, seen: Sender<()> },
+    Sync {
+        cookie: Vec<u8>,
+        seen: Sender<()>,
+    },
     Recheck,
     Stop,
 }
@@ -100,10 +103,8 @@ impl<S: FnMut(Vec<Hint>)> Driver<S> {
             self.publish();
         }
         let timeout = timeout.map(|t| Timespec { tv_sec: t.as_secs() as i64, tv_nsec: t.subsec_nanos().into() });
-        let mut fds = vec![
-            PollFd::from_borrowed_fd(self.kernel.fd(), PollFlags::IN),
-            PollFd::new(&self.wake, PollFlags::IN),
-        ];
+        let mut fds =
+            vec![PollFd::from_borrowed_fd(self.kernel.fd(), PollFlags::IN), PollFd::new(&self.wake, PollFlags::IN)];
         fds.extend(self.mounts.as_ref().map(|m| PollFd::from_borrowed_fd(m.fd(), PollFlags::PRI)));
         match rustix::event::poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -500,7 +500,11 @@ fn random_operation(scene: &Scene, dice: &mut Dice) {
 }
 
 /// The entries of the difference that no hint leads to.
-fn missed(before: &BTreeMap<RelPath, (bool, Facts)>, now: &BTreeMap<RelPath, (bool, Facts)>, hints: &[Hint]) -> Vec<RelPath> {
+fn missed(
+    before: &BTreeMap<RelPath, (bool, Facts)>,
+    now: &BTreeMap<RelPath, (bool, Facts)>,
+    hints: &[Hint],
+) -> Vec<RelPath> {
     let changed = now.iter().filter(|(path, facts)| before.get(path) != Some(facts));
     let unseen = changed.filter(|(path, (is_dir, _))| {
         !covers(hints, &path.parent().unwrap()) && !(*is_dir && before.contains_key(path) && covers(hints, path))

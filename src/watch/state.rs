@@ -142,7 +142,8 @@ impl State {
                 None => self.crawl.begin(Parent::Root(root), Arc::from([]), root, Reason::LimitReached, true),
             }
         }
-        let away: Vec<RootKey> = self.roots.iter().filter(|(_, r)| r.state != RootState::Watched).map(|r| *r.0).collect();
+        let away: Vec<RootKey> =
+            self.roots.iter().filter(|(_, r)| r.state != RootState::Watched).map(|r| *r.0).collect();
         away.into_iter().for_each(|root| self.retry_root(root));
     }
 
@@ -545,7 +546,9 @@ impl State {
         let paths = match (self.place_paths(parent, name), parent) {
             (Some(paths), _) => paths,
             (None, Parent::Root(_)) => return None,
-            (None, Parent::Dir(wd)) => self.tree.one_path(wd).map(|(root, dir)| (root, dir.join(name))).into_iter().collect(),
+            (None, Parent::Dir(wd)) => {
+                self.tree.one_path(wd).map(|(root, dir)| (root, dir.join(name))).into_iter().collect()
+            }
         };
         paths.into_iter().find(|(root, dir)| !self.skips(*root, dir))
     }

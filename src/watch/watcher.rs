@@ -169,9 +169,8 @@ fn driver<S: FnMut(Vec<Hint>)>(
     let mut kernel = Kernel::open(excluded, options.watch_limit).map_err(|source| WatchError::Instance { source })?;
     let mut state = State::default();
     let cookie_dir = options.cookie_dir;
-    let wd = kernel
-        .watch_apart(&cookie_dir)
-        .map_err(|source| WatchError::CookieDir { path: cookie_dir.clone(), source })?;
+    let wd =
+        kernel.watch_apart(&cookie_dir).map_err(|source| WatchError::CookieDir { path: cookie_dir.clone(), source })?;
     state.watch_cookies(Some(wd));
     let mut roots = Vec::new();
     for root in options.roots {
