@@ -8,6 +8,7 @@ pub mod fault;
 pub mod format;
 pub mod model;
 pub mod pack;
+pub mod scan;
 pub mod seal;
 pub mod source;
 pub mod store;

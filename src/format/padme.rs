@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn the_values_of_the_paper_and_the_step() {
-        assert_eq!([9, 129, 1025].map(padded_len), [10, 136, 1088]);
+        assert_eq!([9, 129, 1025].map(padded_len), [10, 144, 1088]);
         assert_eq!(padded_len((16 << 20) + 1), (16 << 20) + (256 << 10));
     }
 }

@@ -1,0 +1,57 @@
+//! What a scan says.
+
+use super::HeldDir;
+use crate::model::{Entry, Problem, RelPath};
+use crate::source::{SourceError, Stat};
+use crate::tree::{TreeError, TreeKey};
+
+/// One finding; they come in the order of the walk.
+#[derive(Debug)]
+pub enum Found {
+    /// The entry is complete: put it into the tree.
+    Put(TreeKey, Entry),
+    /// Its content must be read first.
+    Read(ReadJob),
+    /// As in the tree before; `bytes`: its size.
+    Unchanged {
+        bytes: u64,
+    },
+    Delete(TreeKey),
+    /// All that the tree has below this directory is gone.
+    DeleteBelow(RelPath),
+    Problem(Problem),
+}
+
+/// A file whose content may have changed.
+#[derive(Debug)]
+pub struct ReadJob {
+    pub dir: HeldDir,
+    pub name: Vec<u8>,
+    pub stat: Stat,
+    /// See [`Entry::fs`].
+    pub fs: Option<u64>,
+    /// What the tree before has of it: kept when it cannot be read.
+    pub previous: Option<Box<Entry>>,
+}
+
+impl ReadJob {
+    pub fn key(&self) -> TreeKey {
+        TreeKey::new(self.dir.path(), &self.name)
+    }
+
+    pub fn path(&self) -> RelPath {
+        self.dir.path().join(&self.name)
+    }
+}
+
+/// The scan cannot go on. Nothing that it did not reach counts as deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError<E> {
+    #[error("could not read the tree of the snapshot before")]
+    Tree(#[source] TreeError<E>),
+    #[error("the root cannot be read")]
+    Source(#[source] SourceError),
+    /// The receiver of the findings is gone: the run was cancelled or failed.
+    #[error("the scan was stopped")]
+    Stopped,
+}

@@ -1,0 +1,21 @@
+//! A view, the tree of the snapshot before and hints → what to store, what to read, what is gone.
+//!
+//! What must hold: comparison decides, never a hint alone; a directory that could not be listed keeps what the tree before
+//! had of it; only a complete listing makes a name count as deleted; excludes are matched on the logical path. The walk
+//! holds a bounded number of directories open and no list longer than one directory.
+//!
+//! What survives a crash: nothing, a scan is done again.
+//!
+//! Not here: reading content (room `backup`), the decision when to scan (`engine`).
+
+mod compare;
+mod found;
+mod held;
+mod rules;
+mod targets;
+mod walk;
+
+pub use found::{Found, ReadJob, ScanError};
+pub use held::HeldDir;
+pub use targets::Target;
+pub use walk::{Scan, ScanOptions};

@@ -1,0 +1,60 @@
+//! Which rules hold inside a directory: its ignore files and markers, read once when it is entered.
+
+use crate::config::exclude::{CACHEDIR_SIGNATURE, CACHEDIR_TAG, Rules};
+use crate::model::{EntryKind, Problem, ProblemCode};
+use crate::source::{Dir, Listing, SourceError};
+
+/// Larger ignore files are not read: nobody writes them by hand.
+const MAX_IGNORE_FILE: u64 = 1 << 20;
+
+/// What could not be understood or read becomes a problem and excludes nothing.
+pub(super) fn inside(rules: &Rules, dir: &Dir, listing: &Listing) -> (Rules, Vec<Problem>) {
+    let path = dir.path();
+    let tag = if rules.config().caches && listing.contains(CACHEDIR_TAG) {
+        read_start(dir, CACHEDIR_TAG, CACHEDIR_SIGNATURE.len() as u64).ok().flatten()
+    } else {
+        None
+    };
+    if let Some(reason) = rules.marker(path, |name| listing.contains(name), tag.as_deref()) {
+        return (rules.enter_marked(path, reason), Vec::new());
+    }
+    let mut problems = Vec::new();
+    let mut files: Vec<(&[u8], Vec<u8>)> = Vec::new();
+    for name in rules.config().files.iter().map(|name| name.as_bytes()).filter(|name| listing.contains(name)) {
+        match read_start(dir, name, MAX_IGNORE_FILE) {
+            Ok(Some(content)) => files.push((name, content)),
+            Ok(None) => {}
+            Err(error) => problems.push(error.to_problem()),
+        }
+    }
+    if files.is_empty() {
+        return (rules.clone(), problems);
+    }
+    let borrowed: Vec<(&[u8], &[u8])> = files.iter().map(|(name, content)| (*name, &content[..])).collect();
+    let (rules, faults) = rules.enter(path, &borrowed);
+    problems.extend(faults.iter().map(|fault| {
+        Problem::new(
+            ProblemCode::Metadata,
+            path.as_bytes(),
+            format!("{fault:?}"),
+            "correct that line of the ignore file",
+        )
+    }));
+    (rules, problems)
+}
+
+/// `None` for what is no regular file any more.
+fn read_start(dir: &Dir, name: &[u8], limit: u64) -> Result<Option<Vec<u8>>, SourceError> {
+    let stat = match dir.stat(name) {
+        Err(SourceError::Vanished { .. }) => return Ok(None),
+        other => other?,
+    };
+    if stat.kind != EntryKind::File {
+        return Ok(None);
+    }
+    let mut reader = dir.open_file(name, &stat)?.into_reader();
+    let mut content = vec![0; stat.size.min(limit) as usize];
+    let read = reader.read(&mut content)?;
+    content.truncate(read);
+    Ok(Some(content))
+}

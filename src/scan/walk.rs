@@ -1,0 +1,320 @@
+//! The walk: one directory per step, compared with the tree before.
+
+use std::collections::HashSet;
+
+use super::compare::is_unchanged;
+use super::found::{Found, ReadJob, ScanError};
+use super::held::{HeldDir, OpenDirs};
+use super::rules;
+use super::targets::{self, Target};
+use crate::config::exclude::Rules;
+use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath};
+use crate::source::{Dir, Disposition, Names, SourceError, Stat, View};
+use crate::tree::{NodeSource, TreeKey, TreeReader};
+
+/// Beginnings of names that are ours: sync points of the watcher, freezes.
+const OWN_PREFIXES: [&[u8]; 2] = [b".rozen-cookie-", b".rozen-freeze"];
+
+/// What holds for the whole scan.
+pub struct ScanOptions {
+    pub rules: Rules,
+    /// Device and inode of our own directories (state, spool, target): never stored.
+    pub own: HashSet<(u64, u64)>,
+}
+
+/// A scan of one root. [`Scan::step`] until it says that nothing is left.
+pub struct Scan<'a, N: NodeSource> {
+    view: &'a View,
+    previous: TreeReader<N>,
+    options: ScanOptions,
+    names: Names,
+    open: OpenDirs,
+    root_device: u64,
+    targets: std::vec::IntoIter<Target>,
+    pending: Vec<Pending>,
+}
+
+/// A directory that is still to be listed.
+struct Pending {
+    path: RelPath,
+    /// Its parent, while descriptors are in the budget.
+    parent: Option<HeldDir>,
+    rules: Rules,
+    place: Place,
+    recursive: bool,
+    /// The tree before has a directory here.
+    is_known: bool,
+}
+
+/// On which filesystem something is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// See [`Entry::fs`].
+    fs: Option<u64>,
+    device: u64,
+}
+
+/// The directory that is being compared.
+struct Here {
+    dir: HeldDir,
+    rules: Rules,
+    place: Place,
+    recursive: bool,
+}
+
+type Sink<'s> = dyn FnMut(Found) -> bool + 's;
+
+impl<'a, N: NodeSource> Scan<'a, N> {
+    pub fn new(
+        view: &'a View,
+        previous: TreeReader<N>,
+        options: ScanOptions,
+        targets: Vec<Target>,
+    ) -> Result<Self, ScanError<N::Error>> {
+        let root = view.open_root().and_then(|root| root.stat_self()).map_err(ScanError::Source)?;
+        Ok(Self {
+            view,
+            previous,
+            options,
+            names: Names::new(),
+            open: OpenDirs::default(),
+            root_device: root.dev,
+            targets: targets::merge(targets).into_iter(),
+            pending: Vec::new(),
+        })
+    }
+
+    /// Compares one directory. `false`: the scan is complete. `sink` answers `false` to stop.
+    pub fn step(&mut self, sink: &mut Sink<'_>) -> Result<bool, ScanError<N::Error>> {
+        if let Some(pending) = self.pending.pop() {
+            return self.directory(pending, sink).map(|()| true);
+        }
+        match self.targets.next() {
+            Some(target) => self.begin(target, sink).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Goes to a target from the root down: rules and excludes of the way hold, and where the way ends early, its
+    /// last directory is the target.
+    fn begin(&mut self, target: Target, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        let mut at = Pending {
+            path: RelPath::root(),
+            parent: None,
+            rules: self.options.rules.clone(),
+            place: Place { fs: None, device: self.root_device },
+            recursive: target.recursive,
+            is_known: self.previous.root().is_some(),
+        };
+        let mut dir = self.view.open_root().map_err(ScanError::Source)?;
+        for component in target.dir.components() {
+            let path = at.path.join(component);
+            let known = self.previous.entry(&path).map_err(ScanError::Tree)?;
+            let opened = open_dir(&dir, component);
+            let (Some((child, stat)), Some(EntryKind::Dir)) = (opened, known.map(|entry| entry.kind)) else {
+                // gone, new, not a directory or not readable: comparing its parent says which
+                at.recursive = false;
+                break;
+            };
+            let listing = dir.list().map_err(ScanError::Source)?;
+            let (inside, _) = rules::inside(&at.rules, &dir, &listing);
+            if self.is_left_out(&inside, &path, &stat) {
+                return Ok(());
+            }
+            at.place = self.place(&path, at.place, stat.dev);
+            (at.rules, at.path, dir) = (inside, path, child);
+        }
+        self.own_entry(&dir, at.place.fs, sink)?;
+        self.directory(at, sink)
+    }
+
+    /// The entry of a directory that a scan begins with; all others come with their parents.
+    fn own_entry(&mut self, dir: &Dir, fs: Option<u64>, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        let key = TreeKey::of(dir.path());
+        let previous = self.previous.get(&key).map_err(ScanError::Tree)?;
+        let stat = dir.stat_self().map_err(ScanError::Source)?;
+        if previous.is_some_and(|entry| is_unchanged(&entry, &stat)) {
+            return Ok(());
+        }
+        let (mut entry, problems) = dir.read_own_entry(&mut self.names).map_err(ScanError::Source)?;
+        entry.fs = fs;
+        say_all(problems, sink)?;
+        say(Found::Put(key, entry), sink)
+    }
+
+    fn directory(&mut self, pending: Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        let opened = match &pending.parent {
+            Some(parent) => parent.open_child(pending.path.name()),
+            None => self.view.open_dir(&pending.path),
+        };
+        let listed = opened.and_then(|dir| dir.list().map(|listing| (dir, listing)));
+        let (dir, listing) = match listed {
+            Ok(listed) => listed,
+            Err(error) => return unlisted(&pending, error, sink),
+        };
+        let (inside, problems) = rules::inside(&pending.rules, &dir, &listing);
+        say_all(problems, sink)?;
+        let before = match pending.is_known {
+            true => self.previous.list(&pending.path).map_err(ScanError::Tree)?,
+            false => Vec::new(),
+        };
+        let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive: pending.recursive };
+        let mut before = before.into_iter().peekable();
+        let mut below = Vec::new();
+        for listed in listing.iter() {
+            while let Some((name, entry)) = before.next_if(|(name, _)| name.as_slice() < listed.name) {
+                gone(&here, &name, &entry, sink)?;
+            }
+            let previous = before.next_if(|(name, _)| name.as_slice() == listed.name).map(|(_, entry)| entry);
+            below.extend(self.name(&here, listed.name, previous, sink)?);
+        }
+        before.try_for_each(|(name, entry)| gone(&here, &name, &entry, sink))?;
+        self.pending.extend(below.into_iter().rev());
+        Ok(())
+    }
+
+    /// One name of a listing; gives the directory to go into.
+    fn name(
+        &mut self,
+        here: &Here,
+        name: &[u8],
+        previous: Option<Entry>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<Pending>, ScanError<N::Error>> {
+        if OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+            return left_out(here, name, previous, sink);
+        }
+        let stat = match here.dir.stat(name) {
+            Ok(stat) => stat,
+            Err(error) => return failed(here, name, previous, error, sink),
+        };
+        let path = here.dir.path().join(name);
+        if self.is_left_out(&here.rules, &path, &stat) {
+            return left_out(here, name, previous, sink);
+        }
+        let is_dir = stat.kind == EntryKind::Dir;
+        let was_dir = previous.as_ref().is_some_and(|entry| entry.kind == EntryKind::Dir);
+        let place = self.place(&path, here.place, stat.dev);
+        let is_covered = place.fs.is_none() || !self.options.rules.config().one_filesystem;
+        if was_dir && !(is_dir && is_covered) {
+            say(Found::DeleteBelow(path.clone()), sink)?;
+        }
+        let looks_same = previous
+            .as_ref()
+            .is_some_and(|entry| is_unchanged(entry, &stat) && entry.flags.has(EntryFlags::NOT_COVERED) != is_covered);
+        if looks_same {
+            let bytes = if stat.kind == EntryKind::File { stat.size } else { 0 };
+            say(Found::Unchanged { bytes }, sink)?;
+        } else {
+            let flags = if is_covered { EntryFlags::default() } else { EntryFlags(EntryFlags::NOT_COVERED) };
+            self.changed(here, name, &stat, (place.fs, flags), previous, sink)?;
+        }
+        if !is_dir || !is_covered || (!here.recursive && was_dir) {
+            return Ok(None);
+        }
+        let parent = self.open.has_room().then(|| here.dir.clone());
+        Ok(Some(Pending { path, parent, rules: here.rules.clone(), place, recursive: true, is_known: was_dir }))
+    }
+
+    fn changed(
+        &mut self,
+        here: &Here,
+        name: &[u8],
+        stat: &Stat,
+        (fs, flags): (Option<u64>, EntryFlags),
+        previous: Option<Entry>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), ScanError<N::Error>> {
+        if stat.kind == EntryKind::File && stat.size > 0 {
+            let previous = previous.map(Box::new);
+            let job = ReadJob { dir: here.dir.clone(), name: name.to_vec(), stat: *stat, fs, previous };
+            return say(Found::Read(job), sink);
+        }
+        match here.dir.read_entry(name, stat, &mut self.names) {
+            Ok((mut entry, problems)) => {
+                (entry.fs, entry.flags) = (fs, flags);
+                say_all(problems, sink)?;
+                say(Found::Put(TreeKey::new(here.dir.path(), name), entry), sink)
+            }
+            Err(error) => failed(here, name, previous, error, sink).map(|_| ()),
+        }
+    }
+
+    fn is_left_out(&self, rules: &Rules, path: &RelPath, stat: &Stat) -> bool {
+        self.options.own.contains(&(stat.dev, stat.ino))
+            || (stat.nodump && rules.config().nodump)
+            || rules.excludes(path, stat.kind == EntryKind::Dir, stat.size).is_some()
+    }
+
+    /// A filesystem below the root is numbered by the place of its mount, so that it has the same number in the next run.
+    fn place(&self, path: &RelPath, above: Place, device: u64) -> Place {
+        if device == self.root_device {
+            return Place { fs: None, device };
+        }
+        if device == above.device {
+            return above;
+        }
+        // FNV-1a
+        let hash = path
+            .as_bytes()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        Place { fs: Some(hash), device }
+    }
+}
+
+fn open_dir(dir: &Dir, name: &[u8]) -> Option<(Dir, Stat)> {
+    let stat = dir.stat(name).ok().filter(|stat| stat.kind == EntryKind::Dir)?;
+    Some((dir.open_child(name).ok()?, stat))
+}
+
+/// A directory that could not be listed keeps what is known of it.
+fn unlisted<E>(pending: &Pending, error: SourceError, sink: &mut Sink<'_>) -> Result<(), ScanError<E>> {
+    match error.disposition() {
+        _ if pending.path.is_root() => Err(ScanError::Source(error)),
+        Disposition::StopRun => Err(ScanError::Source(error)),
+        // its parent changed after it was listed: its hint is there already, the next run sees it
+        Disposition::Vanished | Disposition::Changed => Ok(()),
+        Disposition::Unreadable => say(Found::Problem(error.to_problem()), sink),
+    }
+}
+
+/// A name that could not be looked at: gone, or kept as it was known.
+fn failed<E>(
+    here: &Here,
+    name: &[u8],
+    previous: Option<Entry>,
+    error: SourceError,
+    sink: &mut Sink<'_>,
+) -> Result<Option<Pending>, ScanError<E>> {
+    match error.disposition() {
+        Disposition::Vanished => left_out(here, name, previous, sink),
+        Disposition::StopRun => Err(ScanError::Source(error)),
+        Disposition::Changed | Disposition::Unreadable => say(Found::Problem(error.to_problem()), sink).map(|()| None),
+    }
+}
+
+/// What is excluded is no longer in the tree; older snapshots keep it.
+fn left_out<E>(
+    here: &Here,
+    name: &[u8],
+    previous: Option<Entry>,
+    sink: &mut Sink<'_>,
+) -> Result<Option<Pending>, ScanError<E>> {
+    previous.map_or(Ok(()), |entry| gone(here, name, &entry, sink)).map(|()| None)
+}
+
+fn gone<E>(here: &Here, name: &[u8], entry: &Entry, sink: &mut Sink<'_>) -> Result<(), ScanError<E>> {
+    if entry.kind == EntryKind::Dir {
+        say(Found::DeleteBelow(here.dir.path().join(name)), sink)?;
+    }
+    say(Found::Delete(TreeKey::new(here.dir.path(), name)), sink)
+}
+
+fn say<E>(found: Found, sink: &mut Sink<'_>) -> Result<(), ScanError<E>> {
+    if sink(found) { Ok(()) } else { Err(ScanError::Stopped) }
+}
+
+fn say_all<E>(problems: Vec<Problem>, sink: &mut Sink<'_>) -> Result<(), ScanError<E>> {
+    problems.into_iter().try_for_each(|problem| say(Found::Problem(problem), sink))
+}
