@@ -1,0 +1,48 @@
+//! The run under way.
+
+use std::collections::BTreeMap;
+
+use super::requests::Request;
+use super::root::Taken;
+use super::{Cut, Progress, RootPlan};
+use crate::model::{Problem, RootId, Seq, Timestamp};
+use crate::status::{BackupAnswer, RunReason, RunStatus};
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) reason: RunReason,
+    pub(super) roots: Vec<RootPlan>,
+    pub(super) started: Timestamp,
+    pub(super) cut: Option<Cut>,
+    pub(super) taken: BTreeMap<RootId, Taken>,
+    /// Answered when it ends.
+    pub(super) serves: Vec<Request>,
+    pub(super) progress: Progress,
+    pub(super) cancelled: bool,
+}
+
+impl Running {
+    pub(super) fn works_on(&self, root: &RootId) -> bool {
+        self.roots.iter().any(|plan| plan.root == *root)
+    }
+
+    pub(super) fn status(&self) -> RunStatus {
+        let Progress { phase, files, bytes, bytes_per_second } = self.progress;
+        RunStatus {
+            reason: self.reason,
+            roots: self.roots.iter().map(|plan| plan.root.clone()).collect(),
+            started: self.started,
+            phase,
+            files,
+            bytes,
+            bytes_per_second,
+            eta_seconds: RunStatus::eta(bytes, bytes_per_second),
+        }
+    }
+}
+
+/// What one request hears of a run that ended well: the problems of the roots that it asked for.
+pub(super) fn answer_done(request: &Request, snapshot: Option<Seq>, found: &[(RootId, Vec<Problem>)]) -> BackupAnswer {
+    let asked = found.iter().filter(|(root, _)| request.roots.contains(root));
+    BackupAnswer::Done { snapshot, problems: asked.flat_map(|(_, problems)| problems.clone()).collect() }
+}

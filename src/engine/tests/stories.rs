@@ -1,0 +1,397 @@
+//! One behaviour each, told as events and the effects that must follow.
+
+use std::time::Duration;
+
+use crate::config::RunConfig;
+use crate::engine::*;
+use crate::model::{Problem, ProblemCode, RootId, Seq, Timestamp};
+use crate::status::{Agent, BackupAnswer, Coverage, PathText, RootState, RunReason, Target};
+
+/// An engine with roots `a` and `b`, both stored once, and a clock to turn.
+struct Story {
+    engine: Engine,
+    now: Now,
+    seq: u64,
+}
+
+impl Story {
+    fn new() -> Self {
+        let mut story = Self::bare(false);
+        assert_eq!(story.tell(Event::Started).iter().filter(|e| matches!(e, Effect::StartRun { .. })).count(), 0);
+        story
+    }
+
+    fn bare(needs_audit: bool) -> Self {
+        let now = Now { mono: Duration::from_secs(1000), wall: Timestamp::new(1_000_000, 0) };
+        let settings =
+            Settings { version: "1".into(), repository: "file:///r".into(), run: RunConfig::default(), seed: 1 };
+        let roots = ["a", "b"].map(|id| known(id, needs_audit));
+        Self { engine: Engine::new(settings, roots.to_vec(), now), now, seq: 0 }
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Effect> {
+        self.engine.apply(event, self.now)
+    }
+
+    fn pass(&mut self, seconds: u64) -> Vec<Effect> {
+        self.now.mono += Duration::from_secs(seconds);
+        self.now.wall.secs += seconds as i64;
+        self.tell(Event::Tick)
+    }
+
+    fn change(&mut self, root: &str) -> Vec<Effect> {
+        self.seq += 1;
+        self.tell(Event::HintsStored { root: id(root), count: 1, newest: HintSeq(self.seq) })
+    }
+
+    fn cut(&mut self) {
+        let cut = Cut { newest: HintSeq(self.seq), at: self.now.wall };
+        self.tell(Event::CutTaken(cut));
+    }
+
+    fn done(&mut self, roots: &[&str]) -> Vec<Effect> {
+        let result = |root: &&str| RootResult { root: id(root), result: Ok(Covered::default()) };
+        let roots = roots.iter().map(result).collect();
+        self.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(9)), roots }))
+    }
+
+    fn target_fails(&mut self) -> Vec<Effect> {
+        self.tell(Event::RunFinished(Outcome::TargetFailed { message: "gone".into(), remedy: "look".into() }))
+    }
+
+    fn root(&self, root: &str) -> crate::status::RootStatus {
+        self.engine.status(self.now).roots.into_iter().find(|r| r.id == id(root)).unwrap()
+    }
+
+    fn request(&mut self, root: &str, wait: u64) -> Vec<Effect> {
+        self.tell(Event::BackupRequested { roots: vec![id(root)], full: false, wait: Some(WaitId(wait)) })
+    }
+}
+
+fn id(text: &str) -> RootId {
+    text.parse().unwrap()
+}
+
+fn known(root: &str, needs_audit: bool) -> KnownRoot {
+    KnownRoot {
+        id: id(root),
+        path: PathText::from(root.as_bytes()),
+        pending: None,
+        recovery_point: (!needs_audit).then_some(Timestamp::new(999_000, 0)),
+        last_audit: (!needs_audit).then_some(Timestamp::new(999_000, 0)),
+        last_snapshot: None,
+        files: 0,
+        bytes: 0,
+        needs_audit,
+    }
+}
+
+fn started(effects: &[Effect]) -> Option<(RunReason, Vec<(String, bool)>)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::StartRun { reason, roots } => {
+            Some((*reason, roots.iter().map(|plan| (plan.root.to_string(), plan.full)).collect()))
+        }
+        _ => None,
+    })
+}
+
+fn answers(effects: &[Effect]) -> Vec<(u64, BackupAnswer)> {
+    let answer = |effect: &Effect| match effect {
+        Effect::Answer { wait, answer } => Some((wait.0, answer.clone())),
+        _ => None,
+    };
+    effects.iter().filter_map(answer).collect()
+}
+
+fn timer(effects: &[Effect]) -> Option<u64> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::ArmTimer(at) => Some(at.as_secs()),
+        _ => None,
+    })
+}
+
+fn gone() -> Problem {
+    Problem::new(ProblemCode::RootUnavailable, b"/a", "not there", "mount it")
+}
+
+#[test]
+fn a_run_starts_when_changes_have_settled() {
+    let mut story = Story::new();
+    assert_eq!(timer(&story.change("a")), Some(1010));
+    assert_eq!(story.root("a").state, RootState::Settling { until: Timestamp::new(1_000_010, 0) });
+    assert_eq!(started(&story.pass(5)), None);
+    assert_eq!(timer(&story.change("a")), Some(1015));
+    assert_eq!(started(&story.pass(9)), None);
+    assert_eq!(started(&story.pass(1)), Some((RunReason::Changes, vec![("a".into(), false)])));
+    assert_eq!(story.root("a").state, RootState::Running);
+}
+
+#[test]
+fn changes_without_a_pause_do_not_delay_a_run_for_ever() {
+    let mut story = Story::new();
+    let first = story.now.mono.as_secs();
+    loop {
+        let effects = [story.change("a"), story.pass(5)].concat();
+        if started(&effects).is_some() {
+            break;
+        }
+    }
+    assert_eq!(story.now.mono.as_secs() - first, 300);
+}
+
+#[test]
+fn a_first_backup_starts_at_once_and_gives_the_recovery_point_of_its_cut() {
+    let mut story = Story::bare(true);
+    let roots = vec![("a".into(), true), ("b".into(), true)];
+    assert_eq!(started(&story.tell(Event::Started)), Some((RunReason::First, roots)));
+    story.pass(10);
+    story.cut();
+    story.pass(600);
+    assert_eq!(story.root("a").recovery_point, None);
+    story.tell(Event::PartialStored { seq: Seq(1) });
+    assert!(story.root("a").last_snapshot.unwrap().partial);
+    story.done(&["a", "b"]);
+    assert_eq!(story.root("a").recovery_point, Some(Timestamp::new(1_000_010, 0)));
+    assert!(story.root("a").up_to_date && !story.root("a").last_snapshot.unwrap().partial);
+}
+
+#[test]
+fn hints_after_the_cut_wait_for_the_next_run() {
+    let mut story = Story::new();
+    story.change("a");
+    story.pass(10);
+    story.cut();
+    story.change("a");
+    assert_eq!(timer(&story.done(&["a"])), Some(1020));
+    assert_eq!((story.root("a").pending_hints, story.root("a").up_to_date), (1, false));
+}
+
+#[test]
+fn hints_of_a_run_that_failed_come_back_and_one_outage_is_one_problem() {
+    let mut story = Story::new();
+    story.change("a");
+    story.pass(10);
+    let since = story.now.wall;
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        story.cut();
+        let at = timer(&story.target_fails()).unwrap() - story.now.mono.as_secs();
+        waits.push(at);
+        assert_eq!(story.root("a").pending_hints, 1);
+        let status = story.engine.status(story.now);
+        assert_eq!(status.problems.len(), 1);
+        assert!(matches!(status.target, Target::Down { since: s, next_try: Some(_), .. } if s == since));
+        assert!(started(&story.pass(at + 1)).is_some());
+    }
+    assert!(waits[5] > 4 * waits[0], "{waits:?}");
+    story.cut();
+    story.done(&["a"]);
+    let status = story.engine.status(story.now);
+    assert_eq!((status.target, status.problems.len()), (Target::Up, 0));
+}
+
+#[test]
+fn a_person_does_not_wait_for_the_next_retry() {
+    let mut story = Story::new();
+    story.change("a");
+    story.pass(10);
+    story.target_fails();
+    let effects = story.request("b", 1);
+    assert_eq!(started(&effects), Some((RunReason::Requested, vec![("a".into(), false), ("b".into(), false)])));
+    let effects = story.target_fails();
+    assert!(matches!(&answers(&effects)[..], [(1, BackupAnswer::Failed { .. })]));
+}
+
+#[test]
+fn a_request_during_a_run_waits_for_one_that_begins_after_it() {
+    let mut story = Story::new();
+    story.change("a");
+    story.pass(10);
+    story.cut();
+    assert_eq!(started(&story.request("a", 7)), None);
+    let effects = story.done(&["a"]);
+    assert!(answers(&effects).is_empty() && started(&effects).is_some());
+    story.cut();
+    let effects = story.done(&["a"]);
+    assert_eq!(answers(&effects), [(7, BackupAnswer::Done { snapshot: Some(Seq(9)), problems: vec![] })]);
+}
+
+#[test]
+fn requests_that_cannot_be_met_are_answered_at_once() {
+    let mut story = Story::new();
+    assert_eq!(answers(&story.request("zz", 1)), [(1, BackupAnswer::UnknownRoot { root: id("zz") })]);
+    story.tell(Event::RootUnavailable { root: id("a"), problem: gone() });
+    assert_eq!(answers(&story.request("a", 2)), [(2, BackupAnswer::Failed { problem: gone() })]);
+    story.tell(Event::Pause { length: None });
+    assert_eq!(answers(&story.request("b", 3)), [(3, BackupAnswer::Paused)]);
+    assert!(story.tell(Event::Stop).contains(&Effect::Exit));
+    assert_eq!(answers(&story.request("b", 4)), [(4, BackupAnswer::Stopping)]);
+}
+
+#[test]
+fn a_pause_cancels_the_run_keeps_the_hints_and_ends_by_itself() {
+    let mut story = Story::new();
+    story.change("a");
+    story.pass(10);
+    story.cut();
+    story.request("a", 1);
+    let effects = story.tell(Event::Pause { length: Some(Duration::from_secs(60)) });
+    assert!(effects.contains(&Effect::CancelRun));
+    assert_eq!((answers(&effects), timer(&effects)), (vec![(1, BackupAnswer::Paused)], Some(1070)));
+    story.tell(Event::RunFinished(Outcome::Cancelled));
+    assert_eq!((story.root("a").state, story.root("a").pending_hints), (RootState::Paused, 1));
+    assert_eq!(started(&story.pass(59)), None);
+    assert!(matches!(story.engine.status(story.now).agent, Agent::Paused { until: Some(_) }));
+    assert!(started(&story.pass(1)).is_some());
+}
+
+#[test]
+fn a_stop_waits_for_the_run_to_end() {
+    let mut story = Story::new();
+    story.request("a", 1);
+    let effects = story.tell(Event::Stop);
+    assert!(effects.contains(&Effect::CancelRun) && !effects.contains(&Effect::Exit));
+    assert_eq!(answers(&effects), [(1, BackupAnswer::Stopping)]);
+    assert!(story.tell(Event::RunFinished(Outcome::Cancelled)).contains(&Effect::Exit));
+}
+
+#[test]
+fn doubt_stops_the_recovery_point_until_a_full_comparison_has_closed_it() {
+    let mut story = Story::new();
+    story.change("a");
+    story.pass(10);
+    story.cut();
+    let before = story.root("a").recovery_point;
+    assert_eq!(started(&story.tell(Event::Doubt { root: id("a") })), None, "one run at a time");
+    let effects = story.done(&["a"]);
+    assert_eq!(story.root("a").recovery_point, before, "the doubt may be about the time before the cut");
+    assert!(!story.root("a").up_to_date);
+    assert_eq!(started(&effects), Some((RunReason::Audit, vec![("a".into(), true)])));
+    story.pass(5);
+    story.cut();
+    story.done(&["a"]);
+    assert_eq!(story.root("a").recovery_point, Some(story.now.wall));
+    assert!(story.root("a").up_to_date);
+}
+
+#[test]
+fn while_the_watcher_is_partly_blind_only_full_comparisons_move_the_recovery_point() {
+    let mut story = Story::new();
+    let blind = Coverage { watched: 1, total: 2, doubts: vec!["limit".into()] };
+    let effects = story.tell(Event::Coverage { root: id("a"), coverage: blind });
+    assert!(started(&effects).is_some());
+    story.cut();
+    story.done(&["a"]);
+    let by_audit = story.root("a").recovery_point;
+    assert_eq!(by_audit, Some(story.now.wall));
+    story.change("a");
+    story.pass(10);
+    story.cut();
+    let effects = story.done(&["a"]);
+    assert_eq!((story.root("a").recovery_point, story.root("a").up_to_date), (by_audit, false));
+    assert_eq!(timer(&effects), Some(1000 + 3600), "run.poll_every after the last full comparison");
+    assert_eq!(story.engine.status(story.now).problems[0].code, ProblemCode::WatchIncomplete);
+}
+
+#[test]
+fn doubt_that_never_ends_does_not_make_audits_follow_each_other_at_once() {
+    let mut story = Story::new();
+    assert!(started(&story.tell(Event::Doubt { root: id("a") })).is_some());
+    story.cut();
+    story.tell(Event::Doubt { root: id("a") });
+    let effects = story.done(&["a"]);
+    assert_eq!((started(&effects), timer(&effects)), (None, Some(1300)));
+    assert!(started(&story.pass(300)).is_some());
+}
+
+#[test]
+fn a_full_comparison_comes_once_a_day_and_when_the_clock_was_wrong() {
+    let mut story = Story::new();
+    story.now.wall.secs += 24 * 3600 - 2000;
+    assert_eq!(started(&story.pass(999)), None);
+    let both = vec![("a".into(), true), ("b".into(), true)];
+    assert_eq!(started(&story.pass(1)), Some((RunReason::Audit, both.clone())));
+    story.cut();
+    story.done(&["a", "b"]);
+    story.now.wall.secs -= 48 * 3600;
+    assert_eq!(story.root("a").recovery_point, Some(story.now.wall), "nothing is promised for times to come");
+    assert_eq!(started(&story.pass(300)), Some((RunReason::Audit, both)));
+    story.cut();
+    story.done(&["a", "b"]);
+    assert_eq!(story.root("a").recovery_point, Some(story.now.wall));
+}
+
+#[test]
+fn a_root_that_is_gone_keeps_its_hints_is_looked_for_and_compared_when_it_is_back() {
+    let mut story = Story::new();
+    story.change("a");
+    let effects = story.tell(Event::RootUnavailable { root: id("a"), problem: gone() });
+    assert_eq!(timer(&effects), Some(1030));
+    assert!(matches!(story.root("a").state, RootState::Unavailable { .. }));
+    let effects = story.pass(30);
+    assert!(effects.contains(&Effect::ProbeRoot(id("a"))) && started(&effects).is_none());
+    assert_eq!(story.root("a").pending_hints, 1);
+    let effects = story.tell(Event::RootAvailable { root: id("a") });
+    assert_eq!(started(&effects), Some((RunReason::Audit, vec![("a".into(), true)])));
+}
+
+#[test]
+fn a_root_that_vanishes_during_a_run_does_not_hold_up_the_others() {
+    let mut story = Story::new();
+    story.change("a");
+    story.change("b");
+    story.pass(10);
+    story.cut();
+    let roots = vec![
+        RootResult { root: id("a"), result: Err(gone()) },
+        RootResult { root: id("b"), result: Ok(Covered { files: 5, ..Covered::default() }) },
+    ];
+    story.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(3)), roots }));
+    assert_eq!((story.root("a").pending_hints, story.root("b").pending_hints), (1, 0));
+    assert_eq!(story.root("b").recovery_point, Some(story.now.wall));
+    assert_eq!(story.root("a").recovery_point, Some(Timestamp::new(999_000, 0)));
+}
+
+#[test]
+fn a_run_that_sent_nothing_does_not_say_that_the_target_is_back() {
+    let mut story = Story::new();
+    story.tell(Event::TargetDown { message: "gone".into(), remedy: "look".into() });
+    story.request("a", 1);
+    story.cut();
+    story.tell(Event::RunFinished(Outcome::Done {
+        snapshot: None,
+        roots: vec![RootResult { root: id("a"), result: Ok(Covered::default()) }],
+    }));
+    assert!(matches!(story.engine.status(story.now).target, Target::Down { .. }));
+    story.tell(Event::TargetUp);
+    assert_eq!(story.engine.status(story.now).target, Target::Up);
+}
+
+#[test]
+fn problems_of_files_are_replaced_by_a_full_comparison_and_bounded() {
+    let mut story = Story::new();
+    let problem = |n: u32| Problem::new(ProblemCode::Unreadable, n.to_string().as_bytes(), "denied", "chmod");
+    let mut finish = |full: bool, problems: Vec<Problem>| {
+        story.tell(Event::BackupRequested { roots: vec![id("a")], full, wait: None });
+        story.cut();
+        let result = Ok(Covered { problems, ..Covered::default() });
+        let roots = vec![RootResult { root: id("a"), result }];
+        story.tell(Event::RunFinished(Outcome::Done { snapshot: None, roots }));
+        let status = story.engine.status(story.now);
+        (status.problems.len(), status.more_problems)
+    };
+    assert_eq!(finish(false, vec![problem(1)]), (1, 0));
+    assert_eq!(finish(false, vec![problem(1), problem(2)]), (2, 0));
+    assert_eq!(finish(true, (0..150).map(problem).collect()), (100, 50));
+    assert_eq!(finish(true, vec![]), (0, 0));
+}
+
+#[test]
+fn the_watcher_must_be_armed_before_anything_runs() {
+    let mut story = Story::bare(true);
+    story.change("a");
+    story.tell(Event::Pause { length: None });
+    assert_eq!(started(&story.tell(Event::Resume)), None);
+    assert_eq!(started(&story.pass(9999)), None);
+    assert!(started(&story.tell(Event::Started)).is_some());
+}
