@@ -8,7 +8,6 @@ pub mod engine;
 pub mod fault;
 pub mod format;
 pub mod model;
-pub mod model;
 pub mod pack;
 pub mod scan;
 pub mod seal;
