@@ -7,6 +7,7 @@ pub mod crypto;
 pub mod engine;
 pub mod fault;
 pub mod format;
+pub mod journal;
 pub mod model;
 pub mod pack;
 pub mod scan;

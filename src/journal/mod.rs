@@ -1,0 +1,43 @@
+//! The journal: what this machine must remember, in one SQLite file. The only room with SQL.
+//!
+//! What must hold:
+//! - Every method is one transaction, durable on return (WAL, `synchronous = FULL`).
+//! - A hint is forgotten only by [`Journal::finish_run`], and only when it is not younger than the cut of that run. Doubt
+//!   is merged by widening: recursive wins, "any name" wins, the older time wins.
+//! - A chunk is known only while the row of its pack is there; a pack's rows are written together.
+//! - One process at a time uses a state directory (a lock that dies with its process).
+//!
+//! What survives a crash: every transaction that returned. The file can be thrown away: it is rebuilt from the target
+//! and an audit, without storing content again. Losing it loses no snapshot.
+//!
+//! A file per family of tables: `hints roots runs freezes packs presence nodes staging machine`; `finish` is the
+//! transaction that ends a run and touches many of them.
+//!
+//! Not here: what the rows lead to (rooms `engine`, `backup`, `repo`), bytes of packs (the spool), secrets.
+
+mod error;
+mod finish;
+mod freezes;
+mod handle;
+mod hints;
+mod lock;
+mod machine;
+mod migrate;
+mod nodes;
+mod packs;
+mod presence;
+mod roots;
+mod runs;
+mod sql;
+mod staging;
+
+pub use error::JournalError;
+pub use finish::{FinishRoot, FinishRun, NewTree};
+pub use freezes::{FreezeRow, FreezeState};
+pub use handle::Journal;
+pub use hints::{Cut, Hint, HintRow, Pending};
+pub use packs::{FrameRow, MemberRow, PackContents, PackKind, PackRow};
+pub use presence::ChunkLocation;
+pub use roots::{AuditMark, RootState};
+pub use runs::{Run, RunId, RunRow, RunState};
+pub use staging::StagedEntry;

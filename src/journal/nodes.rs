@@ -1,0 +1,62 @@
+//! Nodes of the current tree of each root: a run reads its previous tree here, not from the target.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::{Journal, JournalError, roots};
+use crate::model::ChunkId;
+
+impl Journal {
+    /// The plain bytes of a node.
+    pub fn node_get(&self, root: &str, id: &ChunkId) -> Result<Option<Vec<u8>>, JournalError> {
+        self.read("read a tree node", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT bytes FROM nodes WHERE root = (SELECT key FROM roots WHERE id = ?1) AND id = ?2",
+            )?;
+            Ok(statement.query_row(params![root, id], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Adds nodes outside of a run: while the local state is rebuilt from the target.
+    pub fn import_nodes(&self, root: &str, nodes: &[(ChunkId, Vec<u8>)]) -> Result<(), JournalError> {
+        self.write("import tree nodes", |tx| apply(tx, roots::key(tx, root)?, nodes, &[]))
+    }
+
+    /// Takes over the tree of a snapshot in the target, whose nodes are imported. What happened since is unknown: the
+    /// root stays marked for audit.
+    pub fn adopt_tree(&self, root: &str, tree: &ChunkId) -> Result<(), JournalError> {
+        self.write("adopt a tree", |tx| set_tree(tx, roots::key(tx, root)?, tree))
+    }
+
+    /// Forgets tree and nodes: the next run builds the tree anew.
+    pub fn drop_tree(&self, root: &str) -> Result<(), JournalError> {
+        self.write("drop a tree", |tx| {
+            let key = roots::key(tx, root)?;
+            tx.execute("DELETE FROM nodes WHERE root = ?1", [key])?;
+            tx.execute("UPDATE roots SET tree = NULL WHERE key = ?1", [key])?;
+            Ok(())
+        })
+    }
+}
+
+pub(super) fn set_tree(tx: &Transaction<'_>, root: i64, tree: &ChunkId) -> Result<(), JournalError> {
+    tx.prepare_cached("UPDATE roots SET tree = ?2 WHERE key = ?1")?.execute(params![root, tree])?;
+    Ok(())
+}
+
+/// Drops first: a node that is in both stays.
+pub(super) fn apply(
+    tx: &Transaction<'_>,
+    root: i64,
+    put: &[(ChunkId, Vec<u8>)],
+    drop: &[ChunkId],
+) -> Result<(), JournalError> {
+    let mut delete = tx.prepare_cached("DELETE FROM nodes WHERE root = ?1 AND id = ?2")?;
+    for id in drop {
+        delete.execute(params![root, id])?;
+    }
+    let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO nodes (root, id, bytes) VALUES (?1, ?2, ?3)")?;
+    for (id, bytes) in put {
+        insert.execute(params![root, id, bytes])?;
+    }
+    Ok(())
+}
