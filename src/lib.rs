@@ -10,6 +10,7 @@ pub mod format;
 pub mod journal;
 pub mod model;
 pub mod pack;
+pub mod repo;
 pub mod scan;
 pub mod seal;
 pub mod source;

@@ -11,4 +11,9 @@ pub const POINTS: &[(&str, &str)] = &[
     ("store.placed", "the object is durable; a temporary name may still exist"),
     ("upload.stored", "the target holds the object, the journal does not know it yet"),
     ("upload.recorded", "the journal knows that the object is durable, the spool file still exists"),
+    ("backup.pack-spooled", "a pack is complete in the spool, the journal does not know it yet"),
+    ("backup.staged", "entries are staged in the journal"),
+    ("index.written", "an index object is durable, the journal does not know it yet"),
+    ("backup.manifest-announced", "the journal knows the manifest's hash, the manifest does not exist"),
+    ("backup.manifest-written", "the snapshot exists, the journal does not know it yet"),
 ];

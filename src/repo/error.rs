@@ -1,0 +1,78 @@
+//! What can be wrong with a repository.
+
+use crate::crypto::CryptoError;
+use crate::format::FormatError;
+use crate::journal::JournalError;
+use crate::model::{ChunkId, MachineId, RepoId, Seq};
+use crate::seal::SealError;
+use crate::store::{ObjectName, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    #[error("there is no repository in {place}")]
+    NoRepository { place: String },
+    #[error("there already is a repository in {place}")]
+    AlreadyThere { place: String },
+    #[error("the recovery secret does not belong to the repository in {place}")]
+    WrongKey { place: String },
+    #[error("the machine key belongs to repository {key}, but {place} holds repository {found}")]
+    WrongRepository { place: String, key: RepoId, found: String },
+    #[error("object {name} cannot be used")]
+    Object {
+        name: ObjectName,
+        #[source]
+        source: FormatError,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("no pack holds chunk {0}")]
+    MissingChunk(ChunkId),
+    #[error("chunk {id} in {pack} is damaged")]
+    DamagedChunk {
+        id: ChunkId,
+        pack: ObjectName,
+        #[source]
+        source: SealError,
+    },
+    #[error("none of the keys in {pack} can be opened")]
+    PackKey {
+        pack: ObjectName,
+        #[source]
+        source: CryptoError,
+    },
+    #[error("machine {0} has no snapshots in this repository")]
+    NoSnapshots(MachineId),
+    #[error("snapshot {seq} of machine {machine} exists already, written by somebody else")]
+    SequenceTaken { machine: MachineId, seq: Seq },
+    #[error("the repository has several machines: {0}; name one with --machine")]
+    WhichMachine(String),
+    #[error("no machine {0} in this repository")]
+    NoMachine(String),
+}
+
+impl RepoError {
+    /// What a person can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            RepoError::NoRepository { .. } => {
+                "Check the path or URL (--repo, or `repository` in the configuration); `rozenctl init` makes a new one."
+            }
+            RepoError::AlreadyThere { .. } => "Choose an empty place for a new repository.",
+            RepoError::WrongKey { .. } => "Use the recovery file or code that was made together with this repository.",
+            RepoError::WrongRepository { .. } => {
+                "Point `repository` at the place that this machine backed up to, or set the machine up anew with `rozenctl init`."
+            }
+            RepoError::Store(error) => error.remedy(),
+            RepoError::SequenceTaken { .. } => {
+                "Two agents use one machine's identity. Stop one of them; set it up anew with `rozenctl init`."
+            }
+            RepoError::WhichMachine(_) | RepoError::NoMachine(_) => "`rozenctl snapshots` lists the machines.",
+            RepoError::Journal(_) => "See above.",
+            _ => {
+                "`rozenctl check --read-data` lists all that is damaged and which files it costs; everything else restores."
+            }
+        }
+    }
+}

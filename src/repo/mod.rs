@@ -1,0 +1,25 @@
+//! A repository: names of objects, making and opening one, committing snapshots, reading chunks and trees.
+//!
+//! What must hold: a manifest is written only after everything that it needs is durable — [`SealedManifest::commit`] takes the proof as a
+//! value; a repository is opened for reading only with keys that its signed record fits; nothing is read as right that
+//! does not hash to its id.
+//!
+//! What survives a crash: every committed snapshot. Packs and index objects without a manifest are found again through the
+//! journal, or stay as unreferenced objects.
+//!
+//! Not here: which files changed (`scan`), running a backup (`backup`), writing files back (`restore`).
+
+mod commit;
+mod contents;
+mod create;
+mod error;
+pub mod names;
+mod open;
+mod rebuild;
+
+pub use commit::{CommittedSnapshot, DurableIndex, SealedManifest, is_committed, write_index};
+pub use contents::Contents;
+pub use create::{create, enroll};
+pub use error::RepoError;
+pub use open::{Machine, Repository, SnapshotRef};
+pub use rebuild::{Rebuilt, open_for_backup, rebuild};
