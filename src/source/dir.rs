@@ -32,7 +32,8 @@ impl Dir {
     }
 
     pub fn list(&self) -> Result<Listing, SourceError> {
-        Listing::read(self.fd(), &self.path)
+        // a directory that was removed while open lists nothing or fails, depending on the filesystem
+        Listing::read(self.fd()).map_err(SourceError::at("list the directory", &self.path))
     }
 
     /// Links are not followed. One statx; for a graft that of the directory grafted in.
@@ -41,14 +42,12 @@ impl Dir {
             Some(graft) => linux::stat_fd(graft),
             None => linux::stat_name(self.fd(), name),
         };
-        let raw = raw.map_err(SourceError::of("stat", &self.path, name))?;
-        Stat::from_statx(&raw, || self.path.join(name))
+        Stat::of_source(raw, || self.path.join(name))
     }
 
     /// Of the directory itself.
     pub fn stat_self(&self) -> Result<Stat, SourceError> {
-        let raw = linux::stat_fd(self.fd()).map_err(SourceError::at("stat", &self.path))?;
-        Stat::from_statx(&raw, || self.path.clone())
+        Stat::of_source(linux::stat_fd(self.fd()), || self.path.clone())
     }
 
     pub fn open_child(&self, name: &[u8]) -> Result<Dir, SourceError> {

@@ -79,15 +79,6 @@ impl SourceError {
         move |errno| SourceError::new(action, path.clone(), errno)
     }
 
-    /// The same for a name in a directory.
-    pub(super) fn of<'a>(
-        action: &'static str,
-        dir: &'a RelPath,
-        name: &'a [u8],
-    ) -> impl FnOnce(Errno) -> SourceError + 'a {
-        move |errno| SourceError::new(action, dir.join(name), errno)
-    }
-
     pub fn disposition(&self) -> Disposition {
         match self {
             // "the root is gone" is never "everything was deleted"

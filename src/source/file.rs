@@ -21,8 +21,7 @@ pub struct SourceFile {
 
 impl SourceFile {
     pub(super) fn new(fd: OwnedFd, path: RelPath, expected: &Stat, frozen: bool) -> Result<Self, SourceError> {
-        let raw = linux::stat_fd(fd.as_fd()).map_err(SourceError::at("stat", &path))?;
-        let stat = Stat::from_statx(&raw, || path.clone())?;
+        let stat = Stat::of_source(linux::stat_fd(fd.as_fd()), || path.clone())?;
         if stat.kind != expected.kind {
             return Err(SourceError::KindChanged { path, expected: expected.kind, found: stat.kind });
         }
@@ -128,9 +127,7 @@ impl FileReader {
     }
 
     fn compare(&self) -> Result<FileState, SourceError> {
-        let path = &self.file.path;
-        let raw = linux::stat_fd(self.file.as_fd()).map_err(SourceError::at("stat", path))?;
-        let now = Stat::from_statx(&raw, || path.clone())?;
+        let now = Stat::of_source(linux::stat_fd(self.file.as_fd()), || self.file.path.clone())?;
         Ok(if now.same_content(&self.file.stat) { FileState::Unchanged } else { FileState::Changed })
     }
 

@@ -2,6 +2,14 @@
 //!
 //! The numbers are those of `<linux/fs.h>`, part of the ABI and of the stored format.
 
+use std::os::fd::BorrowedFd;
+
+use crate::model::{Problem, RelPath};
+
+use super::apply::not_set;
+use super::error::metadata_problem;
+use super::linux;
+
 const SECURE_DELETE: u32 = 0x1;
 const UNDELETE: u32 = 0x2;
 const COMPRESS: u32 = 0x4;
@@ -42,4 +50,48 @@ pub(super) const RESTORABLE: u32 = PROTECTING
 /// The part of FS_IOC_GETFLAGS that a snapshot keeps; `None` when nothing is set.
 pub(super) fn to_store(raw: u32) -> Option<u32> {
     Some(raw & RESTORABLE).filter(|flags| *flags != 0)
+}
+
+/// Makes the restorable flags (but the protecting ones) exactly `wanted`; those of the filesystem stay.
+pub(super) fn set(fd: BorrowedFd<'_>, wanted: u32, path: &RelPath, problems: &mut Vec<Problem>) {
+    change(fd, RESTORABLE & !PROTECTING, wanted, path, problems);
+}
+
+/// Adds flags, leaving all others.
+pub(super) fn add(fd: BorrowedFd<'_>, wanted: u32, path: &RelPath, problems: &mut Vec<Problem>) {
+    change(fd, wanted, wanted, path, problems);
+}
+
+/// Makes the flags in `mask` those of `wanted`. Reads them again: filesystems drop without an error what they ignore.
+fn change(fd: BorrowedFd<'_>, mask: u32, wanted: u32, path: &RelPath, problems: &mut Vec<Problem>) {
+    let outcome = linux::inode_flags(fd).and_then(|before| {
+        let Some(before) = before else { return Ok(0) };
+        if before & mask == wanted {
+            return Ok(wanted);
+        }
+        set_what_is_possible(fd, before, mask, wanted);
+        Ok(linux::inode_flags(fd)?.unwrap_or(0) & mask)
+    });
+    match outcome {
+        Ok(now) if now == wanted => {}
+        Ok(now) => problems.push(metadata_problem(
+            path,
+            format!("its inode flags became {now:#x} instead of {wanted:#x}"),
+            "restore as root, to a filesystem of the same type",
+        )),
+        Err(errno) => problems.push(not_set(path, "inode flags", errno)),
+    }
+}
+
+/// One flag that a filesystem does not know makes the whole call fail: then each one is tried alone.
+fn set_what_is_possible(fd: BorrowedFd<'_>, before: u32, mask: u32, wanted: u32) {
+    if linux::set_inode_flags(fd, before & !mask | wanted).is_ok() {
+        return;
+    }
+    let mut reached = before;
+    for bit in (0..u32::BITS).map(|shift| 1 << shift).filter(|bit| (before ^ wanted) & mask & bit != 0) {
+        if linux::set_inode_flags(fd, reached ^ bit).is_ok() {
+            reached ^= bit;
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, IFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use crate::model::RelPath;
@@ -85,4 +85,8 @@ pub(super) fn inode_flags(fd: BorrowedFd<'_>) -> Result<Option<u32>> {
         Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+pub(super) fn set_inode_flags(fd: BorrowedFd<'_>, flags: u32) -> Result<()> {
+    rustix::fs::ioctl_setflags(fd, IFlags::from_bits_retain(flags))
 }

@@ -8,7 +8,6 @@ use rustix::io::Errno;
 
 use crate::model::{EntryKind, RelPath};
 
-use super::SourceError;
 use super::stat::kind_of;
 
 /// All names of a directory, sorted by their bytes. Never a part of them: a name that is missing here counts as deleted.
@@ -51,14 +50,10 @@ impl Listing {
     }
 
     /// From the beginning of the directory, also when its descriptor was listed before.
-    pub(super) fn read(fd: BorrowedFd<'_>, path: &RelPath) -> Result<Self, SourceError> {
-        let failed = SourceError::at("list the directory", path);
+    pub(super) fn read(fd: BorrowedFd<'_>) -> rustix::io::Result<Self> {
         let mut listing = Listing { names: Vec::new(), items: Vec::new() };
-        match listing.fill(fd) {
-            Ok(()) => Ok(listing.sorted()),
-            // a directory that was removed while open lists nothing or fails, depending on the filesystem
-            Err(errno) => Err(failed(errno)),
-        }
+        listing.fill(fd)?;
+        Ok(listing.sorted())
     }
 
     fn fill(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<()> {

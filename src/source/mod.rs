@@ -20,6 +20,9 @@
 //! Not here: which files to read (room `scan`), chunks, freezing (room `freeze`), the order of a restore and what to do
 //! with files that are already there (room `restore`).
 
+mod apply;
+mod destination;
+mod destination_error;
 mod dir;
 mod entry;
 mod error;
@@ -29,14 +32,21 @@ mod flags;
 mod linux;
 mod listing;
 mod names;
+mod owner;
+mod restored;
 mod stat;
 mod view;
 mod xattr;
 
+pub use apply::{MetadataWriter, Target};
+pub use destination::{DestDir, Destination};
+pub use destination_error::DestinationError;
 pub use dir::Dir;
 pub use error::{Disposition, SourceError};
 pub use file::{FileReader, FileState, ReadFile, SourceFile};
 pub use listing::{Listed, Listing};
 pub use names::Names;
+pub use owner::OwnerPolicy;
+pub use restored::{DestFile, DestNode, LinkSource};
 pub use stat::Stat;
 pub use view::View;

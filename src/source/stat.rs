@@ -35,11 +35,21 @@ pub struct Stat {
 }
 
 impl Stat {
-    pub(super) fn from_statx(raw: &Statx, path: impl FnOnce() -> RelPath) -> Result<Self, SourceError> {
+    /// For the reading side: both failures as its error.
+    pub(super) fn of_source(
+        raw: rustix::io::Result<Statx>,
+        path: impl FnOnce() -> RelPath,
+    ) -> Result<Self, SourceError> {
+        match raw.map(|raw| Self::from_statx(&raw)) {
+            Ok(Ok(stat)) => Ok(stat),
+            Ok(Err(UnknownKind { mode })) => Err(SourceError::UnknownKind { path: path(), mode }),
+            Err(errno) => Err(SourceError::new("stat", path(), errno)),
+        }
+    }
+
+    pub(super) fn from_statx(raw: &Statx) -> Result<Self, UnknownKind> {
         let mode = u32::from(raw.stx_mode);
-        let Some(kind) = kind_of(FileType::from_raw_mode(mode as RawMode)) else {
-            return Err(SourceError::UnknownKind { path: path(), mode });
-        };
+        let kind = kind_of(FileType::from_raw_mode(mode as RawMode)).ok_or(UnknownKind { mode })?;
         let has = |bit| raw.stx_mask & StatxFlags::bits(&bit) != 0;
         let is = |attribute| raw.stx_attributes.contains(attribute);
         Ok(Self {
@@ -77,6 +87,12 @@ impl Stat {
     pub fn may_be_sparse(&self) -> bool {
         self.blocks.saturating_mul(512) < self.size
     }
+}
+
+/// A type of file that is none of [`EntryKind`].
+pub(super) struct UnknownKind {
+    /// `st_mode`
+    pub(super) mode: u32,
 }
 
 /// `None` for what no Linux filesystem has (doors, whiteouts) and for "unknown" in directory listings.

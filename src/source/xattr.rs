@@ -2,10 +2,12 @@
 
 use std::os::fd::BorrowedFd;
 
+use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
 use crate::model::{Problem, RelPath, Xattr};
 
+use super::apply::not_set;
 use super::error::metadata_problem;
 use super::linux;
 
@@ -14,6 +16,8 @@ pub(super) enum On<'a> {
     Fd(BorrowedFd<'a>),
     /// Path through `/proc` to a name in an open directory; a link is not followed.
     Path(Vec<u8>),
+    /// Path in `/proc` of a descriptor opened with O_PATH: leads to its inode, a link too, and no further.
+    Handle(String),
 }
 
 impl<'a> On<'a> {
@@ -25,6 +29,7 @@ impl<'a> On<'a> {
         match self {
             On::Fd(fd) => rustix::fs::flistxattr(fd, buffer),
             On::Path(path) => rustix::fs::llistxattr(path.as_slice(), buffer),
+            On::Handle(path) => rustix::fs::listxattr(path.as_str(), buffer),
         }
     }
 
@@ -32,6 +37,24 @@ impl<'a> On<'a> {
         match self {
             On::Fd(fd) => rustix::fs::fgetxattr(fd, name, buffer),
             On::Path(path) => rustix::fs::lgetxattr(path.as_slice(), name, buffer),
+            On::Handle(path) => rustix::fs::getxattr(path.as_str(), name, buffer),
+        }
+    }
+
+    fn set(&self, name: &[u8], value: &[u8]) -> rustix::io::Result<()> {
+        let flags = XattrFlags::empty();
+        match self {
+            On::Fd(fd) => rustix::fs::fsetxattr(fd, name, value, flags),
+            On::Path(path) => rustix::fs::lsetxattr(path.as_slice(), name, value, flags),
+            On::Handle(path) => rustix::fs::setxattr(path.as_str(), name, value, flags),
+        }
+    }
+
+    fn remove(&self, name: &[u8]) -> rustix::io::Result<()> {
+        match self {
+            On::Fd(fd) => rustix::fs::fremovexattr(fd, name),
+            On::Path(path) => rustix::fs::lremovexattr(path.as_slice(), name),
+            On::Handle(path) => rustix::fs::removexattr(path.as_str(), name),
         }
     }
 }
@@ -60,6 +83,53 @@ pub(super) fn read(on: &On<'_>, path: &RelPath, problems: &mut Vec<Problem>) -> 
     }
     xattrs.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     (!xattrs.is_empty()).then_some(xattrs)
+}
+
+/// Sets attributes on a file that has none. Was an ACL among them?
+pub(super) fn add(on: &On<'_>, wanted: &[Xattr], path: &RelPath, problems: &mut Vec<Problem>) -> bool {
+    for xattr in wanted {
+        if let Err(errno) = on.set(&xattr.name, &xattr.value) {
+            problems.push(not_set(
+                path,
+                &format!("extended attribute {:?}", String::from_utf8_lossy(&xattr.name)),
+                errno,
+            ));
+        }
+    }
+    wanted.iter().any(|xattr| is_acl(&xattr.name))
+}
+
+/// Makes the attributes those that are wanted, changing only what differs. Was an ACL set or removed?
+pub(super) fn replace(on: &On<'_>, wanted: &[Xattr], path: &RelPath, problems: &mut Vec<Problem>) -> bool {
+    let present = read(on, path, problems).unwrap_or_default();
+    let mut acl_touched = false;
+    for old in present.iter().filter(|old| is_ours(&old.name) && !wanted.iter().any(|new| new.name == old.name)) {
+        acl_touched |= is_acl(&old.name);
+        if let Err(errno) = on.remove(&old.name) {
+            let what = format!("extended attribute {:?} (to be removed)", String::from_utf8_lossy(&old.name));
+            problems.push(not_set(path, &what, errno));
+        }
+    }
+    let differing: Vec<Xattr> = wanted.iter().filter(|new| !present.contains(new)).cloned().collect();
+    add(on, &differing, path, problems) || acl_touched
+}
+
+/// Labels that the system puts on every file (SELinux, IMA …) are not ours to remove.
+fn is_ours(name: &[u8]) -> bool {
+    !name.starts_with(b"security.") || name == b"security.capability"
+}
+
+fn is_acl(name: &[u8]) -> bool {
+    name.starts_with(b"system.posix_acl_")
+}
+
+/// Does what is created in this directory get an ACL? Doubt (an error) counts as yes.
+pub(super) fn has_default_acl(dir: BorrowedFd<'_>) -> bool {
+    let mut nothing = [0; 0];
+    !matches!(
+        rustix::fs::fgetxattr(dir, c"system.posix_acl_default", &mut nothing),
+        Err(Errno::NODATA | Errno::OPNOTSUPP)
+    )
 }
 
 fn unreadable(path: &RelPath, what: &str, errno: Errno) -> Problem {

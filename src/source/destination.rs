@@ -1,0 +1,234 @@
+//! Where a tree is put back: a directory that nothing which is restored can leave.
+//!
+//! Whatever the names and links of a snapshot say, and whatever another process swaps in meanwhile: every step goes
+//! through a descriptor of a directory beneath the destination, and no link on the way is followed.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::model::{Entry, EntryKind, RelPath};
+
+use super::apply::{Origin, Target};
+use super::restored::{DestFile, DestNode, LinkSource};
+use super::{DestinationError, Listing, Stat, flags, linux, xattr};
+
+type Result<T> = std::result::Result<T, DestinationError>;
+
+/// Cheap to clone; workers share it.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    root: Arc<OwnedFd>,
+    uid: u32,
+    gid: u32,
+}
+
+impl Destination {
+    /// Links in `path` itself are followed: it is what a person wrote.
+    pub fn open(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty())
+            .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        Ok(Self { root: Arc::new(root), uid, gid })
+    }
+
+    /// Makes the directory and those above it, as far as they are missing.
+    pub fn create(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path).map_err(|source| DestinationError::Root { path: path.to_path_buf(), source })?;
+        Self::open(path)
+    }
+
+    /// By path; costs a lookup per component. With a parent at hand, [`DestDir::open_child`] is cheaper.
+    pub fn open_dir(&self, path: &RelPath) -> Result<DestDir> {
+        let fd = linux::open_beneath(self.root.as_fd(), path, linux::DIR_FLAGS)
+            .map_err(DestinationError::at("open the directory", path))?;
+        Ok(DestDir::existing(self.clone(), path.clone(), fd))
+    }
+
+    /// All that was written is on the disk when it returns.
+    pub fn sync(&self) -> Result<()> {
+        rustix::fs::syncfs(&*self.root).map_err(DestinationError::at("sync", &RelPath::root()))
+    }
+
+    /// A file that will be ours anyway gets its mode at once. What will belong to others is closed to all until then.
+    fn first_mode(&self, entry: &Entry) -> Mode {
+        let permissions = match entry {
+            // the owner of a read-only file must be able to set its attributes
+            Entry { xattrs: Some(_), .. } => 0o600,
+            Entry { uid, gid, mode, .. } if (*uid, *gid) == (self.uid, self.gid) => mode & 0o777,
+            _ => 0o600,
+        };
+        Mode::from_raw_mode(permissions)
+    }
+}
+
+/// An open directory beneath the destination. Holds one descriptor.
+#[derive(Debug)]
+pub struct DestDir {
+    destination: Destination,
+    path: RelPath,
+    fd: OwnedFd,
+    origin: Origin,
+    /// What is created here gets an ACL or inode flags that its entry may not have.
+    bequeaths: bool,
+}
+
+impl DestDir {
+    fn existing(destination: Destination, path: RelPath, fd: OwnedFd) -> Self {
+        let bequeaths = bequeaths(fd.as_fd());
+        Self { destination, path, fd, origin: Origin::Existing, bequeaths }
+    }
+
+    pub fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    pub fn list(&self) -> Result<Listing> {
+        Listing::read(self.fd.as_fd()).map_err(DestinationError::at("list the directory", &self.path))
+    }
+
+    /// What stands there, links not followed; `None` if nothing does.
+    pub fn stat(&self, name: &[u8]) -> Result<Option<Stat>> {
+        let path = self.child(name)?;
+        match linux::stat_name(self.fd.as_fd(), name) {
+            Ok(raw) => Stat::from_statx(&raw).map(Some).map_err(|_| DestinationError::InTheWay { path }),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(DestinationError::new("stat", path, errno)),
+        }
+    }
+
+    pub fn open_child(&self, name: &[u8]) -> Result<DestDir> {
+        let path = self.child(name)?;
+        let fd = linux::open_name(self.fd.as_fd(), name, linux::DIR_FLAGS)
+            .map_err(DestinationError::at("open the directory", &path))?;
+        Ok(Self::existing(self.destination.clone(), path, fd))
+    }
+
+    /// Open to its owner alone until its metadata is applied, which is to be done after all that it holds.
+    pub fn create_dir(&self, name: &[u8]) -> Result<DestDir> {
+        let path = self.child(name)?;
+        rustix::fs::mkdirat(&self.fd, name, Mode::RWXU).map_err(DestinationError::at("create the directory", &path))?;
+        let fd = linux::open_name(self.fd.as_fd(), name, linux::DIR_FLAGS)
+            .map_err(DestinationError::at("open the directory", &path))?;
+        let bequeaths = self.bequeaths && bequeaths(fd.as_fd());
+        Ok(Self { destination: self.destination.clone(), path, fd, origin: self.origin_of_new(), bequeaths })
+    }
+
+    /// A new, empty file; whatever stands there is an error.
+    pub fn create_file(&self, name: &[u8], entry: &Entry) -> Result<DestFile> {
+        let path = self.child(name)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, flags, self.destination.first_mode(entry))
+            .map_err(DestinationError::at("create", &path))?;
+        Ok(DestFile::new(fd, path, self.origin_of_new()))
+    }
+
+    /// A regular file that is there already, to compare its content and to set its metadata.
+    pub fn open_file(&self, name: &[u8]) -> Result<DestFile> {
+        let path = self.child(name)?;
+        let fd =
+            linux::open_name(self.fd.as_fd(), name, linux::FILE_FLAGS).map_err(DestinationError::at("open", &path))?;
+        let file = DestFile::new(fd, path, Origin::Existing);
+        match file.stat()?.kind {
+            EntryKind::File => Ok(file),
+            _ => Err(DestinationError::InTheWay { path: file.path().clone() }),
+        }
+    }
+
+    /// A new link, FIFO, socket or device.
+    pub fn create_node(&self, name: &[u8], entry: &Entry) -> Result<DestNode> {
+        let path = self.child(name)?;
+        match entry.kind {
+            EntryKind::Symlink => self.symlink(name, entry, &path)?,
+            EntryKind::Fifo => self.mknod(name, FileType::Fifo, 0, &path)?,
+            EntryKind::Socket => self.mknod(name, FileType::Socket, 0, &path)?,
+            EntryKind::CharDevice => self.mknod(name, FileType::CharacterDevice, device(entry, &path)?, &path)?,
+            EntryKind::BlockDevice => self.mknod(name, FileType::BlockDevice, device(entry, &path)?, &path)?,
+            EntryKind::File | EntryKind::Dir => {
+                return Err(DestinationError::BadEntry { path, reason: "it is a file or directory, not a node" });
+            }
+        }
+        let node = self.open_as(name, path, self.origin_of_new())?;
+        match node.stat()?.kind == entry.kind {
+            true => Ok(node),
+            false => Err(DestinationError::Replaced { path: node.path().clone() }),
+        }
+    }
+
+    /// What is there already, to set its metadata; links are not followed and nothing is opened for reading.
+    pub fn open_node(&self, name: &[u8]) -> Result<DestNode> {
+        let path = self.child(name)?;
+        self.open_as(name, path, Origin::Existing)
+    }
+
+    /// Another name for what was restored before.
+    pub fn hard_link(&self, name: &[u8], first: &LinkSource) -> Result<()> {
+        let path = self.child(name)?;
+        let fd = first.open(self.destination.root.as_fd())?;
+        // by descriptor, not by name: nothing can be swapped in between the check and the link
+        rustix::fs::linkat(rustix::fs::CWD, linux::fd_path(fd.as_fd()), &self.fd, name, AtFlags::SYMLINK_FOLLOW)
+            .map_err(DestinationError::at("create the hard link", &path))
+    }
+
+    /// Removes what is no directory, or an empty directory. A link is removed, not what it points to.
+    pub fn remove(&self, name: &[u8]) -> Result<()> {
+        let path = self.child(name)?;
+        let removed = match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Err(Errno::ISDIR) => rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR),
+            other => other,
+        };
+        removed.map_err(DestinationError::at("remove", &path))
+    }
+
+    /// To apply metadata to it.
+    pub fn target(&self) -> Target<'_> {
+        Target::open(self.fd.as_fd(), &self.path, self.origin)
+    }
+
+    /// Names come from a snapshot, which may be hostile.
+    fn child(&self, name: &[u8]) -> Result<RelPath> {
+        match RelPath::is_name(name) {
+            true => Ok(self.path.join(name)),
+            false => Err(DestinationError::BadName { name: String::from_utf8_lossy(name).into_owned() }),
+        }
+    }
+
+    fn origin_of_new(&self) -> Origin {
+        if self.bequeaths { Origin::Inherited } else { Origin::Clean }
+    }
+
+    fn open_as(&self, name: &[u8], path: RelPath, origin: Origin) -> Result<DestNode> {
+        let fd = linux::open_name(self.fd.as_fd(), name, OFlags::PATH | OFlags::CLOEXEC)
+            .map_err(DestinationError::at("open", &path))?;
+        Ok(DestNode::new(fd, path, origin))
+    }
+
+    fn symlink(&self, name: &[u8], entry: &Entry, path: &RelPath) -> Result<()> {
+        let target = entry.target.as_deref().filter(|target| !target.is_empty() && !target.contains(&0));
+        let target = target
+            .ok_or_else(|| DestinationError::BadEntry { path: path.clone(), reason: "the link has no target" })?;
+        rustix::fs::symlinkat(target, &self.fd, name).map_err(DestinationError::at("create the link", path))
+    }
+
+    fn mknod(&self, name: &[u8], kind: FileType, device: u64, path: &RelPath) -> Result<()> {
+        rustix::fs::mknodat(&self.fd, name, kind, Mode::RUSR | Mode::WUSR, device)
+            .map_err(DestinationError::at("create the special file", path))
+    }
+}
+
+fn device(entry: &Entry, path: &RelPath) -> Result<u64> {
+    let (major, minor) = entry
+        .device
+        .ok_or_else(|| DestinationError::BadEntry { path: path.clone(), reason: "the device has no number" })?;
+    Ok(rustix::fs::makedev(major, minor))
+}
+
+/// Doubt (an error) counts as yes: it costs a comparison per file, no more.
+fn bequeaths(dir: BorrowedFd<'_>) -> bool {
+    let flags = linux::inode_flags(dir).map(|raw| raw.and_then(flags::to_store));
+    !matches!(flags, Ok(None)) || xattr::has_default_acl(dir)
+}

@@ -1,0 +1,142 @@
+//! Files, links and special files of the destination that are open: to be written and to get their metadata.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::model::RelPath;
+
+use super::apply::{Origin, Target};
+use super::{DestinationError, Stat, linux};
+
+type Result<T> = std::result::Result<T, DestinationError>;
+
+/// A regular file of the destination.
+#[derive(Debug)]
+pub struct DestFile {
+    fd: OwnedFd,
+    path: RelPath,
+    origin: Origin,
+}
+
+impl DestFile {
+    pub(super) fn new(fd: OwnedFd, path: RelPath, origin: Origin) -> Self {
+        Self { fd, path, origin }
+    }
+
+    pub fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    pub fn stat(&self) -> Result<Stat> {
+        stat(self.fd.as_fd(), &self.path)
+    }
+
+    /// Writes all of `data`. Ranges that are never written stay holes.
+    pub fn write_at(&self, mut offset: u64, mut data: &[u8]) -> Result<()> {
+        while !data.is_empty() {
+            match rustix::io::pwrite(&self.fd, data, offset) {
+                Ok(written) => {
+                    data = &data[written..];
+                    offset += written as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(DestinationError::new("write", self.path.clone(), errno)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` from `offset` on; fewer bytes only at the end of the file.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match rustix::io::pread(&self.fd, &mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(DestinationError::new("read", self.path.clone(), errno)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Needed for a file that ends with a hole; otherwise the last write sets the size.
+    pub fn set_len(&self, size: u64) -> Result<()> {
+        rustix::fs::ftruncate(&self.fd, size).map_err(DestinationError::at("set the size of", &self.path))
+    }
+
+    pub fn target(&self) -> Target<'_> {
+        Target::open(self.fd.as_fd(), &self.path, self.origin)
+    }
+
+    pub fn link_source(&self) -> Result<LinkSource> {
+        Ok(LinkSource::new(&self.path, &self.stat()?))
+    }
+}
+
+/// A link, FIFO, socket or device of the destination: a handle of its inode that cannot be read or written.
+#[derive(Debug)]
+pub struct DestNode {
+    fd: OwnedFd,
+    path: RelPath,
+    origin: Origin,
+}
+
+impl DestNode {
+    pub(super) fn new(fd: OwnedFd, path: RelPath, origin: Origin) -> Self {
+        Self { fd, path, origin }
+    }
+
+    pub fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    pub fn stat(&self) -> Result<Stat> {
+        stat(self.fd.as_fd(), &self.path)
+    }
+
+    pub fn target(&self) -> Target<'_> {
+        Target::handle(self.fd.as_fd(), &self.path, self.origin)
+    }
+
+    pub fn link_source(&self) -> Result<LinkSource> {
+        Ok(LinkSource::new(&self.path, &self.stat()?))
+    }
+}
+
+fn stat(fd: BorrowedFd<'_>, path: &RelPath) -> Result<Stat> {
+    let raw = linux::stat_fd(fd).map_err(DestinationError::at("stat", path))?;
+    Stat::from_statx(&raw).map_err(|_| DestinationError::InTheWay { path: path.clone() })
+}
+
+/// The first name of a hard-linked file. Made only from what was open beneath the destination, never from a path that
+/// a snapshot names; the inode is compared again before each link. Holds no descriptor, so there may be many.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkSource {
+    path: RelPath,
+    dev: u64,
+    ino: u64,
+}
+
+impl LinkSource {
+    fn new(path: &RelPath, stat: &Stat) -> Self {
+        Self { path: path.clone(), dev: stat.dev, ino: stat.ino }
+    }
+
+    pub fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    pub(super) fn open(&self, root: BorrowedFd<'_>) -> Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = linux::open_beneath(root, &self.path, flags)
+            .map_err(DestinationError::at("open the first name of the hard link", &self.path))?;
+        let now = stat(fd.as_fd(), &self.path)?;
+        match (now.dev, now.ino) == (self.dev, self.ino) {
+            true => Ok(fd),
+            false => Err(DestinationError::Replaced { path: self.path.clone() }),
+        }
+    }
+}
