@@ -1,0 +1,157 @@
+//! The client's side, blocking: one question at a time, or a stream of states.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::protocol::{Answer, Event, Hello, PROTOCOL};
+use super::{ControlError, Endpoint, ErrorCode, WireError, delta};
+use crate::model::RootId;
+use crate::status::{BackupAnswer, Status};
+
+/// A running agent answers at once; what takes time is waited for without a limit.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Of what the agent sends: a state with very many roots is longer than a request may be.
+const MAX_LINE: u64 = 64 << 20;
+
+pub struct Client {
+    stream: BufReader<UnixStream>,
+    version: String,
+    next_id: u64,
+}
+
+impl Client {
+    pub fn connect(endpoint: &Endpoint) -> Result<Self, ControlError> {
+        let socket = endpoint.socket();
+        let stream = UnixStream::connect(&socket).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning { socket },
+            io::ErrorKind::PermissionDenied => ControlError::NotPermitted { socket },
+            io::ErrorKind::InvalidInput => ControlError::PathTooLong { socket },
+            _ => ControlError::Io { doing: "connect to", path: socket, source },
+        })?;
+        let mut client = Self { stream: BufReader::new(stream), version: String::new(), next_id: 0 };
+        client.patience(Some(PATIENCE))?;
+        let first = client.read()?;
+        if let Some(error) = first.get("error") {
+            return Err(ControlError::Refused(parsed(error.clone())?));
+        }
+        let Hello { rozen: hello } = parsed(first)?;
+        if hello.protocol != PROTOCOL {
+            return Err(ControlError::Protocol { found: hello.protocol, known: PROTOCOL });
+        }
+        client.version = hello.version;
+        Ok(client)
+    }
+
+    /// Of the agent.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub fn status(&mut self) -> Result<Status, ControlError> {
+        parsed(self.call("status", json!({}))?)
+    }
+
+    /// Asks for a backup of these roots (none = all) and does not wait for it.
+    pub fn backup(&mut self, roots: &[RootId], full: bool) -> Result<(), ControlError> {
+        self.call("backup", json!({ "roots": roots, "full": full })).map(drop)
+    }
+
+    /// The same, and waits as long as it takes.
+    pub fn backup_and_wait(&mut self, roots: &[RootId], full: bool) -> Result<BackupAnswer, ControlError> {
+        self.patience(None)?;
+        let answer = self.call("backup", json!({ "roots": roots, "full": full, "wait": true }));
+        self.patience(Some(PATIENCE))?;
+        parsed(answer?)
+    }
+
+    pub fn pause(&mut self, length: Option<Duration>) -> Result<(), ControlError> {
+        self.call("pause", json!({ "seconds": length.map(|length| length.as_secs()) })).map(drop)
+    }
+
+    pub fn resume(&mut self) -> Result<(), ControlError> {
+        self.call("resume", json!({})).map(drop)
+    }
+
+    /// Shows the state now and after every change, until told to stop or the agent goes ([`ControlError::Gone`]).
+    pub fn watch(mut self, mut show: impl FnMut(&Status) -> ControlFlow<()>) -> Result<(), ControlError> {
+        let mut state = self.call("watch", json!({}))?;
+        self.patience(None)?;
+        while show(&parsed(state.clone())?).is_continue() {
+            self.next_state(&mut state)?;
+        }
+        Ok(())
+    }
+
+    fn next_state(&mut self, state: &mut Value) -> Result<(), ControlError> {
+        loop {
+            match parsed(self.read()?)? {
+                Event::Delta { changed } => {
+                    delta::apply(state, changed);
+                    return Ok(());
+                }
+                Event::State { status } => {
+                    *state = status;
+                    return Ok(());
+                }
+                Event::Other => {}
+            }
+        }
+    }
+
+    fn call(&mut self, method: &str, params: Value) -> Result<Value, ControlError> {
+        self.next_id += 1;
+        let line = format!("{}\n", json!({ "id": self.next_id, "method": method, "params": params }));
+        self.stream.get_mut().write_all(line.as_bytes()).map_err(gone)?;
+        loop {
+            let answer: Answer = parsed(self.read()?)?;
+            if let Some(error) = answer.error {
+                return Err(refused(error));
+            }
+            if answer.id == Some(self.next_id) {
+                return Ok(answer.result);
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Value, ControlError> {
+        let mut line = Vec::new();
+        (&mut self.stream).take(MAX_LINE).read_until(b'\n', &mut line).map_err(gone)?;
+        match line.last() {
+            Some(b'\n') => parsed_line(&line),
+            _ if line.len() as u64 == MAX_LINE => Err(ControlError::Garbled { reason: "a line without end".into() }),
+            _ => Err(ControlError::Gone),
+        }
+    }
+
+    fn patience(&self, limit: Option<Duration>) -> Result<(), ControlError> {
+        self.stream.get_ref().set_read_timeout(limit).map_err(gone)
+    }
+}
+
+fn refused(error: WireError) -> ControlError {
+    match error.code {
+        ErrorCode::Stopping => ControlError::Gone,
+        _ => ControlError::Refused(error),
+    }
+}
+
+fn gone(error: io::Error) -> ControlError {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            ControlError::Garbled { reason: format!("no answer within {} s", PATIENCE.as_secs()) }
+        }
+        _ => ControlError::Gone,
+    }
+}
+
+fn parsed_line(line: &[u8]) -> Result<Value, ControlError> {
+    serde_json::from_slice(line).map_err(|e| ControlError::Garbled { reason: e.to_string() })
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, ControlError> {
+    serde_json::from_value(value).map_err(|e| ControlError::Garbled { reason: e.to_string() })
+}
