@@ -50,3 +50,6 @@ pub use owner::OwnerPolicy;
 pub use restored::{DestFile, DestNode, LinkSource};
 pub use stat::Stat;
 pub use view::View;
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,8 @@ pub(super) fn read(on: &On<'_>, path: &RelPath, problems: &mut Vec<Problem>) -> 
         }
     };
     let mut xattrs = Vec::new();
-    for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+    let listed: Vec<&[u8]> = names.split(|b| *b == 0).filter(|name| !name.is_empty()).collect();
+    for name in listed.iter().copied().filter(|name| !is_alias(name, &listed)) {
         match growing(|buffer| on.value(name, buffer)) {
             Ok(value) => xattrs.push(Xattr { name: name.to_vec(), value }),
             // removed since it was listed
@@ -105,7 +106,9 @@ pub(super) fn replace(on: &On<'_>, wanted: &[Xattr], path: &RelPath, problems: &
     let mut acl_touched = false;
     for old in present.iter().filter(|old| is_ours(&old.name) && !wanted.iter().any(|new| new.name == old.name)) {
         acl_touched |= is_acl(&old.name);
-        if let Err(errno) = on.remove(&old.name) {
+        if let Err(errno) = on.remove(&old.name)
+            && errno != Errno::NODATA
+        {
             let what = format!("extended attribute {:?} (to be removed)", String::from_utf8_lossy(&old.name));
             problems.push(not_set(path, &what, errno));
         }
@@ -130,6 +133,16 @@ pub(super) fn has_default_acl(dir: BorrowedFd<'_>) -> bool {
         rustix::fs::fgetxattr(dir, c"system.posix_acl_default", &mut nothing),
         Err(Errno::NODATA | Errno::OPNOTSUPP)
     )
+}
+
+/// XFS shows root an ACL a second time, in its own form. Kept, it would become a senseless attribute elsewhere.
+fn is_alias(name: &[u8], listed: &[&[u8]]) -> bool {
+    let acl: &[u8] = match name {
+        b"trusted.SGI_ACL_FILE" => b"system.posix_acl_access",
+        b"trusted.SGI_ACL_DEFAULT" => b"system.posix_acl_default",
+        _ => return false,
+    };
+    listed.contains(&acl)
 }
 
 fn unreadable(path: &RelPath, what: &str, errno: Errno) -> Problem {

@@ -1,0 +1,221 @@
+//! Listing, statting and reading files, also those that change under our hands.
+
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::super::{Disposition, FileReader, FileState, ReadFile, SourceError, View};
+use super::places::Place;
+use super::{entry_of, rel, root_of};
+use crate::model::{EntryKind, Extent};
+
+fn reader(dir: &Path, name: &str) -> FileReader {
+    let dir = root_of(dir);
+    let stat = dir.stat(name.as_bytes()).unwrap();
+    dir.open_file(name.as_bytes(), &stat).unwrap().into_reader()
+}
+
+fn read_all(mut reader: FileReader) -> (Vec<u8>, ReadFile) {
+    let (mut content, mut buffer) = (Vec::new(), vec![0; 100_000]);
+    loop {
+        let n = reader.read(&mut buffer).unwrap();
+        if n == 0 {
+            return (content, reader.finish().unwrap());
+        }
+        content.extend_from_slice(&buffer[..n]);
+    }
+}
+
+#[test]
+fn names_of_any_bytes_are_listed_in_the_order_of_their_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut names: Vec<Vec<u8>> =
+        vec![b"b".to_vec(), b"a\nb".to_vec(), b"\xff\xfe".to_vec(), vec![b'x'; 255], b"A".to_vec(), b" ".to_vec()];
+    for name in &names {
+        File::create(dir.path().join(std::ffi::OsStr::from_bytes(name))).unwrap();
+    }
+    let root = root_of(dir.path());
+    let listing = root.list().unwrap();
+    names.sort();
+    assert!(listing.iter().map(|l| l.name).eq(names.iter().map(Vec::as_slice)));
+    for name in &names {
+        assert!(listing.contains(name));
+        assert_eq!(root.stat(name).unwrap().kind, EntryKind::File);
+    }
+    assert!(!listing.contains(b"."));
+}
+
+#[test]
+fn a_directory_of_100_000_names_is_listed_whole_and_again() {
+    let dir = Place::fast();
+    for i in 0..100_000 {
+        File::create(dir.path().join(format!("file {i}"))).unwrap();
+    }
+    let root = root_of(dir.path());
+    for _ in 0..2 {
+        let listing = root.list().unwrap();
+        assert_eq!(listing.len(), 100_000);
+        assert!(listing.iter().zip(listing.iter().skip(1)).all(|(a, b)| a.name < b.name));
+    }
+}
+
+#[test]
+fn a_file_that_stays_as_it_is_is_unchanged() {
+    let dir = tempfile::tempdir().unwrap();
+    let content: Vec<u8> = (0..1_000_000u32).map(|i| (i * 7 % 251) as u8).collect();
+    fs::write(dir.path().join("f"), &content).unwrap();
+    let (read, end) = read_all(reader(dir.path(), "f"));
+    assert_eq!(read, content);
+    assert_eq!(end, ReadFile { state: FileState::Unchanged, size: 1_000_000, data_len: 1_000_000, extents: None });
+}
+
+#[test]
+fn an_empty_file_has_no_data_and_no_holes() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("f"), b"").unwrap();
+    let (read, end) = read_all(reader(dir.path(), "f"));
+    assert_eq!((read.len(), end.size, end.extents, end.state), (0, 0, None, FileState::Unchanged));
+}
+
+#[test]
+fn a_sparse_file_of_10_gib_costs_only_its_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = File::create(dir.path().join("f")).unwrap();
+    let mib = vec![7; 1 << 20];
+    let at = [1 << 30, 5 << 30, (10 << 30) - (2 << 20)];
+    file.set_len(10 << 30).unwrap();
+    at.iter().for_each(|offset| file.write_all_at(&mib, *offset).unwrap());
+    let (read, end) = read_all(reader(dir.path(), "f"));
+    assert_eq!(read.len(), 3 << 20);
+    assert_eq!((end.size, end.data_len, end.state), (10 << 30, 3 << 20, FileState::Unchanged));
+    let expected: Vec<_> = at.iter().map(|offset| Extent { offset: *offset, len: 1 << 20 }).collect();
+    assert_eq!(end.extents, Some(expected));
+}
+
+#[test]
+fn a_file_that_is_one_hole_has_no_extent() {
+    let dir = tempfile::tempdir().unwrap();
+    File::create(dir.path().join("f")).unwrap().set_len(1 << 20).unwrap();
+    let (read, end) = read_all(reader(dir.path(), "f"));
+    assert_eq!((read.len(), end.size, end.extents), (0, 1 << 20, Some(vec![])));
+}
+
+#[test]
+fn a_file_that_grows_is_read_to_its_old_end_and_called_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("f"), b"old").unwrap();
+    let reader = reader(dir.path(), "f");
+    fs::write(dir.path().join("f"), b"old and new").unwrap();
+    let (read, end) = read_all(reader);
+    assert_eq!((read.as_slice(), end.size, end.state), (&b"old"[..], 3, FileState::Changed));
+}
+
+#[test]
+fn a_file_that_shrinks_ends_where_it_ends_and_is_called_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("f"), vec![1; 300_000]).unwrap();
+    let mut reader = reader(dir.path(), "f");
+    assert_eq!(reader.read(&mut [0; 1000]).unwrap(), 1000);
+    File::options().write(true).open(dir.path().join("f")).unwrap().set_len(200_000).unwrap();
+    let (read, end) = read_all(reader);
+    assert_eq!(read.len(), 199_000);
+    assert_eq!((end.size, end.data_len, end.extents, end.state), (200_000, 200_000, None, FileState::Changed));
+}
+
+#[test]
+fn a_file_deleted_while_it_is_open_is_read_and_called_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("f"), b"content").unwrap();
+    let reader = reader(dir.path(), "f");
+    fs::remove_file(dir.path().join("f")).unwrap();
+    let (read, end) = read_all(reader);
+    assert_eq!((read.as_slice(), end.state), (&b"content"[..], FileState::Changed));
+}
+
+#[test]
+fn stopping_before_the_end_is_never_called_unchanged() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("f"), vec![1; 5000]).unwrap();
+    let mut reader = reader(dir.path(), "f");
+    reader.read(&mut [0; 1000]).unwrap();
+    let end = reader.finish().unwrap();
+    assert_eq!((end.size, end.data_len, end.state), (1000, 1000, FileState::Changed));
+}
+
+#[test]
+fn what_took_the_place_of_a_file_is_recognised_and_nothing_blocks() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = root_of(dir.path());
+    let path = dir.path().join("f");
+    let replace = |by: &dyn Fn()| {
+        fs::write(&path, b"x").unwrap();
+        let stat = root.stat(b"f").unwrap();
+        // the old inode lives on under another name, so that its number is not used again
+        fs::rename(&path, dir.path().join("old")).unwrap();
+        by();
+        let error = root.open_file(b"f", &stat).unwrap_err();
+        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
+        error
+    };
+    let node = |kind| rustix::fs::mknodat(rustix::fs::CWD, &path, kind, Mode::RWXU, 0).unwrap();
+    assert!(matches!(replace(&|| ()), SourceError::Vanished { .. }));
+    assert!(matches!(replace(&|| fs::write(&path, b"y").unwrap()), SourceError::Replaced { .. }));
+    assert!(matches!(replace(&|| symlink("old", &path).unwrap()), SourceError::Replaced { .. }));
+    assert!(matches!(replace(&|| node(rustix::fs::FileType::Fifo)), SourceError::KindChanged { .. }));
+    assert_eq!(replace(&|| node(rustix::fs::FileType::Socket)).disposition(), Disposition::Changed);
+    assert_eq!(replace(&|| fs::create_dir(&path).unwrap()).disposition(), Disposition::Changed);
+}
+
+#[test]
+fn a_link_in_the_way_of_a_directory_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("real/below")).unwrap();
+    symlink("real", dir.path().join("link")).unwrap();
+    let root = root_of(dir.path());
+    assert_eq!(root.open_child(b"link").unwrap_err().disposition(), Disposition::Changed);
+    let error = root.view().open_dir(&rel("link/below")).unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Changed);
+    assert!(root.view().open_dir(&rel("real/below")).is_ok());
+}
+
+#[test]
+fn a_missing_root_stops_the_run_and_a_missing_file_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = View::live(&dir.path().join("none")).unwrap_err();
+    assert_eq!(missing.disposition(), Disposition::StopRun);
+    let error = root_of(dir.path()).stat(b"none").unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Vanished);
+    assert!(error.to_problem().message.contains("none"), "{error}");
+}
+
+#[test]
+fn reading_leaves_the_access_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f");
+    fs::write(&path, b"content").unwrap();
+    let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+    File::options().write(true).open(&path).unwrap().set_times(fs::FileTimes::new().set_accessed(old)).unwrap();
+    read_all(reader(dir.path(), "f"));
+    entry_of(&root_of(dir.path()), b"f");
+    assert_eq!(fs::metadata(&path).unwrap().atime(), 1_000_000);
+}
+
+#[test]
+fn a_graft_is_read_in_the_place_of_its_stub() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("root/a/stub")).unwrap();
+    fs::create_dir_all(dir.path().join("other/inner")).unwrap();
+    let open =
+        |name| rustix::fs::open(dir.path().join(name), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let view = View::from_parts(open("root"), vec![(rel("a/stub"), open("other"))], true);
+    let other = root_of(dir.path()).stat(b"other").unwrap();
+    let a = view.open_dir(&rel("a")).unwrap();
+    assert!(a.is_graft(b"stub") && !view.open_root().unwrap().is_graft(b"a"));
+    assert_eq!(a.stat(b"stub").unwrap().ino, other.ino);
+    assert_eq!(entry_of(&a, b"stub").ino, other.ino);
+    assert!(a.open_child(b"stub").unwrap().list().unwrap().contains(b"inner"));
+    assert!(view.open_dir(&rel("a/stub/inner")).is_ok());
+}
