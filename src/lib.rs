@@ -1,5 +1,6 @@
 //! Rozen: continuous, encrypted, deduplicated backup. docs/architecture.md shows the rooms and how data goes.
 
+pub mod backup;
 pub mod chunk;
 pub mod clock;
 pub mod config;
@@ -19,3 +20,6 @@ pub mod status;
 pub mod store;
 pub mod tree;
 pub mod watch;
+
+#[cfg(test)]
+mod testing;

@@ -15,7 +15,7 @@ mod node;
 mod reader;
 
 pub use builder::{NodeSink, TreeSummary};
-pub use edit::{Edit, RangeDelete, apply};
+pub use edit::{Applied, ApplyError, Edit, RangeDelete, apply};
 pub use key::TreeKey;
 pub use node::{ChildRef, Node, NodeError};
 pub use reader::{NodeSource, TreeError, TreeReader};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{EntryFlags, EntryKind, Timestamp};
+use crate::testing::file_entry as entry;
 
 #[derive(Default)]
 struct Memory {
@@ -32,31 +32,6 @@ impl NodeSink for Sink<'_> {
         self.0.nodes.borrow_mut().insert(id, bytes);
         self.1 += 1;
         Ok(id)
-    }
-}
-
-fn entry(size: u64) -> Entry {
-    Entry {
-        kind: EntryKind::File,
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-        user: None,
-        group: None,
-        size,
-        mtime: Timestamp::default(),
-        ctime: Timestamp::default(),
-        btime: None,
-        ino: size,
-        nlink: None,
-        fs: None,
-        target: None,
-        device: None,
-        xattrs: None,
-        inode_flags: None,
-        content: None,
-        extents: None,
-        flags: EntryFlags::default(),
     }
 }
 

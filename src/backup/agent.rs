@@ -1,0 +1,78 @@
+//! What a run works with, made once per process.
+
+use std::path::Path;
+
+use super::error::RunError;
+use super::recover::{self, Recovered};
+use crate::chunk::Chunker;
+use crate::clock::Clock;
+use crate::crypto::MachineKeys;
+use crate::journal::{Journal, PackKind, PackRow};
+use crate::pack::{Spool, SpooledPack};
+use crate::repo::{self, names};
+use crate::store::{PutSource, Store, StoreError};
+
+/// How a run works; what it backs up is in its request.
+#[derive(Clone, Copy, Debug)]
+pub struct BackupOptions {
+    /// zstd, 1–19.
+    pub level: i32,
+    /// Threads that compress and encrypt.
+    pub workers: usize,
+    /// A pack is closed when it holds this much.
+    pub pack_bytes: u64,
+}
+
+impl Default for BackupOptions {
+    fn default() -> Self {
+        let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
+        Self { level: 3, workers, pack_bytes: 64 << 20 }
+    }
+}
+
+/// An open repository, journal and spool.
+pub struct Backup {
+    pub journal: Journal,
+    pub store: Store,
+    pub keys: MachineKeys,
+    pub clock: Clock,
+    pub options: BackupOptions,
+    pub(super) spool: Spool,
+    pub(super) chunker: Chunker,
+    pub(super) host: String,
+}
+
+impl Backup {
+    /// Opens everything and puts in order what an earlier process left: packs of its spool are uploaded, a run that did
+    /// not end is ended, an empty journal is rebuilt from the target.
+    pub fn open(
+        state_dir: &Path,
+        store: Store,
+        keys: MachineKeys,
+        clock: Clock,
+        options: BackupOptions,
+    ) -> Result<(Self, Recovered), RunError> {
+        let journal = Journal::open(state_dir)?;
+        journal.bind_repository(keys.repo_id)?;
+        let limits = repo::open_for_backup(&store, &keys)?;
+        let chunker = Chunker::new(keys.chunker.gear_table(), limits);
+        let spool = Spool::open(&state_dir.join("spool"))?;
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let backup = Self { journal, store, keys, clock, options, spool, chunker, host };
+        let recovered = recover::recover(&backup)?;
+        Ok((backup, recovered))
+    }
+
+    /// Brings a spooled pack to the target; durable there on return, and its file gone from the spool.
+    pub(super) fn upload(&self, row: &PackRow) -> Result<(), RunError> {
+        let Some(path) = &row.spool_path else { return Ok(()) };
+        let name = names::pack(&self.keys.machine_id, row.kind == PackKind::Tree, &row.hash);
+        let stored = self.store.put_if_absent(&name, PutSource::File { path, may_move: true });
+        stored.map_err(|error: StoreError| RunError::Target(error))?;
+        crate::fault::point("upload.stored");
+        self.journal.pack_durable(&row.hash)?;
+        crate::fault::point("upload.recorded");
+        SpooledPack::remove_file(path)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! Why a run ended without a snapshot. Source and target never mix.
+
+use crate::journal::JournalError;
+use crate::pack::PackError;
+use crate::repo::RepoError;
+use crate::seal::SealError;
+use crate::source::SourceError;
+use crate::store::{Disposition, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The root itself, or the machine has no descriptors or memory left.
+    #[error("root {root} cannot be backed up")]
+    Source {
+        root: String,
+        #[source]
+        source: SourceError,
+    },
+    #[error("the target did not take what was to be stored")]
+    Target(#[source] StoreError),
+    #[error(transparent)]
+    Repository(#[from] RepoError),
+    #[error("the spool cannot be used")]
+    Spool(#[from] PackError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("a chunk could not be sealed")]
+    Seal(#[from] SealError),
+    #[error("the local copy of the tree of root {root} is damaged: {what}")]
+    LocalTree { root: String, what: String },
+    #[error("stopped on request")]
+    Stopped,
+    #[error("a part of the run ended unexpectedly")]
+    Broken,
+}
+
+impl RunError {
+    /// What a person can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            RunError::Source { .. } => "Mount or create the root, or change its path in the configuration.",
+            RunError::Target(error) => error.remedy(),
+            RunError::Repository(error) => error.remedy(),
+            RunError::Spool(error) if error.is_full() => "Free space on the disk of the state directory.",
+            RunError::Spool(_) => "Check the disk of the state directory and its permissions.",
+            RunError::Journal(error) => error.remedy(),
+            RunError::Seal(_) => "Run a memory test: content changed in memory while it was being backed up.",
+            RunError::LocalTree { .. } => "Nothing to do: the root is compared in full by the next run.",
+            RunError::Stopped => "Start the backup again: it goes on from what is stored.",
+            RunError::Broken => "This is a bug in Rozen: please report it with the log.",
+        }
+    }
+
+    /// May the same run succeed later without a person's help?
+    pub fn is_temporary(&self) -> bool {
+        let store = match self {
+            RunError::Target(error) | RunError::Repository(RepoError::Store(error)) => error,
+            RunError::Source { .. } | RunError::LocalTree { .. } => return true,
+            _ => return false,
+        };
+        matches!(store.disposition(), Disposition::Retry | Disposition::Full)
+    }
+}

@@ -1,0 +1,33 @@
+//! One run, end to end: cut ▸ view ▸ scan ▸ read ▸ seal ▸ pack ▸ upload ▸ commit.
+//!
+//! What must hold: bytes go one way through bounded queues (the table in docs/architecture.md sums them up), so the target
+//! sets the pace; the cut is taken before any view is opened; a manifest is written only after all packs and indexes; the
+//! book-keeping follows the manifest in one transaction. An error of the target ends the run and never becomes a problem of
+//! a file; an error of a file never ends the run.
+//!
+//! What survives a crash: every pack that was spooled (uploaded at the next start, its content is not read again), every
+//! snapshot, full or partial. The rest is done again from the hints.
+//!
+//! Not here: when to run (`engine`), waiting for changes (`watch`).
+
+mod agent;
+mod bundle;
+mod error;
+mod large;
+mod nodes;
+mod packer;
+mod pipeline;
+mod presence;
+mod progress;
+mod reader;
+mod recover;
+mod run;
+mod snapshot;
+mod uploader;
+mod worker;
+
+pub use agent::{Backup, BackupOptions};
+pub use error::RunError;
+pub use progress::{Phase, Progress};
+pub use recover::Recovered;
+pub use run::{RootPlan, RootScope, RunReport, RunRequest};

@@ -1,0 +1,313 @@
+//! The threads of a run and the bounded queues between them: scan → read → workers → packer → uploader.
+//!
+//! A slice of a scan goes through and is drained; then everything that it found is staged, spooled and uploaded. The first
+//! error wins: it closes the flow, every thread sees its queue end and stops.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::agent::Backup;
+use super::bundle::Batch;
+use super::error::RunError;
+use super::large::LargeFile;
+use super::packer::{Packed, Packer};
+use super::presence::Presence;
+use super::progress::Progress;
+use super::reader::Reader;
+use super::uploader;
+use super::worker::{Stop, Worker};
+use crate::crypto::SealingSlot;
+use crate::model::{Entry, Problem, RelPath, Timestamp};
+use crate::pack::PackWriter;
+use crate::scan::{Found, ReadJob, Scan, ScanError};
+use crate::seal::FrameSealer;
+use crate::source::{Names, SourceError};
+use crate::tree::{NodeSource, TreeKey};
+
+/// Jobs between scan and reader: metadata only.
+const JOBS: usize = 1024;
+/// Batches and chunks between reader and workers, up to 4 MiB each.
+const WORK: usize = 4;
+/// Frames and entries between workers and packer.
+const PACKED: usize = 6;
+/// Finished packs between packer and uploader; they are files.
+const PACKS: usize = 2;
+
+/// What the workers do.
+pub(super) enum Work {
+    Small(Batch),
+    Chunk { file: Arc<LargeFile>, at: usize, data: Vec<u8> },
+    End { file: Arc<LargeFile>, entry: Box<Entry> },
+}
+
+/// The flow was closed: somebody failed, or the run was stopped.
+#[derive(Debug)]
+pub(super) struct Halt;
+
+pub(super) struct Sender<T>(SyncSender<T>);
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Sender(self.0.clone())
+    }
+}
+
+impl<T> Sender<T> {
+    pub fn send(&self, value: T) -> Result<(), Halt> {
+        self.0.send(value).map_err(|_| Halt)
+    }
+}
+
+fn queue<T>(bound: usize) -> (Sender<T>, Receiver<T>) {
+    let (sender, receiver) = sync_channel(bound);
+    (Sender(sender), receiver)
+}
+
+/// What all threads of a slice share.
+pub(super) struct Flow<'a> {
+    root: &'a str,
+    stop: &'a AtomicBool,
+    packed: Sender<Packed>,
+    failed: AtomicBool,
+    error: Mutex<Option<RunError>>,
+    problems: Mutex<Vec<Problem>>,
+    again: Mutex<Vec<RelPath>>,
+}
+
+impl Flow<'_> {
+    pub fn put(&self, key: TreeKey, entry: Entry) -> Result<(), Halt> {
+        self.packed.send(Packed::Entries(vec![(key, entry)]))
+    }
+
+    pub fn delete(&self, key: TreeKey) -> Result<(), Halt> {
+        self.packed.send(Packed::Delete(key))
+    }
+
+    pub fn problem(&self, problem: Problem) {
+        lock(&self.problems).push(problem);
+    }
+
+    /// The directory gets a hint for the next run.
+    pub fn look_again(&self, dir: &RelPath) {
+        lock(&self.again).push(dir.clone());
+    }
+
+    pub fn fail_source(&self, source: SourceError) -> Halt {
+        self.fail(RunError::Source { root: self.root.to_owned(), source })
+    }
+
+    /// The first error is kept.
+    pub fn fail(&self, error: RunError) -> Halt {
+        lock(&self.error).get_or_insert(error);
+        self.failed.store(true, Ordering::Release);
+        Halt
+    }
+
+    /// To be asked before each piece of work.
+    pub fn check(&self) -> Result<(), Halt> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(self.fail(RunError::Stopped));
+        }
+        if self.failed.load(Ordering::Acquire) { Err(Halt) } else { Ok(()) }
+    }
+}
+
+/// The lists stay whole whatever panics: they are only added to.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a slice needs to know.
+pub(super) struct SliceContext<'a> {
+    pub backup: &'a Backup,
+    pub root: &'a str,
+    pub slot: &'a SealingSlot,
+    pub presence: &'a Presence,
+    pub progress: &'a Progress,
+    pub stop: &'a AtomicBool,
+    pub frozen_at: Option<Timestamp>,
+    /// After so long the slice ends at the next directory, so that a partial snapshot can be committed.
+    pub time: Duration,
+}
+
+/// What a slice gave beside stored content.
+pub(super) struct Slice {
+    /// The scan has nothing left.
+    pub complete: bool,
+    /// Anything was staged.
+    pub changed: bool,
+    pub problems: Vec<Problem>,
+    /// Directories to be looked at again.
+    pub again: Vec<RelPath>,
+}
+
+/// Runs the scan for a while and drains everything that it found.
+pub(super) fn run_slice<N: NodeSource>(context: &SliceContext<'_>, scan: &mut Scan<'_, N>) -> Result<Slice, RunError>
+where
+    N::Error: std::fmt::Display,
+{
+    let (packed, packed_queue) = queue(PACKED);
+    let (jobs, job_queue) = queue(JOBS);
+    let (work, work_queue) = queue(WORK);
+    let (packs, pack_queue) = queue(PACKS);
+    let flow = Flow {
+        root: context.root,
+        stop: context.stop,
+        packed: packed.clone(),
+        failed: AtomicBool::new(false),
+        error: Mutex::default(),
+        problems: Mutex::default(),
+        again: Mutex::default(),
+    };
+    let work_queue = Mutex::new(work_queue);
+    let (complete, changed) = thread::scope(|scope| {
+        let (flow, work_queue) = (&flow, &work_queue);
+        scope.spawn(move || uploader::run(context, pack_queue).unwrap_or_else(|error| drop(flow.fail(error))));
+        let packing = scope.spawn(move || pack(context, flow, packed_queue, packs));
+        let workers: Vec<_> = (0..context.backup.options.workers)
+            .map(|_| {
+                let packed = packed.clone();
+                scope.spawn(move || run_worker(context, flow, work_queue, packed))
+            })
+            .collect();
+        let reading = scope.spawn(move || run_reader(context, flow, job_queue, work));
+        let complete = run_scan(context, scan, flow, jobs);
+        for thread in std::iter::once(reading).chain(workers) {
+            resume(thread.join());
+        }
+        // everything that can be found has been sent; a packer that failed is gone already
+        let _ = packed.send(Packed::Finish);
+        (complete, resume(packing.join()))
+    });
+    if let Some(error) = flow.error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    Ok(Slice {
+        complete,
+        changed,
+        problems: flow.problems.into_inner().unwrap_or_else(PoisonError::into_inner),
+        again: flow.again.into_inner().unwrap_or_else(PoisonError::into_inner),
+    })
+}
+
+/// A panic of a thread goes on in the run's own thread, whose owner deals with it.
+fn resume<T>(joined: thread::Result<T>) -> T {
+    joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn run_scan<N: NodeSource>(
+    context: &SliceContext<'_>,
+    scan: &mut Scan<'_, N>,
+    flow: &Flow<'_>,
+    jobs: Sender<ReadJob>,
+) -> bool
+where
+    N::Error: std::fmt::Display,
+{
+    let clock = &context.backup.clock;
+    let end = clock.monotonic() + context.time;
+    let mut sink = |found| take(context.progress, flow, &jobs, found).is_ok();
+    while clock.monotonic() < end {
+        match scan.step(&mut sink) {
+            Ok(true) => {}
+            Ok(false) => return true,
+            Err(ScanError::Stopped) => return false,
+            Err(ScanError::Source(error)) => {
+                flow.fail_source(error);
+                return false;
+            }
+            Err(ScanError::Tree(error)) => {
+                flow.fail(RunError::LocalTree { root: context.root.to_owned(), what: error.to_string() });
+                return false;
+            }
+        }
+    }
+    false
+}
+
+fn take(progress: &Progress, flow: &Flow<'_>, jobs: &Sender<ReadJob>, found: Found) -> Result<(), Halt> {
+    flow.check()?;
+    match found {
+        Found::Put(key, entry) => {
+            Progress::add(&progress.entries, 1);
+            flow.put(key, entry)
+        }
+        Found::Read(job) => {
+            Progress::add(&progress.entries, 1);
+            jobs.send(job)
+        }
+        Found::Unchanged { bytes } => {
+            Progress::add(&progress.entries, 1);
+            Progress::add(&progress.bytes_unchanged, bytes);
+            Ok(())
+        }
+        Found::Delete(key) => flow.delete(key),
+        Found::DeleteBelow(dir) => flow.packed.send(Packed::DeleteBelow(dir)),
+        Found::Problem(problem) => {
+            flow.problem(problem);
+            Ok(())
+        }
+    }
+}
+
+fn run_reader(context: &SliceContext<'_>, flow: &Flow<'_>, jobs: Receiver<ReadJob>, work: Sender<Work>) {
+    let backup = context.backup;
+    let mut reader = Reader {
+        chunker: backup.chunker.clone(),
+        flow,
+        work,
+        progress: context.progress,
+        clock: backup.clock.clone(),
+        frozen_at: context.frozen_at,
+        names: Names::new(),
+        batch: Batch::default(),
+        buffer: Vec::new(),
+    };
+    for job in jobs {
+        if flow.check().and_then(|()| reader.job(job)).is_err() {
+            return;
+        }
+    }
+    // an error here was recorded by whoever closed the queue
+    let _ = reader.flush();
+}
+
+/// Takes work until the reader ends. After a failure of any thread it still empties the queue, so that the reader is
+/// never left waiting.
+fn run_worker(context: &SliceContext<'_>, flow: &Flow<'_>, queue: &Mutex<Receiver<Work>>, out: Sender<Packed>) {
+    let backup = context.backup;
+    let sealer = FrameSealer::new(&backup.keys, context.slot, backup.options.level);
+    let mut worker = match sealer {
+        Ok(sealer) => Some(Worker { sealer, files: backup.keys.id.file_ids(), presence: context.presence, out }),
+        Err(error) => {
+            flow.fail(error.into());
+            None
+        }
+    };
+    loop {
+        let next = lock(queue).recv();
+        let Ok(work) = next else { return };
+        if flow.check().is_err() {
+            continue;
+        }
+        match worker.as_mut().map_or(Ok(()), |worker| worker.work(work)) {
+            Ok(()) => {}
+            Err(Stop::Failed(error)) => drop(flow.fail(error)),
+            // the packer is gone and has said why
+            Err(Stop::Halted) => flow.failed.store(true, Ordering::Release),
+        }
+    }
+}
+
+fn pack(context: &SliceContext<'_>, flow: &Flow<'_>, queue: Receiver<Packed>, packs: Sender<PackWriter>) -> bool {
+    let mut packer = Packer::new(context, packs);
+    match packer.run(queue) {
+        Ok(()) => {}
+        Err(Stop::Failed(error)) => drop(flow.fail(error)),
+        Err(Stop::Halted) => flow.failed.store(true, Ordering::Release),
+    }
+    packer.has_staged()
+}

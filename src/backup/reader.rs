@@ -1,0 +1,217 @@
+//! Reading: one thread, in the order of the walk. Small files into batches, large ones into chunks.
+
+use std::sync::Arc;
+
+use super::bundle::{Batch, BatchFile, SMALL_FILE};
+use super::large::LargeFile;
+use super::pipeline::{Flow, Halt, Sender, Work};
+use super::progress::Progress;
+use crate::chunk::Chunker;
+use crate::clock::Clock;
+use crate::model::{Entry, EntryFlags, Problem, ProblemCode, RelPath, Timestamp};
+use crate::scan::ReadJob;
+use crate::source::{Disposition, FileReader, FileState, Names, ReadFile, SourceError, SourceFile};
+
+/// A file that changes while it is read is read again so often, then stored as fuzzy.
+const TRIES: u32 = 3;
+/// An entry whose ctime is so near to its reading may change again within the same tick of its filesystem's clock.
+const RACY_SECS: i64 = 2;
+
+pub(super) struct Reader<'a> {
+    pub chunker: Chunker,
+    pub flow: &'a Flow<'a>,
+    pub work: Sender<Work>,
+    pub progress: &'a Progress,
+    pub clock: Clock,
+    /// When the view was frozen; `None` reads live.
+    pub frozen_at: Option<Timestamp>,
+    pub names: Names,
+    pub batch: Batch,
+    /// Read buffer for large files: up to two chunks.
+    pub buffer: Vec<u8>,
+}
+
+impl Reader<'_> {
+    pub fn job(&mut self, job: ReadJob) -> Result<(), Halt> {
+        let mut stat = job.stat;
+        for attempt in 1..=TRIES {
+            match self.attempt(&job, &stat, attempt == TRIES) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(Failure::Halt(halt)) => return Err(halt),
+                Err(Failure::Source(error)) => match error.disposition() {
+                    Disposition::Vanished => return self.flow.delete(job.key()),
+                    Disposition::Changed if attempt < TRIES => {}
+                    Disposition::StopRun => return Err(self.flow.fail_source(error)),
+                    Disposition::Changed | Disposition::Unreadable => return self.unreadable(&job, error),
+                },
+            }
+            match job.dir.stat(&job.name) {
+                // what it became is found by the next run: its directory has changed
+                Ok(now) if now.kind != stat.kind => {
+                    self.flow.look_again(job.dir.path());
+                    return Ok(());
+                }
+                Ok(now) => stat = now,
+                Err(SourceError::Vanished { .. }) => return self.flow.delete(job.key()),
+                Err(error) => return self.unreadable(&job, error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is left in the batch.
+    pub fn flush(&mut self) -> Result<(), Halt> {
+        if self.batch.files.is_empty() {
+            return Ok(());
+        }
+        self.work.send(Work::Small(std::mem::take(&mut self.batch)))
+    }
+
+    /// `false`: the file changed meanwhile, read it again.
+    fn attempt(&mut self, job: &ReadJob, stat: &crate::source::Stat, last: bool) -> Result<bool, Failure> {
+        let read_at = self.frozen_at.unwrap_or_else(|| self.clock.wall());
+        let file = job.dir.open_file(&job.name, stat)?;
+        let (mut entry, problems) = file.read_entry(&mut self.names);
+        entry.fs = job.fs;
+        if entry.ctime.secs >= read_at.secs - RACY_SECS {
+            entry.flags = entry.flags.with(EntryFlags::RACY);
+        }
+        let done = match file.stat().size {
+            0..=SMALL_FILE => self.small(job, file, entry, last)?,
+            _ => self.large(job, file, entry, last)?,
+        };
+        if done {
+            problems.into_iter().for_each(|problem| self.flow.problem(problem));
+        }
+        Ok(done)
+    }
+
+    fn small(&mut self, job: &ReadJob, file: SourceFile, entry: Entry, last: bool) -> Result<bool, Failure> {
+        let start = self.batch.data.len();
+        let size = file.stat().size as usize;
+        let mut reader = file.into_reader();
+        self.batch.data.resize(start + size, 0);
+        let finished = reader.read(&mut self.batch.data[start..]).and_then(|read| {
+            self.batch.data.truncate(start + read);
+            reader.finish()
+        });
+        let read = match finished {
+            Ok(read) if read.state == FileState::Unchanged || last => read,
+            other => {
+                self.batch.data.truncate(start);
+                return other.map(|_| false).map_err(Failure::from);
+            }
+        };
+        let entry = self.described(entry, &read, job);
+        self.count(&read);
+        if read.data_len == 0 {
+            self.flow.put(job.key(), entry)?;
+            return Ok(true);
+        }
+        let range = start..self.batch.data.len();
+        self.batch.files.push(BatchFile { key: job.key(), entry, range });
+        if self.batch.is_full() {
+            self.flush()?;
+        }
+        Ok(true)
+    }
+
+    fn large(&mut self, job: &ReadJob, file: SourceFile, entry: Entry, last: bool) -> Result<bool, Failure> {
+        let large = Arc::new(LargeFile::new(job.key()));
+        let mut reader = file.into_reader();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let sent = self.chunks(&large, &mut reader, &mut buffer);
+        self.buffer = buffer;
+        sent?;
+        let read = reader.finish()?;
+        if read.state == FileState::Changed && !last {
+            return Ok(false);
+        }
+        let entry = self.described(entry, &read, job);
+        self.count(&read);
+        self.work.send(Work::End { file: large, entry: Box::new(entry) })?;
+        Ok(true)
+    }
+
+    /// Reads up to the largest chunk ahead, cuts, hands over, moves the rest to the front.
+    fn chunks(&mut self, large: &Arc<LargeFile>, reader: &mut FileReader, buffer: &mut Vec<u8>) -> Result<(), Failure> {
+        let max = self.chunker.limits().max as usize;
+        buffer.resize(2 * max, 0);
+        let (mut start, mut end, mut at_end) = (0, 0, false);
+        loop {
+            if !at_end && end - start < max {
+                buffer.copy_within(start..end, 0);
+                (start, end) = (0, end - start);
+                let read = reader.read(&mut buffer[end..])?;
+                at_end = end + read < buffer.len();
+                end += read;
+            }
+            if start == end {
+                return Ok(());
+            }
+            self.flow.check()?;
+            let len = self.chunker.cut(&buffer[start..end]);
+            let data = buffer[start..start + len].to_vec();
+            start += len;
+            let at = large.begin_chunk();
+            self.work.send(Work::Chunk { file: large.clone(), at, data })?;
+        }
+    }
+
+    /// The entry as what was read: size, holes, and whether it is one state of the file.
+    fn described(&self, mut entry: Entry, read: &ReadFile, job: &ReadJob) -> Entry {
+        entry.size = read.size;
+        entry.extents = read.extents.clone();
+        if read.state == FileState::Changed {
+            entry.flags = entry.flags.with(EntryFlags::FUZZY);
+            self.flow.look_again(job.dir.path());
+            self.flow.problem(changed_while_read(&job.path()));
+        }
+        entry
+    }
+
+    fn count(&self, read: &ReadFile) {
+        Progress::add(&self.progress.files_read, 1);
+        Progress::add(&self.progress.bytes_read, read.data_len);
+    }
+
+    /// What is known of it stays; a file that was never read gets an entry without content.
+    fn unreadable(&mut self, job: &ReadJob, error: SourceError) -> Result<(), Halt> {
+        self.flow.problem(error.to_problem());
+        if job.previous.is_some() {
+            return Ok(());
+        }
+        let Ok((mut entry, _)) = job.dir.read_entry(&job.name, &job.stat, &mut self.names) else { return Ok(()) };
+        entry.fs = job.fs;
+        entry.flags = entry.flags.with(EntryFlags::UNREADABLE);
+        self.flow.put(job.key(), entry)
+    }
+}
+
+/// Why an attempt ended: the file, or the run.
+enum Failure {
+    Source(SourceError),
+    Halt(Halt),
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Failure::Source(error)
+    }
+}
+
+impl From<Halt> for Failure {
+    fn from(halt: Halt) -> Self {
+        Failure::Halt(halt)
+    }
+}
+
+fn changed_while_read(path: &RelPath) -> Problem {
+    Problem::new(
+        ProblemCode::ChangedWhileRead,
+        path.as_bytes(),
+        "it changed each time while it was being read; it is stored as it was read and marked",
+        "nothing to do: it is read again by the next run; on btrfs a freeze avoids this",
+    )
+}

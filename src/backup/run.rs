@@ -1,0 +1,295 @@
+//! A run: roots one after the other, partial snapshots on the way, one snapshot at the end.
+
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::agent::Backup;
+use super::error::RunError;
+use super::nodes::{self, LocalNodes};
+use super::pipeline::{Slice, SliceContext, run_slice};
+use super::presence::Presence;
+use super::progress::{Phase, Progress};
+use super::snapshot::{self, RootResult, Totals};
+use crate::config::exclude::Rules;
+use crate::crypto::SealingSlot;
+use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, RootState, Run};
+use crate::model::{Problem, ProblemCode, Timestamp};
+use crate::repo::CommittedSnapshot;
+use crate::scan::{Scan, ScanError, ScanOptions, Target};
+use crate::source::View;
+use crate::tree::TreeReader;
+
+/// What a run is asked to do.
+pub struct RunRequest {
+    pub roots: Vec<RootPlan>,
+    /// A longer run commits a partial snapshot so often.
+    pub partial_every: Duration,
+    /// Our own directories, wherever they lie: never stored.
+    pub own_dirs: Vec<PathBuf>,
+}
+
+pub struct RootPlan {
+    pub id: String,
+    pub path: PathBuf,
+    pub rules: Rules,
+    pub scope: RootScope,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RootScope {
+    /// What the journal's hints name.
+    Hints,
+    /// Everything.
+    Full,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct RunReport {
+    /// `None`: nothing had changed, no snapshot was needed.
+    pub snapshot: Option<CommittedSnapshot>,
+    /// Partial snapshots that were committed on the way.
+    pub partial_snapshots: u64,
+    pub problems: Vec<Problem>,
+    /// Roots that could not be read at all; their hints stay.
+    pub unavailable: Vec<String>,
+    /// When the cut was taken: all that changed before is in the snapshot, as far as hints or full scans covered it.
+    pub cut_at: Timestamp,
+    pub entries: u64,
+    pub bytes: u64,
+}
+
+impl Backup {
+    /// Runs to the end. On an error no hint is lost and what was stored is kept for the next run.
+    pub fn run(&self, request: &RunRequest, progress: &Progress, stop: &AtomicBool) -> Result<RunReport, RunError> {
+        let cut_at = self.clock.wall();
+        for root in &request.roots {
+            self.journal.upsert_root(&root.id, &root.path, self.clock.wall_ms())?;
+        }
+        let ids: Vec<&str> = request.roots.iter().map(|root| root.id.as_str()).collect();
+        let run = self.journal.begin_run(&ids, self.clock.wall_ms())?;
+        let mut running = Running {
+            backup: self,
+            request,
+            progress,
+            stop,
+            run: &run,
+            slot: SealingSlot::create(&self.keys),
+            presence: Presence::new(self.journal.clone()),
+            report: RunReport { cut_at, ..RunReport::default() },
+            again: Vec::new(),
+            done: Vec::new(),
+        };
+        let result = running.all_roots();
+        let Running { report, .. } = running;
+        progress.set_phase(Phase::Done);
+        match result {
+            Ok(()) => Ok(report),
+            Err(error) => {
+                self.journal.fail_run(run.id, &error.to_string(), self.clock.wall_ms())?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A run in progress.
+struct Running<'a> {
+    backup: &'a Backup,
+    request: &'a RunRequest,
+    progress: &'a Progress,
+    stop: &'a AtomicBool,
+    run: &'a Run,
+    slot: SealingSlot,
+    presence: Presence,
+    report: RunReport,
+    /// Directories to be looked at again: root and directory.
+    again: Vec<(String, crate::model::RelPath)>,
+    done: Vec<RootDone>,
+}
+
+struct RootDone {
+    id: String,
+    changed: bool,
+    full: bool,
+}
+
+impl Running<'_> {
+    fn all_roots(&mut self) -> Result<(), RunError> {
+        self.progress.set_phase(Phase::Scanning);
+        for plan in &self.request.roots {
+            match self.root(plan) {
+                Ok(done) => self.done.push(done),
+                Err(RunError::Source { root, source }) => {
+                    tracing::warn!(%root, error = %source, "a root cannot be read");
+                    self.backup.journal.clear_staging(&root)?;
+                    self.report.problems.push(unavailable(plan, &source));
+                    self.report.unavailable.push(root);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.finish()
+    }
+
+    fn root(&mut self, plan: &RootPlan) -> Result<RootDone, RunError> {
+        self.progress.set_current(&plan.id);
+        let backup = self.backup;
+        let state = backup.journal.root_state(&plan.id)?;
+        let source = |source| RunError::Source { root: plan.id.clone(), source };
+        let view = View::live(&plan.path).map_err(source)?;
+        let full = plan.scope == RootScope::Full || state.tree.is_none();
+        let targets = if full { Target::everything() } else { self.targets(&plan.id, self.run.cut)? };
+        let mut done = RootDone { id: plan.id.clone(), changed: false, full };
+        if targets.is_empty() {
+            return Ok(done);
+        }
+        let options = ScanOptions { rules: plan.rules.clone(), own: own_inodes(&self.request.own_dirs) };
+        let nodes = LocalNodes { journal: backup.journal.clone(), root: plan.id.clone() };
+        let scan = Scan::new(&view, TreeReader::new(nodes, state.tree), options, targets);
+        let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
+        loop {
+            let slice = self.slice(plan, &mut scan)?;
+            let complete = slice.complete;
+            done.changed |= slice.changed;
+            self.report.problems.extend(slice.problems);
+            self.again.extend(slice.again.into_iter().map(|dir| (plan.id.clone(), dir)));
+            if complete {
+                return Ok(done);
+            }
+            self.commit_partial(&plan.id)?;
+        }
+    }
+
+    fn slice<N: crate::tree::NodeSource>(&self, plan: &RootPlan, scan: &mut Scan<'_, N>) -> Result<Slice, RunError>
+    where
+        N::Error: std::fmt::Display,
+    {
+        let context = SliceContext {
+            backup: self.backup,
+            root: &plan.id,
+            slot: &self.slot,
+            presence: &self.presence,
+            progress: self.progress,
+            stop: self.stop,
+            frozen_at: None,
+            time: self.request.partial_every,
+        };
+        run_slice(&context, scan)
+    }
+
+    fn targets(&self, root: &str, cut: Cut) -> Result<Vec<Target>, RunError> {
+        let hints = self.backup.journal.hints_upto(root, cut)?;
+        Ok(hints.into_iter().map(|hint| Target { dir: hint.dir, recursive: hint.recursive }).collect())
+    }
+
+    /// What is stored so far becomes a snapshot that restores; hints stay, the run goes on.
+    fn commit_partial(&mut self, root: &str) -> Result<(), RunError> {
+        let Some(built) = nodes::build(self.backup, root, &self.slot, &self.presence)? else { return Ok(()) };
+        let mut results: Vec<RootResult> = self.build_done()?;
+        results.push(RootResult { id: root.to_owned(), built: Some(built), complete: false, recovery_point: None });
+        let committed = snapshot::commit(self.backup, self.run.id, &results, &self.totals(true), self.progress)?;
+        let trees: Vec<_> = results.into_iter().filter_map(|result| result.built).map(|built| built.new).collect();
+        self.backup.journal.commit_partial(self.run.id, (committed.seq, committed.manifest), &trees)?;
+        self.done.iter_mut().for_each(|done| done.changed = false);
+        self.report.partial_snapshots += 1;
+        Ok(())
+    }
+
+    fn build_done(&self) -> Result<Vec<RootResult>, RunError> {
+        let mut results = Vec::new();
+        for done in &self.done {
+            let built = match done.changed {
+                true => nodes::build(self.backup, &done.id, &self.slot, &self.presence)?,
+                false => None,
+            };
+            let recovery_point = Some(self.report.cut_at);
+            results.push(RootResult { id: done.id.clone(), built, complete: true, recovery_point });
+        }
+        Ok(results)
+    }
+
+    fn finish(&mut self) -> Result<(), RunError> {
+        self.progress.set_phase(Phase::Committing);
+        let backup = self.backup;
+        let before: Vec<RootState> =
+            self.done.iter().map(|done| backup.journal.root_state(&done.id)).collect::<Result<_, _>>()?;
+        let results = self.build_done()?;
+        let differs = results
+            .iter()
+            .zip(&before)
+            .any(|(result, before)| result.built.as_ref().is_some_and(|built| Some(built.summary.root) != before.tree));
+        if differs || (self.report.partial_snapshots > 0 && self.report.snapshot.is_none()) {
+            let totals = self.totals(false);
+            self.report.snapshot = Some(snapshot::commit(backup, self.run.id, &results, &totals, self.progress)?);
+        }
+        self.look_again()?;
+        let now_ms = backup.clock.wall_ms();
+        let roots = results.into_iter().zip(&self.done).zip(&before);
+        let roots = roots.filter_map(|((result, done), before)| finish_root(result, done, before, self.report.cut_at));
+        let head = self.report.snapshot.map(|snapshot| (snapshot.seq, snapshot.manifest));
+        backup.journal.finish_run(&FinishRun { run: self.run.id, now_ms, head, roots: roots.collect() })?;
+        (self.report.entries, self.report.bytes) = (
+            self.progress.entries.load(std::sync::atomic::Ordering::Relaxed),
+            self.progress.bytes_read.load(std::sync::atomic::Ordering::Relaxed),
+        );
+        Ok(())
+    }
+
+    /// Hints for what could not be read as one state; they are younger than the cut and stay.
+    fn look_again(&mut self) -> Result<(), RunError> {
+        let now_ms = self.backup.clock.wall_ms();
+        for (root, dir) in self.again.drain(..) {
+            let hint = HintRow { dir, recursive: false, names: vec![], reason: "changed while read".into(), now_ms };
+            self.backup.journal.add_hints(&root, &[hint])?;
+        }
+        Ok(())
+    }
+
+    fn totals(&self, partial: bool) -> Totals<'_> {
+        Totals { partial, started: self.report.cut_at, problems: &self.report.problems }
+    }
+}
+
+fn finish_root(result: RootResult, done: &RootDone, before: &RootState, cut_at: Timestamp) -> Option<FinishRoot> {
+    let unchanged = || crate::journal::NewTree {
+        root: done.id.clone(),
+        tree: before.tree.unwrap_or(crate::model::ChunkId([0; 32])),
+        put: vec![],
+        drop: vec![],
+    };
+    let tree = match result.built {
+        Some(built) => built.new,
+        None if before.tree.is_some() => unchanged(),
+        None => return None,
+    };
+    let cut_ms = cut_at.secs * 1000 + i64::from(cut_at.nanos / 1_000_000);
+    Some(FinishRoot { tree, recovery_point_ms: done.full.then_some(cut_ms), audited_ms: done.full.then_some(cut_ms) })
+}
+
+/// Device and inode of our own directories, as far as they exist.
+fn own_inodes(dirs: &[PathBuf]) -> HashSet<(u64, u64)> {
+    let stats = dirs.iter().filter_map(|dir| std::fs::metadata(dir).ok());
+    stats.map(|stat| (stat.dev(), stat.ino())).collect()
+}
+
+fn scan_error<E: std::fmt::Display>(root: &str, error: ScanError<E>) -> RunError {
+    match error {
+        ScanError::Source(source) => RunError::Source { root: root.to_owned(), source },
+        ScanError::Tree(error) => RunError::LocalTree { root: root.to_owned(), what: error.to_string() },
+        ScanError::Stopped => RunError::Stopped,
+    }
+}
+
+fn unavailable(plan: &RootPlan, error: &crate::source::SourceError) -> Problem {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Problem::new(
+        ProblemCode::RootUnavailable,
+        plan.path.as_os_str().as_encoded_bytes(),
+        format!("the root {} could not be read ({error}{cause}); nothing of it counts as deleted", plan.id),
+        "mount or create it, or change its path in the configuration",
+    )
+}
