@@ -10,20 +10,30 @@
 //! Not here: frames and compression (room `seal`), layouts of objects (room `format`).
 
 mod aead;
+mod armour;
 mod error;
 mod hash;
 mod keys;
+mod machine_file;
+mod passphrase;
+mod private_file;
+mod recovery_code;
+mod recovery_file;
 mod sign;
 mod slot;
 mod text;
 
 pub use aead::{AEAD_OVERHEAD, NONCE_LEN, TAG_LEN};
-pub use error::CryptoError;
+pub use error::{CryptoError, KeyFileError};
 pub use hash::{ObjectHasher, fields, hash, hash_fields, random};
 pub use keys::{
     BodyKey, ChunkIdKey, ChunkerKey, ContentPublicKey, ContentSecretKey, FileIdKeys, FrameHeadKey, IdKey, IndexKey,
     MachineKeys, ObjectKey, Psk, Purpose, ReadKeys, RecoverySecret,
 };
+pub use passphrase::{Passphrase, PassphraseCost};
+pub use private_file::{KeyFileWarning, Loaded};
+pub use recovery_code::RecoveryCode;
+pub use recovery_file::RecoveryFile;
 pub use sign::{SIGNATURE_LEN, SigningKey, VerifyingKey};
 pub use slot::{KeySlot, OpenedSlot, SLOT_LEN, SealingSlot};
 pub use text::{hex, unhex};
