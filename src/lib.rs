@@ -19,6 +19,7 @@ pub mod source;
 pub mod status;
 pub mod store;
 pub mod tree;
+pub mod upload;
 pub mod watch;
 
 #[cfg(test)]

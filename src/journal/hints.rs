@@ -157,18 +157,20 @@ impl Place {
 
     /// Deletes what stands below `dir` in this epoch; returns the oldest time among it.
     fn absorb_below(&self, tx: &Transaction<'_>, dir: &RelPath) -> Result<Option<i64>, JournalError> {
-        let (from, to) = below(dir).unwrap_or_else(|| (vec![0], vec![]));
-        let range = if dir.is_root() { "dir > x''" } else { "dir > ?3 AND dir < ?4" };
-        let sql = format!("DELETE FROM hints WHERE root = ?1 AND epoch = ?2 AND {range} RETURNING first_ms");
-        let mut statement = tx.prepare_cached(&sql)?;
-        let rows = if dir.is_root() {
-            statement
-                .query_map(params![self.root, self.epoch], |row| row.get::<_, i64>(0))?
-                .collect::<Result<Vec<_>, _>>()
-        } else {
-            statement.query_map(params![self.root, self.epoch, from, to], |row| row.get(0))?.collect()
+        let Self { root, epoch } = self;
+        let ages = match below(dir) {
+            None => tx
+                .prepare_cached("DELETE FROM hints WHERE root = ?1 AND epoch = ?2 AND dir > x'' RETURNING first_ms")?
+                .query_map(params![root, epoch], |row| row.get(0))?
+                .collect::<Result<Vec<i64>, _>>()?,
+            Some((from, to)) => tx
+                .prepare_cached(
+                    "DELETE FROM hints WHERE root = ?1 AND epoch = ?2 AND dir > ?3 AND dir < ?4 RETURNING first_ms",
+                )?
+                .query_map(params![root, epoch, from, to], |row| row.get(0))?
+                .collect::<Result<_, _>>()?,
         };
-        Ok(rows?.into_iter().min())
+        Ok(ages.into_iter().min())
     }
 
     fn present(&self, tx: &Transaction<'_>, dir: &RelPath) -> Result<Option<Hint>, JournalError> {

@@ -31,6 +31,8 @@ mod roots;
 mod runs;
 mod sql;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 pub use error::JournalError;
 pub use finish::{FinishRoot, FinishRun, NewTree};

@@ -1,6 +1,6 @@
 //! Object storage in the few verbs that a backup needs.
 //!
-//! What must hold for every kind of store:
+//! What must hold for every kind of store (`conformance.rs` tests it):
 //! - [`Store::put_if_absent`] is atomic: an object is there whole or not at all, and what is there is never replaced.
 //! - What `put_if_absent` returned `Ok` for is durable, whether it was created now or was there already.
 //! - Every verb may be repeated; a repeated put finds its own object.
@@ -14,6 +14,8 @@
 //!
 //! Not here: what the objects mean and how they are named (room `repo`), resuming uploads (room `upload`).
 
+#[cfg(test)]
+mod conformance;
 mod dir;
 mod error;
 mod fault;

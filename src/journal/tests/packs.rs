@@ -1,0 +1,128 @@
+//! Chunks are known exactly as long as a pack holds them.
+
+use super::*;
+
+fn pack(number: u8) -> PackContents {
+    let first = u64::from(number) * 10;
+    let frame =
+        |at: u64| FrameRow { chunk: chunk(first + at), kind: at as u8, offset: at * 100, len: 90, raw_len: 500 };
+    let member =
+        |at: u64| MemberRow { file: file(first + at), bundle: chunk(first + 1), offset: at as u32 * 7, len: 7 };
+    PackContents {
+        pack: PackRow {
+            hash: object(number),
+            kind: if number % 2 == 0 { PackKind::Data } else { PackKind::Tree },
+            size: 12_345,
+            spool_path: Some(format!("/spool/{number}").into()),
+        },
+        frames: (0..3).map(frame).collect(),
+        members: (0..4).map(member).collect(),
+    }
+}
+
+fn spool(journal: &Journal, pack: &PackContents) {
+    journal.pack_spooled(&pack.pack, &pack.frames, &pack.members).unwrap();
+}
+
+/// As it comes back once the spool file is gone.
+fn without_spool(mut pack: PackContents) -> PackContents {
+    pack.pack.spool_path = None;
+    pack
+}
+
+#[test]
+fn a_pack_goes_from_the_spool_to_the_target_to_an_index() {
+    let bench = Bench::new();
+    let journal = &bench.journal;
+    spool(journal, &pack(1));
+    spool(journal, &pack(2));
+    assert_eq!(journal.packs_spooled().unwrap(), [pack(1).pack, pack(2).pack]);
+    assert_eq!(journal.packs_unindexed().unwrap(), []);
+    journal.pack_durable(&object(2)).unwrap();
+    assert_eq!(journal.packs_spooled().unwrap(), [pack(1).pack]);
+    assert_eq!(journal.packs_unindexed().unwrap(), [without_spool(pack(2))]);
+    journal.packs_indexed(&object(200), &[object(2)]).unwrap();
+    assert_eq!(journal.packs_unindexed().unwrap(), []);
+    assert!(journal.index_known(&object(200)).unwrap() && !journal.index_known(&object(201)).unwrap());
+    // repeated after a crash
+    journal.pack_durable(&object(2)).unwrap();
+    journal.packs_indexed(&object(200), &[object(2)]).unwrap();
+    spool(journal, &pack(2));
+    assert_eq!(journal.packs_unindexed().unwrap(), []);
+    assert_eq!(journal.packs_spooled().unwrap(), [pack(1).pack]);
+}
+
+#[test]
+fn what_is_only_spooled_cannot_be_marked_indexed() {
+    let bench = Bench::new();
+    spool(&bench.journal, &pack(1));
+    assert!(matches!(bench.journal.packs_indexed(&object(9), &[object(1)]), Err(JournalError::UnknownPack { .. })));
+    assert!(!bench.journal.index_known(&object(9)).unwrap());
+    assert!(matches!(bench.journal.pack_durable(&object(5)), Err(JournalError::UnknownPack { .. })));
+}
+
+#[test]
+fn chunks_and_small_files_are_found_by_their_ids() {
+    let bench = Bench::new();
+    let journal = &bench.journal;
+    spool(journal, &pack(1));
+    assert!(journal.chunk_known(&chunk(12)).unwrap() && !journal.chunk_known(&chunk(13)).unwrap());
+    assert_eq!(journal.member(&file(12), 7).unwrap(), Some((chunk(11), 14)));
+    assert_eq!(journal.member(&file(12), 8).unwrap(), None);
+    assert_eq!(journal.member(&file(99), 7).unwrap(), None);
+    let location = journal.chunk_location(&chunk(12)).unwrap().unwrap();
+    let expected = ChunkLocation {
+        pack: object(1),
+        pack_kind: PackKind::Tree,
+        offset: 200,
+        len: 90,
+        raw_len: 500,
+        durable: false,
+    };
+    assert_eq!(location, expected);
+}
+
+#[test]
+fn a_forgotten_pack_takes_its_chunks_along_but_not_those_of_others() {
+    let bench = Bench::new();
+    let journal = &bench.journal;
+    let mut twin = pack(2);
+    twin.frames.push(pack(1).frames[0]);
+    spool(journal, &pack(1));
+    spool(journal, &twin);
+    journal.pack_durable(&object(2)).unwrap();
+    assert!(journal.chunk_location(&chunk(10)).unwrap().unwrap().durable);
+    journal.forget_pack(&object(1)).unwrap();
+    assert_eq!(journal.chunk_location(&chunk(10)).unwrap().unwrap().pack, object(2));
+    assert!(!journal.chunk_known(&chunk(11)).unwrap());
+    assert_eq!(journal.member(&file(11), 7).unwrap(), None);
+    assert_eq!(journal.packs_spooled().unwrap(), []);
+}
+
+#[test]
+fn a_member_of_a_bundle_that_is_not_in_the_pack_stores_nothing() {
+    let bench = Bench::new();
+    let mut bad = pack(1);
+    bad.members[2].bundle = chunk(999);
+    let error = bench.journal.pack_spooled(&bad.pack, &bad.frames, &bad.members).unwrap_err();
+    assert!(matches!(error, JournalError::UnknownBundle { .. }), "{error}");
+    assert_eq!(bench.journal.packs_spooled().unwrap(), []);
+    assert!(!bench.journal.chunk_known(&chunk(10)).unwrap());
+}
+
+#[test]
+fn an_index_of_the_target_makes_its_content_known_again() {
+    let bench = Bench::new();
+    let journal = &bench.journal;
+    spool(journal, &pack(2));
+    journal.pack_durable(&object(2)).unwrap();
+    let listed = [without_spool(pack(1)), without_spool(pack(2))];
+    for _ in 0..2 {
+        journal.import_index(&object(100), &listed).unwrap();
+        assert!(journal.index_known(&object(100)).unwrap());
+        assert!(journal.chunk_location(&chunk(12)).unwrap().unwrap().durable);
+        assert_eq!(journal.member(&file(13), 7).unwrap(), Some((chunk(11), 21)));
+        assert_eq!(journal.packs_unindexed().unwrap(), []);
+        assert_eq!(journal.packs_spooled().unwrap(), []);
+    }
+}

@@ -1,0 +1,40 @@
+//! Why an object is not durable.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::journal::JournalError;
+use crate::store::{ObjectName, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// The caller forgets it and stores its content anew.
+    #[error("the spooled object {name} is lost or damaged, and the target does not hold it")]
+    Lost { name: ObjectName },
+    #[error("the target already holds another object as {name}: a second writer uses the identity of this machine")]
+    Taken { name: ObjectName },
+    #[error("the target holds other bytes as {name} than this name stands for")]
+    Damaged { name: ObjectName },
+    #[error("cannot upload {name}")]
+    Target { name: ObjectName, source: StoreError },
+    #[error("cannot read the spooled file {path}")]
+    Spool { path: PathBuf, source: io::Error },
+    #[error("cannot record the upload of {name}")]
+    Journal { name: ObjectName, source: JournalError },
+}
+
+impl UploadError {
+    /// What a person can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            UploadError::Lost { .. } => "Nothing to do: the next run reads and stores this content again.",
+            UploadError::Taken { .. } => {
+                "Stop the other machine or copy that uses this machine's key, then set one of them up anew."
+            }
+            UploadError::Damaged { .. } => "The repository is damaged: run `rozenctl check`.",
+            UploadError::Target { source, .. } => source.remedy(),
+            UploadError::Spool { .. } => "Check the disk of the state directory.",
+            UploadError::Journal { source, .. } => source.remedy(),
+        }
+    }
+}
