@@ -127,7 +127,8 @@ impl DestDir {
         Ok(DestFile::new(fd, path, self.origin_of_new()))
     }
 
-    /// A regular file that is there already, to compare its content and to set its metadata.
+    /// A regular file that is there already, to compare its content and to set its metadata. It may have other names
+    /// ([`Stat::nlink`]), also outside: who is not sure of it removes it and creates it anew.
     pub fn open_file(&self, name: &[u8]) -> Result<DestFile> {
         let path = self.child(name)?;
         let fd =

@@ -32,8 +32,13 @@ impl Dir {
     }
 
     pub fn list(&self) -> Result<Listing, SourceError> {
-        // a directory that was removed while open lists nothing or fails, depending on the filesystem
-        Listing::read(self.fd()).map_err(SourceError::at("list the directory", &self.path))
+        let action = "list the directory";
+        let listing = Listing::read(self.fd()).map_err(SourceError::at(action, &self.path))?;
+        // once removed, an open directory looks empty on some filesystems: it must not pass for one that was emptied
+        if listing.is_empty() && self.stat_self()?.nlink == 0 {
+            return Err(SourceError::Vanished { action, path: self.path.clone() });
+        }
+        Ok(listing)
     }
 
     /// Links are not followed. One statx; for a graft that of the directory grafted in.
@@ -66,7 +71,7 @@ impl Dir {
         if expected.kind != EntryKind::File {
             return Err(SourceError::KindChanged { path, expected: EntryKind::File, found: expected.kind });
         }
-        let opened = linux::open_name(self.fd(), name, self.view.flags(linux::FILE_FLAGS));
+        let opened = linux::open_file(self.fd(), name, self.view.flags(linux::FILE_FLAGS));
         let fd = match opened {
             Ok(fd) => fd,
             // a socket, or a device without driver, stands there now

@@ -52,7 +52,7 @@ pub enum SourceError {
 pub enum Disposition {
     /// It is no longer there: as if it had been deleted before.
     Vanished,
-    /// Something else has its name now: stat again and start over, a bounded number of times.
+    /// Something else has its name now: stat again and start over, a bounded number of times; then it is unreadable.
     Changed,
     /// It is there and cannot be read: keep what earlier snapshots know, store it as unreadable.
     Unreadable,

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, IFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use crate::model::RelPath;
@@ -46,6 +46,24 @@ pub(super) fn open_beneath(base: BorrowedFd<'_>, path: &RelPath, flags: OFlags) 
 pub(super) fn open_name(dir: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd> {
     debug_assert!(RelPath::is_name(name));
     open_quietly(flags, |flags| rustix::fs::openat(dir, name, flags | OFlags::NOFOLLOW, Mode::empty()))
+}
+
+/// Opens a file that may be under a lease (Samba, NFS server): O_NONBLOCK refuses it then, waiting takes at most
+/// `/proc/sys/fs/lease-break-time`. Waits only for what is known to be a regular file.
+pub(super) fn open_file(dir: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd> {
+    match open_name(dir, name, flags) {
+        Err(Errno::AGAIN) => {
+            let handle = open_name(dir, name, OFlags::PATH | OFlags::CLOEXEC)?;
+            let mode = stat_fd(handle.as_fd())?.stx_mode;
+            if FileType::from_raw_mode(mode.into()) != FileType::RegularFile {
+                return Err(Errno::AGAIN);
+            }
+            let path = fd_path(handle.as_fd());
+            let flags = flags - OFlags::NONBLOCK - OFlags::NOFOLLOW;
+            open_quietly(flags, |flags| rustix::fs::open(path.as_str(), flags, Mode::empty()))
+        }
+        other => other,
+    }
 }
 
 /// O_NOATIME is allowed to the owner of a file and to root alone; for others reading touches the access time.

@@ -37,6 +37,7 @@ impl DestFile {
     pub fn write_at(&self, mut offset: u64, mut data: &[u8]) -> Result<()> {
         while !data.is_empty() {
             match rustix::io::pwrite(&self.fd, data, offset) {
+                Ok(0) => return Err(DestinationError::new("write", self.path.clone(), Errno::IO)),
                 Ok(written) => {
                     data = &data[written..];
                     offset += written as u64;

@@ -1,5 +1,6 @@
 //! Directories on different filesystems, gone when dropped.
 
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -59,6 +60,22 @@ impl Place {
         Some(Self { kind, path: at, mounted: true, _dir: dir })
     }
 
+    /// Alters every copy of `pattern` on the disk of an image, behind the back of its filesystem. How many there were.
+    pub fn damage(&self, pattern: &[u8]) -> usize {
+        let image = self.path.with_file_name("image");
+        assert!(run("umount", &[text(&self.path)]));
+        let bytes = std::fs::read(&image).unwrap();
+        let found: Vec<usize> = (0..bytes.len() - pattern.len())
+            .step_by(DISK_BLOCK)
+            .filter(|at| bytes[*at..].starts_with(pattern))
+            .collect();
+        let file = std::fs::File::options().write(true).open(&image).unwrap();
+        found.iter().for_each(|at| file.write_all_at(&[!bytes[*at]], *at as u64).unwrap());
+        drop(file);
+        assert!(run("mount", &["-o", "loop", text(&image), text(&self.path)]));
+        found.len()
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -69,6 +86,9 @@ impl Place {
         path
     }
 }
+
+/// File content begins at multiples of it on all filesystems here.
+const DISK_BLOCK: usize = 4096;
 
 impl Drop for Place {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::super::{Disposition, FileReader, FileState, ReadFile, SourceError, View};
 use super::places::Place;
-use super::{entry_of, rel, root_of};
+use super::{entry_of, rel, root_of, skip};
 use crate::model::{EntryKind, Extent};
 
 fn reader(dir: &Path, name: &str) -> FileReader {
@@ -167,6 +167,62 @@ fn what_took_the_place_of_a_file_is_recognised_and_nothing_blocks() {
     assert!(matches!(replace(&|| node(rustix::fs::FileType::Fifo)), SourceError::KindChanged { .. }));
     assert_eq!(replace(&|| node(rustix::fs::FileType::Socket)).disposition(), Disposition::Changed);
     assert_eq!(replace(&|| fs::create_dir(&path).unwrap()).disposition(), Disposition::Changed);
+}
+
+#[test]
+fn a_damaged_disk_block_makes_the_file_unreadable_and_never_shorter() {
+    let Some(place) = Place::image("btrfs", &["mkfs.btrfs", "-q", "-f"]) else { return };
+    let mut content = vec![b'a'; 1 << 20];
+    let mark = b"the block that will be damaged";
+    content[512 << 10..][..mark.len()].copy_from_slice(mark);
+    fs::write(place.path().join("f"), &content).unwrap();
+    assert_eq!(place.damage(mark), 1);
+    let mut reader = reader(place.path(), "f");
+    let error = (0..100).find_map(|_| reader.read(&mut vec![0; 100_000]).err()).expect("the damage is met");
+    assert_eq!(error.disposition(), Disposition::Unreadable);
+    assert_eq!(error.path(), Some(&rel("f")));
+    assert!(matches!(error, SourceError::Io { action: "read", .. }), "{error}");
+}
+
+/// Of `<fcntl.h>`; the crate `libc` lacks it.
+const F_SETSIG: libc::c_int = 10;
+
+#[test]
+fn a_file_under_a_lease_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("f"), b"content").unwrap();
+    let held = File::options().read(true).write(true).open(dir.path().join("f")).unwrap();
+    let lease = |command, argument: libc::c_int| {
+        // SAFETY: these commands of fcntl take a descriptor and a number
+        unsafe { libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&held), command, argument) }
+    };
+    // the signal that asks for the lease would end the process, unless it is one that is ignored
+    if lease(F_SETSIG, libc::SIGURG) != 0 || lease(libc::F_SETLEASE, libc::F_WRLCK) != 0 {
+        skip!("no leases on this filesystem");
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while lease(libc::F_GETLEASE, 0) == libc::F_WRLCK {
+                std::thread::yield_now();
+            }
+            assert_eq!(lease(libc::F_SETLEASE, libc::F_UNLCK), 0);
+        });
+        assert_eq!(read_all(reader(dir.path(), "f")).0, b"content");
+    });
+}
+
+#[test]
+fn a_removed_directory_is_not_an_empty_one() {
+    for dir in [Place::fast(), tempfile::tempdir().unwrap()] {
+        let root = root_of(dir.path());
+        fs::create_dir(dir.path().join("d")).unwrap();
+        let child = root.open_child(b"d").unwrap();
+        assert!(child.list().unwrap().is_empty());
+        fs::remove_dir(dir.path().join("d")).unwrap();
+        assert_eq!(child.list().err().unwrap().disposition(), Disposition::Vanished);
+        fs::remove_dir(dir.path()).unwrap();
+        assert_eq!(root.list().err().unwrap().disposition(), Disposition::StopRun);
+    }
 }
 
 #[test]

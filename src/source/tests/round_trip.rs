@@ -267,6 +267,29 @@ fn an_immutable_file_gets_all_its_names_before_it_is_protected() {
 }
 
 #[test]
+fn compression_and_copy_on_write_come_back_on_btrfs() {
+    let Some(place) = Place::image("btrfs", &["mkfs.btrfs", "-q", "-f"]) else { return };
+    let (from, to) = (place.dir("from"), place.dir("to"));
+    let made = Made { at: &from, xattrs: true };
+    fs::create_dir(from.join("dir")).unwrap();
+    for name in ["zstd", "dir"] {
+        if name != "dir" {
+            made.file(name, 0o644);
+        }
+        made.flags(name, IFlags::NODUMP);
+        made.xattr(name, "btrfs.compression", b"zstd");
+    }
+    fs::File::create(from.join("nocow")).unwrap();
+    made.flags("nocow", IFlags::NOCOW);
+    fs::write(from.join("nocow"), b"content").unwrap();
+    let stored = |name: &[u8]| entry_of(&root_of(&from), name).inode_flags.unwrap();
+    assert_eq!(stored(b"nocow"), IFlags::NOCOW.bits());
+    assert_eq!(stored(b"zstd"), (IFlags::COMPRESSED | IFlags::NODUMP).bits());
+    copy_tree(&from, &to);
+    assert_same(&root_of(&from), &root_of(&to), place.kind);
+}
+
+#[test]
 fn a_time_that_the_filesystem_cannot_keep_is_reported() {
     let Some(place) = Place::image("ext4 with small inodes", &["mkfs.ext4", "-q", "-F", "-I", "128"]) else { return };
     fs::write(place.path().join("f"), b"").unwrap();
