@@ -10,6 +10,7 @@ pub mod engine;
 pub mod fault;
 pub mod format;
 pub mod journal;
+pub mod freeze;
 pub mod model;
 pub mod pack;
 pub mod repo;

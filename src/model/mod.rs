@@ -8,6 +8,7 @@
 mod base64;
 mod entry;
 mod id;
+mod mounts;
 mod location;
 mod path;
 mod problem;
@@ -18,6 +19,7 @@ pub use base64::{base64_decode, base64_encode};
 pub use entry::{ChunkRef, Content, Entry, EntryFlags, EntryKind, Extent, Xattr};
 pub use id::{ChunkId, FileId, IdError, MachineId, ObjectHash, RepoId, Seq, SlotId};
 pub use location::{ChunkLocation, PackKey};
+pub use mounts::Mount;
 pub use path::{PathError, RelPath};
 pub use problem::{Problem, ProblemCode};
 pub use root_id::{RootId, RootIdError};

@@ -1,14 +1,13 @@
 //! The mount table: a mount hides what was there and an unmount shows it, and neither is told by the directories.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::hint::Reason;
+use crate::model::Mount;
 
 /// `/proc/self/mountinfo`, which a poll for priority data tells changes of.
 pub(super) struct Mounts {
@@ -33,7 +32,7 @@ impl Mounts {
         let mut text = Vec::new();
         self.file.rewind()?;
         self.file.read_to_end(&mut text)?;
-        let now = parse(&text);
+        let now = Mount::parse_table(&text).into_iter().map(|mount| (mount.id, mount.mount_point)).collect();
         let before = std::mem::replace(&mut self.known, now);
         let missing = |here: &BTreeMap<u64, PathBuf>, there: &BTreeMap<u64, PathBuf>, reason| {
             let gone = here.iter().filter(|(id, path)| there.get(id) != Some(path));
@@ -43,36 +42,6 @@ impl Mounts {
         changes.extend(missing(&self.known, &before, Reason::Mounted));
         Ok(changes)
     }
-}
-
-/// Lines are `id parent major:minor root mountpoint options …`; what cannot be read is left out.
-fn parse(text: &[u8]) -> BTreeMap<u64, PathBuf> {
-    let line = |line: &[u8]| {
-        let mut fields = line.split(|b| *b == b' ');
-        let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-        Some((id, unescape(fields.nth(3)?)))
-    };
-    text.split(|b| *b == b'\n').filter_map(line).collect()
-}
-
-/// Space, tab, newline and backslash stand as `\` and three octal digits.
-fn unescape(field: &[u8]) -> PathBuf {
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((first, tail)) = rest.split_first() {
-        let octal = tail.get(..3).filter(|_| *first == b'\\').and_then(|d| std::str::from_utf8(d).ok());
-        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[3..];
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    PathBuf::from(OsString::from_vec(out))
 }
 
 /// Where a changed mount point lies in relation to a root.
@@ -95,14 +64,6 @@ pub(super) fn relation<'a>(mount_point: &'a Path, root: &Path) -> Relation<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn mount_points_are_read_with_their_escapes() {
-        let text = b"36 35 98:0 /m /mnt/two\\040words rw,noatime shared:1 - ext3 /dev/root rw\nrubbish\n\
-                     37 35 0:4 / /mnt/\\134x rw - tmpfs t rw\n";
-        let expected = [(36, PathBuf::from("/mnt/two words")), (37, PathBuf::from("/mnt/\\x"))];
-        assert_eq!(parse(text), BTreeMap::from(expected));
-    }
 
     #[test]
     fn relations_look_at_whole_components() {
