@@ -74,7 +74,8 @@ mod tests {
         assert_eq!(name.as_str(), "abababab-12-3-0");
         assert_eq!(name.as_str().parse(), Ok(name.clone()));
         assert!(name.is_of(&machine) && !name.is_of(&MachineId([0xac; MachineId::LEN])));
-        for other in ["", "abababab", "abababab-1-2", "ABABABAB-1-2-3", "abababab-1-2-x", "abababab-01-2-3", "a-1-2-3"] {
+        for other in ["", "abababab", "abababab-1-2", "ABABABAB-1-2-3", "abababab-1-2-x", "abababab-01-2-3", "a-1-2-3"]
+        {
             assert!(other.parse::<FreezeName>().is_err(), "{other}");
         }
     }

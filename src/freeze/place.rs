@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn mounts_below_a_root_are_found_and_the_hidden_ones_left_out() {
-        let table = [mount(1, "/"), mount(2, "/r"), mount(3, "/r/a"), mount(4, "/ra"), mount(5, "/r/a"), mount(6, "/r/a/b")];
+        let table =
+            [mount(1, "/"), mount(2, "/r"), mount(3, "/r/a"), mount(4, "/ra"), mount(5, "/r/a"), mount(6, "/r/a/b")];
         let below = mounts_below(&table, Path::new("/r"));
         assert_eq!(below.iter().map(|(_, m)| m.id).collect::<Vec<_>>(), [5, 6]);
     }

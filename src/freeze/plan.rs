@@ -123,9 +123,10 @@ impl Plan {
     pub fn names(&self) -> Vec<FreezeName> {
         match &self.method {
             Method::Live(_) => Vec::new(),
-            Method::Btrfs { outer, nested, .. } => {
-                std::iter::once(outer).chain(nested.iter().map(|(_, part)| part)).map(|part| part.name.clone()).collect()
-            }
+            Method::Btrfs { outer, nested, .. } => std::iter::once(outer)
+                .chain(nested.iter().map(|(_, part)| part))
+                .map(|part| part.name.clone())
+                .collect(),
         }
     }
 

@@ -8,8 +8,8 @@
 mod base64;
 mod entry;
 mod id;
-mod mounts;
 mod location;
+mod mounts;
 mod path;
 mod problem;
 mod root_id;
