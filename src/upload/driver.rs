@@ -90,7 +90,7 @@ impl Uploader {
             Role::Pack => self
                 .journal
                 .pack_durable(&object.hash)
-                .map_err(|source| UploadError::Journal { name: object.name.clone(), source })?,
+                .map_err(|source| UploadError::Journal { name: object.name.clone(), source: Box::new(source) })?,
             Role::Hashed | Role::Numbered => {}
         }
         fault::point("upload.recorded");

@@ -20,7 +20,7 @@ pub enum UploadError {
     #[error("cannot read the spooled file {path}")]
     Spool { path: PathBuf, source: io::Error },
     #[error("cannot record the upload of {name}")]
-    Journal { name: ObjectName, source: JournalError },
+    Journal { name: ObjectName, source: Box<JournalError> },
 }
 
 impl UploadError {

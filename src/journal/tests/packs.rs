@@ -11,7 +11,7 @@ fn pack(number: u8) -> PackContents {
     PackContents {
         pack: PackRow {
             hash: object(number),
-            kind: if number % 2 == 0 { PackKind::Data } else { PackKind::Tree },
+            kind: if number.is_multiple_of(2) { PackKind::Data } else { PackKind::Tree },
             size: 12_345,
             spool_path: Some(format!("/spool/{number}").into()),
         },

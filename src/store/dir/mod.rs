@@ -12,5 +12,7 @@ mod place;
 mod read;
 mod root;
 mod temp;
+#[cfg(test)]
+mod tests;
 
 pub(super) use root::DirStore;
