@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod chunk;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -17,4 +17,4 @@ pub use agent::{
 };
 pub use answer::BackupAnswer;
 pub use path_text::PathText;
-pub use render::{Viewer, render};
+pub use render::{Viewer, bytes, counted, grouped, printable, render, span};

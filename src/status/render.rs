@@ -179,7 +179,7 @@ impl Viewer {
 }
 
 /// A length of time in one unit, as people say it; longer than it is never.
-fn span(seconds: u64) -> String {
+pub fn span(seconds: u64) -> String {
     match seconds {
         0..90 => counted(seconds, "second", "seconds"),
         90..5400 => counted(seconds / 60, "minute", "minutes"),
@@ -195,11 +195,13 @@ fn progress(count: Count, show: impl Fn(u64) -> String) -> String {
     }
 }
 
-fn counted(count: u64, one: &str, many: &str) -> String {
+/// `1 file`, `1,200 files`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
-fn grouped(number: u64) -> String {
+/// `1,234,567`
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -211,7 +213,8 @@ fn grouped(number: u64) -> String {
     out
 }
 
-fn bytes(number: u64) -> String {
+/// `1.5 MiB`
+pub fn bytes(number: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if number < 1024 {
         return format!("{number} B");
@@ -227,7 +230,7 @@ fn bytes(number: u64) -> String {
 }
 
 /// One line, and nothing that a terminal would obey.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -1,0 +1,49 @@
+//! The command line as a whole: global flags and the list of commands.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use super::commands::{backup, init, snapshots};
+
+/// Continuous, encrypted backup of folders, and the way back.
+///
+/// A new backup:      rozenctl init --repo /mnt/disk/backup --root ~/Documents
+///                    rozenctl backup --once
+/// Getting it back:   rozenctl restore latest --recovery FILE --to DIR
+#[derive(Parser, Debug)]
+#[command(name = "rozenctl", version, verbatim_doc_comment, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(propagate_version = true, disable_help_subcommand = true, infer_long_args = false)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 done with problems, 4 the agent is not running, \
+5 not permitted, 10 no repository, 11 in use, 12 wrong key, 130 interrupted.
+Environment: ROZEN_CONFIG, ROZEN_RECOVERY_FILE, ROZEN_PASSPHRASE_FILE, NO_COLOR.";
+
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Global {
+    /// The configuration file [default: /etc/rozen/rozen.toml for root, else ~/.config/rozen/rozen.toml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub(super) config: Option<PathBuf>,
+    /// The directory of journal and spool [default: /var/lib/rozen for root, else ~/.local/state/rozen]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    pub(super) state: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(super) json: bool,
+    /// Say more about what is done; twice for still more
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    pub(super) verbose: u8,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    Init(init::InitArgs),
+    Backup(backup::BackupArgs),
+    Snapshots(snapshots::SnapshotsArgs),
+}

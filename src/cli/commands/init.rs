@@ -1,0 +1,132 @@
+//! `rozenctl init`: sets a machine up without starting anything.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::context::{Context, variable};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::reading::{self, ReadArgs};
+use crate::cli::setup::{self, MachineOrigin, Made, Wish};
+use crate::config::{Config, Places};
+use crate::store::StoreUrl;
+
+/// Set up a backup: repository, keys, configuration
+///
+/// The recovery code is shown once: write it down and keep it away from this computer. With --recovery-out it goes into
+/// a file instead. Without it nobody can read the backups, this machine included.
+///
+/// A new backup:
+///   rozenctl init --repo /mnt/disk/backup --root ~/Documents --recovery-out /media/usb/recovery.txt
+/// One more machine, or this one after its configuration was lost:
+///   rozenctl init --repo /mnt/disk/backup --root ~/Documents --recovery /media/usb/recovery.txt
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(in crate::cli) struct InitArgs {
+    /// Where the backups go: a directory (better on another disk) or file:///path
+    #[arg(long, value_name = "URL")]
+    repo: String,
+    /// A folder to protect; may be given several times
+    #[arg(long = "root", value_name = "DIR", required = true, num_args = 1..)]
+    roots: Vec<PathBuf>,
+    /// Write the recovery file here instead of showing the code
+    #[arg(long, value_name = "FILE", conflicts_with = "recovery")]
+    recovery_out: Option<PathBuf>,
+    /// The recovery file of a repository that exists; `-` asks for the code
+    #[arg(long, value_name = "FILE")]
+    recovery: Option<PathBuf>,
+    /// A file with the passphrase that protects the recovery file [env: ROZEN_PASSPHRASE_FILE]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+pub(in crate::cli) fn run(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
+    let places = context.places()?;
+    let url = StoreUrl::parse(&args.repo)?;
+    let roots = setup::checked_roots(&args.roots, &url, &places)?;
+    if std::fs::symlink_metadata(&places.config).is_ok() {
+        return already(&Config::load(&places.config)?, &url, &roots, &places, context);
+    }
+    let wish = Wish { url, roots, secret: None, recovery_out: args.recovery_out.clone(), passphrase: None };
+    let made = setup::set_up(with_secrets(args, wish, context)?, &places, context)?;
+    tell(args, &made, &places, context)?;
+    Ok(Exit::Done)
+}
+
+fn with_secrets(args: &InitArgs, wish: Wish, context: &Context) -> Result<Wish, CliError> {
+    let read = ReadArgs {
+        recovery: args.recovery.clone(),
+        passphrase_file: args.passphrase_file.clone(),
+        ..ReadArgs::default()
+    };
+    if args.recovery.is_some() {
+        return Ok(Wish { secret: Some(reading::recovery(&read, context)?.secret), ..wish });
+    }
+    if args.recovery_out.is_none() && args.passphrase_file.is_some() {
+        return Err(CliError::usage("a passphrase protects a recovery file", "Give --recovery-out FILE as well."));
+    }
+    // the environment may name a passphrase for other commands
+    let wanted = args.recovery_out.is_some() && (args.passphrase_file.is_some() || has_passphrase_variable());
+    let passphrase = if wanted { reading::passphrase(args.passphrase_file.as_deref(), context)? } else { None };
+    Ok(Wish { passphrase, ..wish })
+}
+
+fn has_passphrase_variable() -> bool {
+    variable("ROZEN_PASSPHRASE_FILE").is_some()
+}
+
+/// The same wish again is done already; another one would have to overwrite what exists.
+fn already(
+    found: &Config,
+    url: &StoreUrl,
+    roots: &[crate::config::RootConfig],
+    places: &Places,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let same_roots = roots.len() == found.roots.len()
+        && roots.iter().all(|root| found.roots.iter().any(|other| other.path == root.path));
+    let same = StoreUrl::parse(&found.repository).is_ok_and(|found| found == *url) && same_roots;
+    if !same {
+        return Err(CliError::refused(
+            format!("there is another configuration at {}", places.config.display()),
+            "Edit it to add or remove folders, or give another file with --config (and --state).",
+        ));
+    }
+    if !found.machine_key.exists() {
+        return Err(CliError::refused(
+            format!(
+                "the configuration {} is there, its key {} is not",
+                places.config.display(),
+                found.machine_key.display()
+            ),
+            "Bring the key file back, or move the configuration away and run `rozenctl init --recovery FILE`.",
+        ));
+    }
+    context.output.line(format!("this is set up already in {}: nothing was changed", places.config.display()))?;
+    context.output.json(|| json!({ "created": false, "config": places.config, "repository": found.repository }))?;
+    Ok(Exit::Done)
+}
+
+fn tell(args: &InitArgs, made: &Made, places: &Places, context: &Context) -> Result<(), CliError> {
+    let output = &context.output;
+    setup::tell_made(made, places, output)?;
+    match (&made.new_secret, &args.recovery_out) {
+        (Some(_), Some(path)) => setup::tell_recovery_file(path, output)?,
+        (Some(code), None) => setup::tell_recovery_code(code, output)?,
+        (None, _) => {}
+    }
+    setup::warn_shared_disk(&made.config, output)?;
+    output.line("\nNext: `rozenctl backup --once` for a backup now, or `rozenctl up` to back up continuously.")?;
+    output.json(|| {
+        json!({
+            "created": true, "config": places.config, "state": places.state, "repository": made.config.repository,
+            "machine_key": made.config.machine_key, "new_machine": made.machine == MachineOrigin::New,
+            "roots": made.config.roots.iter()
+                .map(|root| json!({ "id": root.id, "path": root.path })).collect::<Vec<_>>(),
+            "recovery_file": made.new_secret.as_ref().and(args.recovery_out.as_ref()),
+            "recovery_code": made.new_secret.as_ref().filter(|_| args.recovery_out.is_none()).map(|code| code.as_str()),
+        })
+    })
+}

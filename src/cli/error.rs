@@ -1,0 +1,178 @@
+//! What ends a command: one enum over the errors of the rooms, with exit code and remedy of each.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use crate::backup::RunError;
+use crate::config::{ConfigError, PlacesError};
+use crate::control::ControlError;
+use crate::crypto::KeyFileError;
+use crate::journal::JournalError;
+use crate::repo::RepoError;
+use crate::store::{Disposition, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Places(#[from] PlacesError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Repository(#[from] RepoError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The command line asks for something that cannot be.
+    #[error("{what}")]
+    Usage { what: String, remedy: String },
+    #[error("{what}")]
+    Refused { what: String, remedy: String },
+    #[error("this machine cannot read its own backups: its key can only add to them")]
+    NoRecovery,
+    #[error("cannot {doing} {}", path.display())]
+    File {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
+    #[error("cannot read from the terminal")]
+    Input(#[source] io::Error),
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl CliError {
+    pub(super) fn usage(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Usage { what: what.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => of_store(error),
+            Self::Repository(error) => of_repository(error),
+            Self::Journal(error) => of_journal(error),
+            Self::Run(error) => of_run(error),
+            Self::KeyFile(error) => of_key_file(error),
+            Self::Control(ControlError::NotRunning { .. } | ControlError::Gone) => Exit::NotRunning,
+            Self::Control(ControlError::NotPermitted { .. }) => Exit::NotPermitted,
+            Self::Control(ControlError::InUse { .. }) => Exit::InUse,
+            Self::Usage { .. } => Exit::Usage,
+            Self::NoRecovery => Exit::WrongKey,
+            Self::File { source, .. } => of_io(source),
+            Self::Interrupted => Exit::Interrupted,
+            Self::Config(ConfigError::Read { source, .. }) => of_io(source),
+            Self::Places(_) | Self::Config(_) | Self::Control(_) | Self::Refused { .. } => Exit::Failed,
+            Self::Output(_) | Self::Input(_) | Self::Signals(_) => Exit::Failed,
+        }
+    }
+
+    /// What a person can do; empty when the message says it all.
+    pub(super) fn remedy(&self) -> Cow<'static, str> {
+        match self {
+            Self::Config(error) => error.remedy().into(),
+            Self::Store(error) => error.remedy().into(),
+            Self::Repository(error) => error.remedy().into(),
+            Self::Journal(error) => error.remedy().into(),
+            Self::Run(error) => error.remedy().into(),
+            Self::KeyFile(error) => key_file_remedy(error).into(),
+            Self::Control(error) => error.remedy().into(),
+            Self::Usage { remedy, .. } | Self::Refused { remedy, .. } => remedy.clone().into(),
+            Self::NoRecovery => "Give the recovery file with --recovery FILE (or ROZEN_RECOVERY_FILE), or type the \
+                                 recovery code: --recovery -"
+                .into(),
+            Self::File { .. } => "Check the path, its permissions and the free space.".into(),
+            Self::Interrupted => "Start the command again: it goes on from what is done.".into(),
+            Self::Places(_) | Self::Output(_) | Self::Input(_) | Self::Signals(_) => "".into(),
+        }
+    }
+}
+
+fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::TargetGone { .. } => Exit::NoRepository,
+        StoreError::BadUrl { .. } | StoreError::NotYetSupported { .. } => Exit::Usage,
+        _ if error.disposition() == Disposition::Denied => Exit::NotPermitted,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_repository(error: &RepoError) -> Exit {
+    match error {
+        RepoError::NoRepository { .. } => Exit::NoRepository,
+        RepoError::WrongKey { .. } | RepoError::WrongRepository { .. } => Exit::WrongKey,
+        RepoError::Store(error) => of_store(error),
+        RepoError::Journal(error) => of_journal(error),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_journal(error: &JournalError) -> Exit {
+    match error {
+        JournalError::InUse { .. } => Exit::InUse,
+        JournalError::Io { source, .. } => of_io(source),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_run(error: &RunError) -> Exit {
+    match error {
+        RunError::Target(error) => of_store(error),
+        RunError::Repository(error) => of_repository(error),
+        RunError::Journal(error) => of_journal(error),
+        RunError::Stopped => Exit::Interrupted,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_key_file(error: &KeyFileError) -> Exit {
+    match error {
+        KeyFileError::InFile { source, .. } => of_key_file(source),
+        KeyFileError::Io { source, .. } => of_io(source),
+        _ if error.is_wrong_key() => Exit::WrongKey,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_io(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Exit::NotPermitted,
+        _ => Exit::Failed,
+    }
+}
+
+fn key_file_remedy(error: &KeyFileError) -> &'static str {
+    match error {
+        KeyFileError::InFile { source, .. } => key_file_remedy(source),
+        KeyFileError::Io { .. } => "Check the path and its permissions; an existing key file is never replaced.",
+        KeyFileError::NotKeyFile(_) => "Give the file that `rozenctl init` wrote, or a file with the recovery code.",
+        KeyFileError::Newer { .. } | KeyFileError::CodeVersion { .. } => "Install the newest version of Rozen.",
+        KeyFileError::Damaged { .. } => "Use another copy of the file, or type the recovery code: --recovery -",
+        KeyFileError::CodeCharacter { .. }
+        | KeyFileError::CodeLength { .. }
+        | KeyFileError::CodeGroups { .. }
+        | KeyFileError::CodeWhole => "Compare it with what you wrote down: 14 groups of 5 letters and digits.",
+        KeyFileError::PassphraseNeeded => "Give it with --passphrase-file FILE (or ROZEN_PASSPHRASE_FILE).",
+        KeyFileError::WrongPassphrase => "Try again: capital letters, the layout of the keyboard, spaces at the end.",
+        KeyFileError::PassphraseEmpty => "Put the passphrase into the first line of the file.",
+        KeyFileError::PassphraseCost { .. } => "Use another copy of the file: this one was altered.",
+        KeyFileError::NotEnoughMemory { .. } => "Close other programs, or use a machine with more memory.",
+    }
+}

@@ -1,0 +1,26 @@
+//! `rozenctl`: what a person types, and what they read.
+//!
+//! What must hold: every command is one file with an args struct whose doc comments are the help; everything that is
+//! printed goes through [`output`](self); every error is printed in one place, with its causes and what to do about it,
+//! and ends in one of the exit codes of docs/cli.md. With `--json` the standard output holds JSON and nothing else.
+//! Secrets are never on a command line, in a log or in an error.
+//!
+//! Nothing here survives a crash or decides about data: commands call the rooms and show what they return.
+//!
+//! Not here: the agent itself (room `daemon`), what may be asked of it over the socket (room `control`).
+
+mod args;
+mod commands;
+mod context;
+mod entry;
+mod error;
+mod exit;
+mod output;
+mod prompt;
+mod reading;
+mod running;
+mod setup;
+mod show;
+mod stop;
+
+pub use entry::main;

@@ -1,0 +1,111 @@
+//! The one place that prints: results to the standard output, everything else to the standard error.
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::error::CliError;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Output {
+    json: bool,
+    verbose: u8,
+    /// The standard error is a terminal: progress may be redrawn there.
+    pub(super) live: bool,
+    color: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool, verbose: u8) -> Self {
+        let live = io::stderr().is_terminal();
+        let color = live && super::context::variable("NO_COLOR").is_none();
+        Self { json, verbose, live, color }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Log lines of the rooms, to the standard error. Warnings unless more was asked for.
+    pub(super) fn start_logging(&self) {
+        let level = match self.verbose {
+            0 => LevelFilter::WARN,
+            1 => LevelFilter::INFO,
+            2 => LevelFilter::DEBUG,
+            _ => LevelFilter::TRACE,
+        };
+        let log = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).with_ansi(self.color);
+        // a second start in one process is no reason to end it
+        let _ = log.with_target(self.verbose > 1).without_time().try_init();
+    }
+
+    /// A line of the result for people; nothing with `--json`.
+    pub(super) fn line(&self, text: impl AsRef<str>) -> Result<(), CliError> {
+        if self.json {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", text.as_ref()).map_err(CliError::Output)
+    }
+
+    /// The result for programs: one JSON value on one line; nothing without `--json`.
+    pub(super) fn json(&self, value: impl FnOnce() -> Value) -> Result<(), CliError> {
+        if !self.json {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", value()).and_then(|()| out.flush()).map_err(CliError::Output)
+    }
+
+    /// A remark beside the result.
+    pub(super) fn note(&self, text: impl AsRef<str>) {
+        // without a standard error there is nobody to tell
+        let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+    }
+
+    /// Something that a person should know, but that does not stop the command.
+    pub(super) fn warn(&self, text: impl AsRef<str>) {
+        self.note(format!("{} {}", self.colored("33", "warning:"), text.as_ref()));
+    }
+
+    /// What, the causes, what to do about it.
+    pub(super) fn error(&self, error: &CliError) {
+        let causes = causes(error);
+        if self.json {
+            let value = json!({ "error": {
+                "message": error.to_string(), "causes": causes,
+                "remedy": error.remedy(), "exit_code": error.exit() as u8,
+            }});
+            return self.note(value.to_string());
+        }
+        self.note(format!("{} {error}", self.colored("1;31", "rozenctl:")));
+        causes.iter().for_each(|cause| self.note(format!("  because: {cause}")));
+        let remedy = error.remedy();
+        if !remedy.is_empty() {
+            self.note(format!("  remedy: {remedy}"));
+        }
+    }
+
+    fn colored(&self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The sources, without those that say the same again.
+fn causes(error: &CliError) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut last = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if text != last {
+            causes.push(text.clone());
+            last = text;
+        }
+        source = cause.source();
+    }
+    causes
+}

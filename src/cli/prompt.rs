@@ -1,0 +1,73 @@
+//! Asking a person for a secret, on the terminal or through a pipe.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
+
+use super::error::CliError;
+use crate::crypto::Passphrase;
+
+/// A recovery file with all its comments is far shorter.
+const MAX_PIPED: u64 = 64 << 10;
+const CODE_CHARACTERS: usize = 70;
+
+pub(super) fn is_possible() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// The recovery code, typed in one line or several; or a whole recovery file through a pipe.
+pub(super) fn recovery_code() -> Result<Zeroizing<String>, CliError> {
+    let mut text = Zeroizing::new(String::new());
+    if !is_possible() {
+        io::stdin().lock().take(MAX_PIPED).read_to_string(&mut text).map_err(CliError::Input)?;
+        return Ok(text);
+    }
+    ask("Recovery code (14 groups of 5): ")?;
+    let mut input = io::stdin().lock();
+    loop {
+        let before = text.len();
+        input.read_line(&mut text).map_err(CliError::Input)?;
+        let characters = text.chars().filter(char::is_ascii_alphanumeric).count();
+        if characters >= CODE_CHARACTERS || text[before..].trim().is_empty() {
+            return Ok(text);
+        }
+    }
+}
+
+/// Not shown while it is typed.
+pub(super) fn passphrase() -> Result<Passphrase, CliError> {
+    ask("Passphrase of the recovery file: ")?;
+    let mut text = Zeroizing::new(String::new());
+    let _hidden = Hidden::start()?;
+    io::stdin().lock().read_line(&mut text).map_err(CliError::Input)?;
+    Ok(Passphrase::new(&text)?)
+}
+
+fn ask(question: &str) -> Result<(), CliError> {
+    let mut err = io::stderr().lock();
+    write!(err, "{question}").and_then(|()| err.flush()).map_err(CliError::Output)
+}
+
+/// The terminal shows nothing until it is dropped.
+struct Hidden(rustix::termios::Termios);
+
+impl Hidden {
+    fn start() -> Result<Self, CliError> {
+        let failed = |errno: rustix::io::Errno| CliError::Input(errno.into());
+        let before = tcgetattr(io::stdin().as_fd()).map_err(failed)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &quiet).map_err(failed)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // the terminal that took one setting takes the one before
+        let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &self.0);
+        let _ = writeln!(io::stderr().lock());
+    }
+}

@@ -1,0 +1,299 @@
+//! Setting a machine up: repository, keys, configuration. What `init` and `up` share.
+//!
+//! The order is such that a crash in between leaves nothing that backs up without a way back: first the repository,
+//! then the recovery file, then the machine's certificate and key, last the configuration that makes it all count.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+
+use super::context::Context;
+use super::error::CliError;
+use super::output::Output;
+use super::reading::warned;
+use super::show;
+use crate::chunk::ChunkLimits;
+use crate::config::{Config, Places, RootConfig};
+use crate::crypto::{KeyFileError, MachineKeys, Passphrase, RecoveryCode, RecoveryFile, RecoverySecret};
+use crate::model::{RepoId, RootId};
+use crate::repo::{self, Repository, names};
+use crate::store::{RetryPolicy, Store, StoreUrl};
+
+/// What is wanted.
+pub(super) struct Wish {
+    pub(super) url: StoreUrl,
+    /// As [`checked_roots`] made them.
+    pub(super) roots: Vec<RootConfig>,
+    /// The secret of a repository that exists.
+    pub(super) secret: Option<RecoverySecret>,
+    pub(super) recovery_out: Option<PathBuf>,
+    pub(super) passphrase: Option<Passphrase>,
+}
+
+/// What was made.
+pub(super) struct Made {
+    pub(super) config: Config,
+    /// Of a new repository; to be shown once.
+    pub(super) new_secret: Option<RecoveryCode>,
+    pub(super) machine: MachineOrigin,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum MachineOrigin {
+    New,
+    /// The key file was there and belongs to the repository: the machine stays the same.
+    Found,
+}
+
+/// Makes everything. Nothing that exists is replaced.
+pub(super) fn set_up(wish: Wish, places: &Places, context: &Context) -> Result<Made, CliError> {
+    let key_path = places.config.with_extension("key");
+    make_parent(&places.config)?;
+    make_parent(&key_path)?;
+    let store = Store::create(&wish.url)?.retrying(RetryPolicy::default(), context.clock.clone());
+    let created = created_text(context);
+    let repository = open_or_create(&wish, &store, &created)?;
+    let machine = machine_key(&repository, &wish, &store, &key_path, &created, context)?;
+    let config = Config::new(wish.url.to_string(), key_path, wish.roots);
+    write_config(&config, &places.config)?;
+    let new_secret = repository.new_secret.map(|secret| RecoveryCode::new(&secret));
+    Ok(Made { config, new_secret, machine })
+}
+
+struct Opened {
+    /// `None` only when the machine's own key is to be used without a secret.
+    id: Option<RepoId>,
+    new_secret: Option<RecoverySecret>,
+}
+
+fn open_or_create(wish: &Wish, store: &Store, created: &str) -> Result<Opened, CliError> {
+    if let Some(secret) = &wish.secret {
+        let repository = Repository::open(store.clone(), secret)?;
+        return Ok(Opened { id: Some(repository.keys.repo_id), new_secret: None });
+    }
+    if store.head(&names::repository())?.is_some() {
+        return Ok(Opened { id: None, new_secret: None });
+    }
+    refuse_existing(wish.recovery_out.as_deref())?;
+    let secret = RecoverySecret::generate();
+    let id = repo::create(store, &secret, ChunkLimits::DEFAULT, created)?;
+    if let Err(error) = write_recovery_file(wish, &secret, id) {
+        // nobody could ever read this repository: it must not stay and look like one
+        store.delete(&names::repository())?;
+        return Err(error.into());
+    }
+    Ok(Opened { id: Some(id), new_secret: Some(secret) })
+}
+
+fn write_recovery_file(wish: &Wish, secret: &RecoverySecret, id: RepoId) -> Result<(), KeyFileError> {
+    let Some(path) = &wish.recovery_out else { return Ok(()) };
+    let file = RecoveryFile { secret: secret.clone(), repo_id: Some(id), url_hint: Some(wish.url.to_string()) };
+    file.create(path, wish.passphrase.as_ref())
+}
+
+fn machine_key(
+    repository: &Opened,
+    wish: &Wish,
+    store: &Store,
+    key_path: &Path,
+    created: &str,
+    context: &Context,
+) -> Result<MachineOrigin, CliError> {
+    if fs::symlink_metadata(key_path).is_ok() {
+        let keys = warned(MachineKeys::load(key_path)?, context);
+        repo::open_for_backup(store, &keys)?;
+        return Ok(MachineOrigin::Found);
+    }
+    let secret = wish.secret.as_ref().or(repository.new_secret.as_ref());
+    let (Some(id), Some(secret)) = (repository.id, secret) else {
+        return Err(CliError::refused(
+            format!("there already is a repository in {}", store.place()),
+            "To back up into it with this machine, give its recovery file: --recovery FILE. To start anew, choose an \
+             empty place.",
+        ));
+    };
+    repo::enroll(store, secret, id, created)?.create(key_path)?;
+    Ok(MachineOrigin::New)
+}
+
+fn write_config(config: &Config, path: &Path) -> Result<(), CliError> {
+    let failed = |doing| move |source| CliError::File { doing, path: path.into(), source };
+    let dir = parent(path);
+    let mut file = tempfile::Builder::new().prefix(".rozen").tempfile_in(dir).map_err(failed("write"))?;
+    std::io::Write::write_all(&mut file, config.to_toml(path).as_bytes()).map_err(failed("write"))?;
+    file.as_file().sync_all().map_err(failed("write"))?;
+    file.persist_noclobber(path).map_err(|error| failed("create")(error.error))?;
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("write"))
+}
+
+fn make_parent(path: &Path) -> Result<(), CliError> {
+    let dir = parent(path);
+    fs::create_dir_all(dir).map_err(|source| CliError::File { doing: "make the directory", path: dir.into(), source })
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Before anything is made: the one copy of a secret must have a place.
+fn refuse_existing(recovery_out: Option<&Path>) -> Result<(), CliError> {
+    let Some(path) = recovery_out else { return Ok(()) };
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(CliError::refused(
+            format!("{} exists already, and it may be the only key to other backups", path.display()),
+            "Give another name with --recovery-out, or move the file away.",
+        ));
+    }
+    let dir = parent(path);
+    let looked = fs::metadata(dir);
+    looked.map(drop).map_err(|source| CliError::File {
+        doing: "write the recovery file into",
+        path: dir.into(),
+        source,
+    })
+}
+
+/// The roots as the configuration takes them: absolute, readable, each with an id of its own.
+pub(super) fn checked_roots(paths: &[PathBuf], url: &StoreUrl, places: &Places) -> Result<Vec<RootConfig>, CliError> {
+    let mut roots: Vec<RootConfig> = Vec::new();
+    for path in paths {
+        let path = checked_root(path)?;
+        if roots.iter().any(|root| root.path == path) {
+            continue;
+        }
+        refuse_own(&path, url, places)?;
+        let id = free_id(&path, &roots);
+        roots.push(RootConfig::new(id, path));
+    }
+    Ok(roots)
+}
+
+fn checked_root(path: &Path) -> Result<PathBuf, CliError> {
+    let bad = |what: &str, remedy: &str| CliError::usage(format!("{} {what}", path.display()), remedy);
+    let failed =
+        |error: std::io::Error| bad(&format!("cannot be protected: {error}"), "Name a folder that you can read.");
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        return Err(bad("is not a folder", "Name the folder that holds it; excludes leave out what you do not want."));
+    }
+    fs::read_dir(path).map_err(failed)?;
+    let absolute = match path.components().any(|part| part == std::path::Component::ParentDir) {
+        true => path.canonicalize().map_err(failed)?,
+        false => std::path::absolute(path).map_err(failed)?,
+    };
+    match absolute.to_str() {
+        Some(text) if !text.contains('\n') => Ok(absolute.components().collect()),
+        _ => Err(bad("has a name that the configuration cannot hold", "Name the folder above it, or rename it.")),
+    }
+}
+
+/// A root that holds our own folders is fine, they are left out. The other way round there is nothing to back up.
+fn refuse_own(root: &Path, url: &StoreUrl, places: &Places) -> Result<(), CliError> {
+    let inside = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    for own in [url.as_dir(), Some(&places.state)].into_iter().flatten() {
+        let own = own.canonicalize().unwrap_or_else(|_| own.to_path_buf());
+        if inside.starts_with(&own) {
+            return Err(CliError::usage(
+                format!("{} lies in {}, where Rozen keeps its own data", root.display(), own.display()),
+                "Choose another folder, or another place for the repository and the state.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// From the folder's name; a number makes it unique.
+fn free_id(path: &Path, taken: &[RootConfig]) -> RootId {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' };
+    let name: String = name.chars().map(plain).take(RootId::MAX_LEN - 8).collect();
+    let name = match name.trim_matches('-') {
+        "" => "root",
+        name => name,
+    };
+    let candidates = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}-{number}")));
+    let mut ids =
+        candidates.map(|text| text.parse::<RootId>().expect("small letters, digits and dashes, not too long"));
+    ids.find(|id| taken.iter().all(|root| root.id != *id)).expect("there are more numbers than roots")
+}
+
+/// Do the repository and a root share a disk? Then a broken disk takes both.
+pub(super) fn shares_disk(url: &StoreUrl, roots: &[RootConfig]) -> bool {
+    let device = |path: &Path| {
+        let found = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS).ok()?;
+        Some((found.stx_dev_major, found.stx_dev_minor))
+    };
+    let Some(target) = url.as_dir().and_then(device) else { return false };
+    roots.iter().any(|root| device(&root.path) == Some(target))
+}
+
+/// What is where, after a set-up.
+pub(super) fn tell_made(made: &Made, places: &Places, output: &Output) -> Result<(), CliError> {
+    let config = &made.config;
+    let what = if made.new_secret.is_some() { "new" } else { "existing" };
+    output.line(format!("repository     {} ({what})", config.repository))?;
+    output.line(format!("configuration  {}", places.config.display()))?;
+    let key = if made.machine == MachineOrigin::New { "this machine may add, not read" } else { "kept as it was" };
+    output.line(format!("machine key    {} ({key})", config.machine_key.display()))?;
+    output.line(format!("state          {} (may be lost: it is rebuilt)", places.state.display()))?;
+    config
+        .roots
+        .iter()
+        .try_for_each(|root| output.line(format!("folder         {} as `{}`", root.path.display(), root.id)))
+}
+
+pub(super) fn tell_recovery_file(path: &Path, output: &Output) -> Result<(), CliError> {
+    output.line(format!("recovery file  {}", path.display()))?;
+    output.line(
+        "\nWithout the recovery file nobody can read the backups. Move it away from this computer: print it, \
+                 put it on a USB stick or into a password manager, in two places.",
+    )
+}
+
+pub(super) fn tell_recovery_code(code: &RecoveryCode, output: &Output) -> Result<(), CliError> {
+    let [first, second] = code.lines();
+    output.line("\nYour recovery code. It is shown this once:")?;
+    output.line(format!("\n    {first}\n    {second}\n"))?;
+    output.line(
+        "Without it nobody can read the backups, not even you. Write it down, keep it away from this computer \
+                 and in two places. To get files back, on any computer:",
+    )?;
+    output.line("    rozenctl restore latest --repo URL --recovery - --to DIR")
+}
+
+pub(super) fn warn_shared_disk(config: &Config, output: &Output) -> Result<(), CliError> {
+    if shares_disk(&StoreUrl::parse(&config.repository)?, &config.roots) {
+        output.warn(
+            "the repository is on the same disk as a folder that it protects. It brings back what was deleted \
+                     or changed, but when the disk is lost, both are: this is a start, not a backup.",
+        );
+    }
+    Ok(())
+}
+
+fn created_text(context: &Context) -> String {
+    show::json_time(Some(context.clock.wall())).as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(paths: &[&str]) -> Vec<String> {
+        let mut roots = Vec::new();
+        for path in paths {
+            let id = free_id(Path::new(path), &roots);
+            roots.push(RootConfig::new(id, PathBuf::from(path)));
+        }
+        roots.iter().map(|root| root.id.to_string()).collect()
+    }
+
+    #[test]
+    fn ids_come_from_names_and_are_unique() {
+        assert_eq!(
+            ids(&["/home/Ann", "/srv/ann", "/", "/ü/My Files!", "/x/-"]),
+            ["ann", "ann-2", "root", "my-files", "root-2"]
+        );
+        assert!(ids(&[&format!("/{}", "x".repeat(255))])[0].len() <= RootId::MAX_LEN);
+    }
+}

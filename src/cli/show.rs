@@ -1,0 +1,111 @@
+//! Words for people: times, problems, and a line that shows how far something is.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
+
+use super::output::Output;
+use crate::model::{Problem, Timestamp};
+use crate::status::printable;
+
+/// On a terminal the line is drawn again so often; elsewhere a new one is written so often.
+const REDRAW: Duration = Duration::from_millis(200);
+const REPEAT: Duration = Duration::from_secs(10);
+/// More problems than a person reads are counted.
+const SHOWN_PROBLEMS: usize = 20;
+
+/// RFC 3339 in UTC, for programs; `null` where there is none.
+pub(super) fn json_time(time: Option<Timestamp>) -> Value {
+    time.and_then(|time| date(time)?.format(&Rfc3339).ok()).map_or(Value::Null, Value::String)
+}
+
+/// `2026-11-21 05:49:17`, in the zone of whoever reads.
+pub(super) fn local_time(time: Timestamp) -> String {
+    let Some(date) = date(time) else { return format!("@{}", time.secs) };
+    let offset = UtcOffset::local_offset_at(date).unwrap_or(UtcOffset::UTC);
+    let zone = if offset.is_utc() { " UTC" } else { "" };
+    let shown = date.to_offset(offset).format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second]"));
+    shown.map_or_else(|_| format!("@{}", time.secs), |text| text + zone)
+}
+
+/// `None` beyond the year 9999.
+pub(super) fn date(time: Timestamp) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(time.secs).ok()
+}
+
+/// Each with what to do about it; many are cut short.
+pub(super) fn problems(output: &Output, problems: &[Problem]) {
+    for problem in problems.iter().take(SHOWN_PROBLEMS) {
+        output.note(format!("  {}: {}: {}", problem.code.as_str(), printable(&problem.path), problem.message));
+        if !problem.remedy.is_empty() {
+            output.note(format!("    remedy: {}", problem.remedy));
+        }
+    }
+    if let Some(more) = problems.len().checked_sub(SHOWN_PROBLEMS).filter(|more| *more > 0) {
+        output.note(format!("  … and {more} more (--json lists all)"));
+    }
+}
+
+/// A line on the standard error that follows some work until it is dropped.
+pub(super) struct Live {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Live {
+    /// `line` is asked again and again, on a thread of its own.
+    pub(super) fn start(output: &Output, line: impl Fn() -> String + Send + 'static) -> Self {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let live = output.live;
+        let show = move || {
+            let period = if live { REDRAW } else { REPEAT };
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(period) {
+                draw(live, &line());
+            }
+            if live {
+                draw_raw("\r\x1b[2K");
+            }
+        };
+        // work goes on without a display when there is no thread for it
+        let thread = std::thread::Builder::new().name("show".into()).spawn(show).ok();
+        Self { stop: Some(stop), thread }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // it only draws; if it panicked, the work did not
+            let _ = thread.join();
+        }
+    }
+}
+
+fn draw(live: bool, line: &str) {
+    match live {
+        true => draw_raw(&format!("\r\x1b[2K{}", cut(line, width()))),
+        false => draw_raw(&format!("{line}\n")),
+    }
+}
+
+fn draw_raw(text: &str) {
+    let mut err = io::stderr().lock();
+    // a display that cannot be written to is nobody's loss
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+fn width() -> usize {
+    rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col).max(20))
+}
+
+/// One line must stay one line, or it cannot be drawn over.
+fn cut(line: &str, width: usize) -> String {
+    line.chars().take(width - 1).collect()
+}
