@@ -16,6 +16,12 @@ impl GearTable {
         }
         Self(table)
     }
+
+    /// For known answers.
+    #[cfg(test)]
+    pub(crate) fn words(&self) -> &[u64; 256] {
+        &self.0
+    }
 }
 
 /// Sizes in bytes; `average` is a power of two. They stand in `rozen.json` and never change for a repository.

@@ -4,6 +4,13 @@
 //! dropped, never printed and never serialised but by the two files that exist for it ([`MachineKeys`],
 //! [`RecoveryFile`]); every message has a fresh random nonce; what a machine keeps cannot open content.
 //!
+//! Keys of another class do not compile:
+//! ```compile_fail,E0308
+//! # use rozen::{crypto::{RecoverySecret, SealingSlot}, model::RepoId};
+//! let keys = RecoverySecret::generate().read_keys(RepoId([0; 16]), 1);
+//! SealingSlot::create(&keys); // wants the keys of a machine
+//! ```
+//!
 //! Randomness comes from libsodium here and nowhere else: sealed boxes draw theirs inside the library, so a seam
 //! for it would promise a determinism that cannot be kept.
 //!
@@ -37,3 +44,8 @@ pub use recovery_file::RecoveryFile;
 pub use sign::{SIGNATURE_LEN, SigningKey, VerifyingKey};
 pub use slot::{KeySlot, OpenedSlot, SLOT_LEN, SealingSlot};
 pub use text::{hex, unhex};
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors_tests;

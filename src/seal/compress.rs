@@ -1,70 +1,96 @@
 //! zstd with the decision not to use it.
 
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{self, DParameter};
 
 use super::SealError;
+use super::frame::{Codec, FrameHead};
+use crate::crypto::BodyKey;
 
-const SAMPLE: usize = 4096;
 /// Content that saves less than 1/32 is stored: decompression would cost more than the bytes.
 const WORTH: usize = 32;
+/// Up to this level zstd itself runs over incompressible content at some 5 GB/s, as fast as any look at samples, and
+/// finds what samples miss (repeats between members of an archive, text between pictures). Above it gets slow.
+const QUICK_LEVEL: i32 = 3;
 
 pub(super) struct Packer {
     compressor: Compressor<'static>,
-    probe: Compressor<'static>,
-    probed: Vec<u8>,
+    /// Recognises incompressible content for slow levels.
+    probe: Option<Compressor<'static>>,
 }
 
 impl Packer {
     pub fn new(level: i32) -> Result<Self, SealError> {
         let compressor = Compressor::new(level).map_err(SealError::Compress)?;
-        let probe = Compressor::new(1).map_err(SealError::Compress)?;
-        Ok(Self { compressor, probe, probed: Vec::new() })
+        let probe = (level > QUICK_LEVEL).then(|| Compressor::new(1)).transpose().map_err(SealError::Compress)?;
+        Ok(Self { compressor, probe })
     }
 
     /// `true`: `out` holds a zstd frame; `false`: the content is better stored as it is.
     pub fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<bool, SealError> {
-        out.clear();
-        if !self.looks_compressible(plain)? {
+        if let Some(probe) = &mut self.probe
+            && !saves_enough(probe, plain, out)?
+        {
             return Ok(false);
         }
-        out.reserve(zstd::zstd_safe::compress_bound(plain.len()));
-        let len = self.compressor.compress_to_buffer(plain, out).map_err(SealError::Compress)?;
-        Ok(len + plain.len() / WORTH < plain.len())
-    }
-
-    /// Four samples at level 1; short content is simply tried.
-    fn looks_compressible(&mut self, plain: &[u8]) -> Result<bool, SealError> {
-        if plain.len() < 16 * SAMPLE {
-            return Ok(true);
-        }
-        let step = (plain.len() - SAMPLE) / 3;
-        let mut total = 0;
-        for at in (0..4).map(|i| i * step) {
-            self.probed.clear();
-            self.probed.reserve(zstd::zstd_safe::compress_bound(SAMPLE));
-            let sample = &plain[at..at + SAMPLE];
-            total += self.probe.compress_to_buffer(sample, &mut self.probed).map_err(SealError::Compress)?;
-        }
-        Ok(total < 4 * SAMPLE - 4 * SAMPLE / WORTH)
+        saves_enough(&mut self.compressor, plain, out)
     }
 }
 
-/// Decompresses exactly `raw_len` bytes into `out`; more or less is damage.
-pub(super) fn decompress(
-    decompressor: &mut Decompressor<'static>,
-    packed: &[u8],
-    raw_len: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), SealError> {
+fn saves_enough(compressor: &mut Compressor<'static>, plain: &[u8], out: &mut Vec<u8>) -> Result<bool, SealError> {
     out.clear();
-    out.reserve_exact(raw_len);
-    let len = decompressor.decompress_to_buffer(packed, out).map_err(SealError::Decompress)?;
-    if len != raw_len { Err(SealError::Frame("its content has another length than its head says")) } else { Ok(()) }
+    out.reserve(zstd_safe::compress_bound(plain.len()));
+    let len = compressor.compress_to_buffer(plain, out).map_err(SealError::Compress)?;
+    Ok(len + plain.len() / WORTH < plain.len())
 }
 
-pub(super) fn decompressor() -> Result<Decompressor<'static>, SealError> {
-    let mut decompressor = Decompressor::new().map_err(SealError::Decompress)?;
-    // a frame never needs a larger window than its content: bounds what a hostile one can ask for
-    decompressor.set_parameter(zstd::zstd_safe::DParameter::WindowLogMax(24)).map_err(SealError::Decompress)?;
-    Ok(decompressor)
+/// Sealed body → plain content. Keeps its context and its buffer: making them costs more than a small frame.
+pub(super) struct Unpacker {
+    decompressor: Decompressor<'static>,
+    payload: Vec<u8>,
+}
+
+impl Unpacker {
+    pub fn new() -> Result<Self, SealError> {
+        let mut decompressor = Decompressor::new().map_err(SealError::Decompress)?;
+        // a frame never needs a larger window than its content: bounds what a hostile one can ask for
+        decompressor.set_parameter(DParameter::WindowLogMax(24)).map_err(SealError::Decompress)?;
+        Ok(Self { decompressor, payload: Vec::new() })
+    }
+
+    /// Replaces what is in `content`; on an error that is not to be used.
+    pub fn open(
+        &mut self,
+        head: &FrameHead,
+        key: &BodyKey,
+        ad: &[u8],
+        sealed: &[u8],
+        content: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        match head.codec {
+            Codec::Stored => key.open_into(ad, sealed, content)?,
+            Codec::Zstd => {
+                key.open_into(ad, sealed, &mut self.payload)?;
+                self.decompress(head.raw_len as usize, content)?;
+            }
+        }
+        if content.len() == head.raw_len as usize {
+            return Ok(());
+        }
+        Err(SealError::Frame("its content has another length than its head says"))
+    }
+
+    /// The payload must be one zstd frame that announces exactly `raw_len` bytes: nothing else is ever written.
+    fn decompress(&mut self, raw_len: usize, content: &mut Vec<u8>) -> Result<(), SealError> {
+        let announced = zstd_safe::get_frame_content_size(&self.payload).ok().flatten();
+        if announced != Some(raw_len as u64) {
+            return Err(SealError::Frame("its zstd frame announces another length than its head says"));
+        }
+        if zstd_safe::find_frame_compressed_size(&self.payload).ok() != Some(self.payload.len()) {
+            return Err(SealError::Frame("it is not exactly one zstd frame"));
+        }
+        content.clear();
+        content.reserve_exact(raw_len);
+        self.decompressor.decompress_to_buffer(&self.payload, content).map(|_| ()).map_err(SealError::Decompress)
+    }
 }

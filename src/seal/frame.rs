@@ -1,7 +1,7 @@
 //! The head of a frame: 64 bytes under the index key.
 
 use super::SealError;
-use crate::crypto::{AEAD_OVERHEAD, fields};
+use crate::crypto::{AEAD_OVERHEAD, TAG_LEN, fields};
 use crate::model::{ChunkId, RepoId, SlotId};
 
 /// More plain content than this is never put into one frame, and refused when a head claims it.
@@ -87,7 +87,19 @@ impl FrameHead {
         if head.raw_len > MAX_RAW_LEN {
             return Err(SealError::Frame("it claims to hold more than 16 MiB"));
         }
-        Ok(head)
+        head.check_body_len().map(|()| head)
+    }
+}
+
+impl FrameHead {
+    /// Stored content has its own length, compressed content less: so no frame is larger than its content allows.
+    fn check_body_len(&self) -> Result<(), SealError> {
+        let stored_len = self.raw_len + TAG_LEN as u32;
+        let fits = match self.codec {
+            Codec::Stored => self.body_len == stored_len,
+            Codec::Zstd => (TAG_LEN as u32 + 1..stored_len).contains(&self.body_len),
+        };
+        if fits { Ok(()) } else { Err(SealError::Frame("its lengths contradict each other")) }
     }
 }
 

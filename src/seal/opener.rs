@@ -2,18 +2,15 @@
 
 use std::cell::RefCell;
 
-use zstd::bulk::Decompressor;
-
 use super::SealError;
-use super::compress::{decompress, decompressor};
-use super::frame::{Codec, FRAME_HEAD_LEN, FrameHead, body_ad, head_ad};
+use super::compress::Unpacker;
+use super::frame::{FRAME_HEAD_LEN, FrameHead, body_ad, head_ad};
 use super::sealer::ChunkIds;
 use crate::crypto::{BodyKey, FrameHeadKey, IndexKey, NONCE_LEN, ReadKeys};
 use crate::model::{ChunkId, RepoId, SlotId};
 
 thread_local! {
-    /// A context per thread: making one costs more than a small frame.
-    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Unpacker>> = const { RefCell::new(None) };
 }
 
 /// Opens frames that were sealed under any of the given slots. Usable from several threads.
@@ -41,8 +38,7 @@ impl FrameOpener {
         if sealed_body.len() != NONCE_LEN + head.body_len as usize {
             return Err(SealError::Frame("its length is not the one that its head says"));
         }
-        let payload = body.open(&body_ad(&self.repo, slot, &plain_head), sealed_body)?;
-        let content = unpack(&head, payload)?;
+        let content = unpack(&head, body, &body_ad(&self.repo, slot, &plain_head), sealed_body)?;
         let found = self.ids.id(head.kind, &content);
         if found != *id {
             return Err(SealError::WrongChunk { expected: *id, found });
@@ -67,18 +63,14 @@ impl FrameOpener {
     }
 }
 
-fn unpack(head: &FrameHead, payload: Vec<u8>) -> Result<Vec<u8>, SealError> {
-    match head.codec {
-        Codec::Stored if payload.len() == head.raw_len as usize => Ok(payload),
-        Codec::Stored => Err(SealError::Frame("its content has another length than its head says")),
-        Codec::Zstd => UNPACKER.with_borrow_mut(|kept| {
-            let unpacker = match kept {
-                Some(unpacker) => unpacker,
-                None => kept.insert(decompressor()?),
-            };
-            let mut content = Vec::new();
-            decompress(unpacker, &payload, head.raw_len as usize, &mut content)?;
-            Ok(content)
-        }),
-    }
+fn unpack(head: &FrameHead, key: &BodyKey, ad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+    UNPACKER.with_borrow_mut(|kept| {
+        let unpacker = match kept {
+            Some(unpacker) => unpacker,
+            None => kept.insert(Unpacker::new()?),
+        };
+        let mut content = Vec::new();
+        unpacker.open(head, key, ad, sealed, &mut content)?;
+        Ok(content)
+    })
 }

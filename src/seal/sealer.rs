@@ -1,10 +1,8 @@
 //! Sealing: one per worker, with its scratch buffers.
 
-use zstd::bulk::Decompressor;
-
 use super::SealError;
-use super::compress::{Packer, decompress, decompressor};
-use super::frame::{Codec, FRAME_OVERHEAD, FrameHead, FrameKind, MAX_RAW_LEN, body_ad, head_ad};
+use super::compress::{Packer, Unpacker};
+use super::frame::{Codec, FRAME_HEAD_LEN, FRAME_OVERHEAD, FrameHead, FrameKind, MAX_RAW_LEN, body_ad, head_ad};
 use crate::crypto::{BodyKey, ChunkIdKey, FrameHeadKey, IdKey, MachineKeys, SealingSlot, TAG_LEN};
 use crate::model::{ChunkId, RepoId, SlotId};
 
@@ -30,10 +28,9 @@ pub struct FrameSealer {
     body: BodyKey,
     ids: ChunkIds,
     packer: Packer,
-    unpacker: Decompressor<'static>,
+    unpacker: Unpacker,
     packed: Vec<u8>,
-    opened: Vec<u8>,
-    unpacked: Vec<u8>,
+    opened_again: Vec<u8>,
 }
 
 impl FrameSealer {
@@ -46,10 +43,9 @@ impl FrameSealer {
             body: slot.body.clone(),
             ids: ChunkIds::new(&keys.id),
             packer: Packer::new(level)?,
-            unpacker: decompressor()?,
+            unpacker: Unpacker::new()?,
             packed: Vec::new(),
-            opened: Vec::new(),
-            unpacked: Vec::new(),
+            opened_again: Vec::new(),
         })
     }
 
@@ -57,7 +53,7 @@ impl FrameSealer {
         self.ids.id(kind, plain)
     }
 
-    /// Appends the frame to `out`. `id` must be the chunk's: it is computed again from what the frame gives back.
+    /// Appends the frame to `out`, or nothing on an error. `id` must be the chunk's: it is computed again from what the frame gives back.
     pub fn seal(
         &mut self,
         kind: FrameKind,
@@ -68,46 +64,38 @@ impl FrameSealer {
         if plain.len() > MAX_RAW_LEN as usize {
             return Err(SealError::TooLarge { len: plain.len() });
         }
+        let start = out.len();
         let mut packed = std::mem::take(&mut self.packed);
-        let sealed = self.seal_packed(kind, id, plain, &mut packed, out);
+        let is_packed = self.packer.compress(plain, &mut packed);
+        let sealed = is_packed.and_then(|is_packed| {
+            let (codec, payload) = if is_packed { (Codec::Zstd, &packed[..]) } else { (Codec::Stored, plain) };
+            let body_len = (payload.len() + TAG_LEN) as u32;
+            let head = FrameHead { id, kind, codec, raw_len: plain.len() as u32, body_len };
+            self.append(&head, payload, out);
+            self.check(&head, &out[start..]).map(|()| head)
+        });
         self.packed = packed;
-        sealed
+        sealed.inspect_err(|_| out.truncate(start))
     }
 
-    fn seal_packed(
-        &mut self,
-        kind: FrameKind,
-        id: ChunkId,
-        plain: &[u8],
-        packed: &mut Vec<u8>,
-        out: &mut Vec<u8>,
-    ) -> Result<FrameHead, SealError> {
-        let is_packed = self.packer.compress(plain, packed)?;
-        let (codec, payload) = if is_packed { (Codec::Zstd, &packed[..]) } else { (Codec::Stored, plain) };
-        let body_len = (payload.len() + TAG_LEN) as u32;
-        let head = FrameHead { id, kind, codec, raw_len: plain.len() as u32, body_len };
+    fn append(&self, head: &FrameHead, payload: &[u8], out: &mut Vec<u8>) {
         let plain_head = head.encode();
         out.reserve(payload.len() + FRAME_OVERHEAD);
         self.heads.seal_into(&head_ad(&self.repo, &self.slot), &plain_head, out);
-        let body_at = out.len();
-        let ad = body_ad(&self.repo, &self.slot, &plain_head);
-        self.body.seal_into(&ad, payload, out);
-        self.check(&head, &ad, &out[body_at..])?;
-        Ok(head)
+        self.body.seal_into(&body_ad(&self.repo, &self.slot, &plain_head), payload, out);
     }
 
     /// Opens what was just sealed: wrong bits from memory, cipher or compressor end here, not in a restore.
-    fn check(&mut self, head: &FrameHead, ad: &[u8], sealed: &[u8]) -> Result<(), SealError> {
+    fn check(&mut self, head: &FrameHead, frame: &[u8]) -> Result<(), SealError> {
         let wrong = || SealError::NotReadableAgain(head.id);
-        self.body.open_into(ad, sealed, &mut self.opened).map_err(|_| wrong())?;
-        let content = match head.codec {
-            Codec::Stored => &self.opened,
-            Codec::Zstd => {
-                let raw_len = head.raw_len as usize;
-                decompress(&mut self.unpacker, &self.opened, raw_len, &mut self.unpacked).map_err(|_| wrong())?;
-                &self.unpacked
-            }
-        };
-        if self.ids.id(head.kind, content) == head.id { Ok(()) } else { Err(wrong()) }
+        let (sealed_head, sealed_body) = frame.split_at(FRAME_HEAD_LEN);
+        let plain_head = self.heads.open(&head_ad(&self.repo, &self.slot), sealed_head).map_err(|_| wrong())?;
+        if FrameHead::decode(&plain_head).ok() != Some(*head) {
+            return Err(wrong());
+        }
+        let ad = body_ad(&self.repo, &self.slot, &plain_head);
+        let opened = self.unpacker.open(head, &self.body, &ad, sealed_body, &mut self.opened_again);
+        opened.map_err(|_| wrong())?;
+        if self.ids.id(head.kind, &self.opened_again) == head.id { Ok(()) } else { Err(wrong()) }
     }
 }
