@@ -210,9 +210,10 @@ where
     let clock = &context.backup.clock;
     let end = clock.monotonic() + context.time;
     let mut sink = |found| take(context.progress, flow, &jobs, found).is_ok();
-    while clock.monotonic() < end {
+    loop {
         match scan.step(&mut sink) {
-            Ok(true) => {}
+            Ok(true) if clock.monotonic() < end => {}
+            Ok(true) => return false,
             Ok(false) => return true,
             Err(ScanError::Stopped) => return false,
             Err(ScanError::Source(error)) => {
@@ -225,7 +226,6 @@ where
             }
         }
     }
-    false
 }
 
 fn take(progress: &Progress, flow: &Flow<'_>, jobs: &Sender<ReadJob>, found: Found) -> Result<(), Halt> {

@@ -1,0 +1,244 @@
+//! Runs against a directory target, in process: what was backed up can be read again from the target alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunReport, RunRequest};
+use rozen::chunk::ChunkLimits;
+use rozen::clock::Clock;
+use rozen::config::exclude::{ExcludeConfig, Rules};
+use rozen::crypto::{MachineKeys, RecoverySecret};
+use rozen::format::ContentMap;
+use rozen::model::{Content, Entry, Seq};
+use rozen::repo::{self, Contents, Repository};
+use rozen::store::{Store, StoreUrl};
+use rozen::tree::{TreeKey, TreeReader};
+
+struct Lab {
+    dir: tempfile::TempDir,
+    secret: RecoverySecret,
+    keys: MachineKeys,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("root")).unwrap();
+        let secret = RecoverySecret::generate();
+        let url = StoreUrl::Dir(dir.path().join("repo"));
+        let store = Store::create(&url).unwrap();
+        let id = repo::create(&store, &secret, ChunkLimits::DEFAULT, "now").unwrap();
+        let keys = repo::enroll(&store, &secret, id, "now").unwrap();
+        Self { dir, secret, keys }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    fn write(&self, path: &str, content: &[u8]) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&StoreUrl::Dir(self.dir.path().join("repo"))).unwrap()
+    }
+
+    fn backup(&self) -> (RunReport, Progress) {
+        self.backup_every(Duration::from_secs(3600))
+    }
+
+    fn backup_every(&self, partial_every: Duration) -> (RunReport, Progress) {
+        let state = self.dir.path().join("state");
+        let options = BackupOptions::default();
+        let (backup, _) = Backup::open(&state, self.store(), self.keys.clone(), Clock::system(), options).unwrap();
+        let plan = RootPlan {
+            id: "root".into(),
+            path: self.root(),
+            rules: Rules::compile(&ExcludeConfig::default()).unwrap(),
+            scope: RootScope::Full,
+        };
+        let request = RunRequest { roots: vec![plan], partial_every, own_dirs: vec![state] };
+        let progress = Progress::default();
+        let report = backup.run(&request, &progress, &AtomicBool::new(false)).unwrap();
+        (report, progress)
+    }
+
+    /// Everything in a snapshot, read with the recovery secret alone.
+    fn read(&self, seq: u64) -> BTreeMap<String, (Entry, Vec<u8>)> {
+        let repository = Repository::open(self.store(), &self.secret).unwrap();
+        let (machines, errors) = repository.machines().unwrap();
+        assert!(errors.is_empty(), "{errors:?}");
+        let manifest = repository.manifest(&machines[0], Seq(seq)).unwrap();
+        let contents = repository.contents().unwrap();
+        let tree = TreeReader::new(Nodes(&contents), manifest.body.roots[0].tree);
+        let mut found = BTreeMap::new();
+        tree.visit_from(&TreeKey::default(), &mut |key, entry| {
+            let path = key.path().unwrap();
+            found.insert(String::from_utf8(path.as_bytes().to_vec()).unwrap(), (entry.clone(), vec![]));
+            true
+        })
+        .unwrap();
+        for (entry, data) in found.values_mut() {
+            *data = content(&contents, entry);
+        }
+        found
+    }
+}
+
+struct Nodes<'a>(&'a Contents);
+
+impl rozen::tree::NodeSource for Nodes<'_> {
+    type Error = rozen::repo::RepoError;
+    fn node(&self, id: &rozen::model::ChunkId) -> Result<Vec<u8>, Self::Error> {
+        self.0.chunk(id)
+    }
+}
+
+fn content(contents: &Contents, entry: &Entry) -> Vec<u8> {
+    let join = |chunks: &[rozen::model::ChunkRef]| -> Vec<u8> {
+        chunks.iter().flat_map(|chunk| contents.chunk(&chunk.id).unwrap()).collect()
+    };
+    let (data, extents) = match &entry.content {
+        None => return vec![],
+        Some(Content::Bundled { bundle, offset, len, .. }) => {
+            let all = contents.chunk(bundle).unwrap();
+            (all[*offset as usize..][..*len as usize].to_vec(), entry.extents.clone())
+        }
+        Some(Content::Chunked { chunks, .. }) => (join(chunks), entry.extents.clone()),
+        Some(Content::Mapped { map, .. }) => {
+            let map = ContentMap::decode(&join(map)).unwrap();
+            (join(&map.chunks), map.extents)
+        }
+    };
+    let Some(extents) = extents else { return data };
+    let mut file = vec![0; entry.size as usize];
+    let mut at = 0;
+    for extent in extents {
+        let len = extent.len as usize;
+        file[extent.offset as usize..][..len].copy_from_slice(&data[at..at + len]);
+        at += len;
+    }
+    file
+}
+
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..len)
+        .map(|_| {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x as u8
+        })
+        .collect()
+}
+
+fn files_below(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_path_buf()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn assert_equal(lab: &Lab, seq: u64) {
+    let stored = lab.read(seq);
+    let files: BTreeMap<_, _> = stored
+        .iter()
+        .filter(|(_, (entry, _))| entry.kind == rozen::model::EntryKind::File)
+        .map(|(path, (_, data))| (path.clone(), data.clone()))
+        .collect();
+    let now = files_below(&lab.root());
+    assert_eq!(files.keys().collect::<Vec<_>>(), now.keys().collect::<Vec<_>>());
+    for (path, data) in &now {
+        assert!(files[path] == *data, "{path} differs");
+    }
+}
+
+#[test]
+fn what_is_backed_up_reads_back_equal_at_every_size() {
+    let lab = Lab::new();
+    for (i, size) in [0, 1, 100, 131_071, 131_072, 131_073, 1 << 20, (4 << 20) + 1, 20 << 20].into_iter().enumerate() {
+        lab.write(&format!("sizes/{size}"), &noise(i as u64 + 1, size));
+        lab.write(&format!("text/{size}"), "all work and no play ".repeat(size / 21 + 1).as_bytes());
+    }
+    for i in 0..3000 {
+        lab.write(&format!("many/{}/{i}", i % 7), format!("file {i}").as_bytes());
+    }
+    let (report, progress) = lab.backup();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert_eq!(report.snapshot.unwrap().seq, Seq(1));
+    assert_equal(&lab, 1);
+    assert_eq!(progress.files_read.load(std::sync::atomic::Ordering::Relaxed), 3017);
+}
+
+#[test]
+fn a_second_run_stores_what_changed_and_an_unchanged_one_nothing() {
+    let lab = Lab::new();
+    for i in 0..500 {
+        lab.write(&format!("d{}/f{i}", i % 20), &noise(i, 2000));
+    }
+    // older than the racy window, so that nothing must be read twice
+    let old = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+    fs::File::options().write(true).open(lab.root().join("d0/f0")).unwrap().set_times(old).unwrap();
+    lab.backup();
+    lab.write("d3/new", b"hello");
+    fs::remove_file(lab.root().join("d4/f4")).unwrap();
+    fs::remove_dir_all(lab.root().join("d5")).unwrap();
+    fs::rename(lab.root().join("d6"), lab.root().join("moved")).unwrap();
+    fs::set_permissions(lab.root().join("d7"), fs::Permissions::from_mode(0o700)).unwrap();
+    let (report, _) = lab.backup();
+    assert_eq!(report.snapshot.unwrap().seq, Seq(2));
+    assert_equal(&lab, 2);
+    assert_eq!(lab.read(2)["d7"].0.mode, 0o700);
+    assert!(lab.read(1).contains_key("d5/f5"), "older snapshots keep what was deleted");
+}
+
+#[test]
+fn partial_snapshots_restore_and_the_last_one_is_whole() {
+    let lab = Lab::new();
+    for i in 0..20 {
+        lab.write(&format!("d{i:03}/f"), &noise(i, 5000));
+    }
+    let (report, _) = lab.backup_every(Duration::ZERO);
+    assert!(report.partial_snapshots >= 20, "one after each directory: {}", report.partial_snapshots);
+    assert!(lab.read(7).len() < lab.read(21).len(), "partial snapshots hold what was stored so far");
+    let repository = Repository::open(lab.store(), &lab.secret).unwrap();
+    let (machines, _) = repository.machines().unwrap();
+    let last = repository.snapshots(&machines[0]).unwrap().last().unwrap().seq;
+    assert_equal(&lab, last.0);
+}
+
+#[test]
+fn a_lost_state_directory_uploads_no_content_again() {
+    let lab = Lab::new();
+    for i in 0..300 {
+        lab.write(&format!("d{}/f{i}", i % 9), &noise(i, 3000));
+    }
+    lab.write("large", &noise(99, 9 << 20));
+    lab.backup();
+    fs::remove_dir_all(lab.dir.path().join("state")).unwrap();
+    let packs = || fs::read_dir(lab.dir.path().join(format!("repo/machines/{}/packs", lab.keys.machine_id))).unwrap().count();
+    let before = packs();
+    lab.write("one-more", b"x");
+    let (report, _) = lab.backup();
+    assert_eq!(report.snapshot.unwrap().seq, Seq(2));
+    assert_eq!(packs(), before + 1, "only the pack of the new file");
+    assert_equal(&lab, 2);
+}
