@@ -234,7 +234,8 @@ fn a_lost_state_directory_uploads_no_content_again() {
     lab.write("large", &noise(99, 9 << 20));
     lab.backup();
     fs::remove_dir_all(lab.dir.path().join("state")).unwrap();
-    let packs = || fs::read_dir(lab.dir.path().join(format!("repo/machines/{}/packs", lab.keys.machine_id))).unwrap().count();
+    let packs =
+        || fs::read_dir(lab.dir.path().join(format!("repo/machines/{}/packs", lab.keys.machine_id))).unwrap().count();
     let before = packs();
     lab.write("one-more", b"x");
     let (report, _) = lab.backup();
