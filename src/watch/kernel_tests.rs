@@ -507,7 +507,8 @@ fn missed(
 ) -> Vec<RelPath> {
     let changed = now.iter().filter(|(path, facts)| before.get(path) != Some(facts));
     let unseen = changed.filter(|(path, (is_dir, _))| {
-        !covers(hints, &path.parent().unwrap()) && !(*is_dir && before.contains_key(path) && covers(hints, path))
+        let itself = *is_dir && before.contains_key(path) && covers(hints, path);
+        !itself && !covers(hints, &path.parent().unwrap())
     });
     let deleted = before.keys().filter(|path| !now.contains_key(path));
     let unseen_deleted = deleted.filter(|path| {

@@ -15,9 +15,10 @@
 //!
 //! What survives a crash: nothing. A new [`Watcher`] begins with a recursive [`Reason::Start`] hint for every root.
 //!
-//! The parts: [`state`](self) machines without a kernel (`tree.rs` which watch is which directory, `crawl.rs` what is
-//! still to be armed, `state.rs` events to hints, `coalesce.rs` hints to batches) and the shell around them
-//! (`inotify.rs` the kernel, `mounts.rs` the mount table, `driver.rs` the loop of the thread, `watcher.rs` its handle).
+//! The parts: a machine without a kernel (`state.rs`, with `events.rs` and `visits.rs` that change it, `tree.rs` which
+//! watch is which directory, `crawl.rs` what is still to be armed, `coalesce.rs` the batch being gathered) and the shell
+//! around it (`inotify.rs` the kernel, `mounts.rs` the mount table, `driver.rs` the loop of the thread, `watcher.rs` its
+//! handle).
 //!
 //! Not here: what is excluded from a backup beyond the predicate that is passed in, when a run starts (room `engine`),
 //! where hints are kept (room `journal`), whether a root that came back is the same as before (room `source`).
@@ -27,11 +28,13 @@ mod coverage;
 mod crawl;
 mod driver;
 mod error;
+mod events;
 mod hint;
 mod inotify;
 mod mounts;
 mod state;
 mod tree;
+mod visits;
 mod watcher;
 
 #[cfg(test)]
