@@ -57,6 +57,11 @@ impl Crawl {
         self.jobs.values().any(|job| job.root == root)
     }
 
+    /// The subtrees whose watches do not all stand yet.
+    pub(super) fn unfinished(&self) -> Vec<Job> {
+        self.jobs.values().cloned().collect()
+    }
+
     /// Forgets all jobs: only right when the same subtrees, or larger ones, are begun anew.
     pub(super) fn clear(&mut self) {
         self.jobs.clear();

@@ -153,6 +153,7 @@ impl<S: FnMut(Vec<Hint>)> Driver<S> {
     fn cookie_seen(&mut self, name: &[u8]) {
         self.take_commands();
         if self.waiting.iter().any(|(cookie, _)| cookie == name) {
+            self.state.hint_unfinished();
             self.flush();
             for (_, seen) in self.waiting.extract_if(.., |(cookie, _)| cookie == name) {
                 // Who waited may have given up.

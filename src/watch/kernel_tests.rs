@@ -530,10 +530,36 @@ fn after_random_operations_every_real_difference_is_hinted() {
             random_operation(&scene, &mut dice);
         }
         let hints = scene.hints();
-        let missed = missed(&before, &state(&scene), &hints);
-        assert!(missed.is_empty(), "seed {seed}, round {round}: {missed:?} not in {hints:?}");
+        let now = state(&scene);
+        let missed = missed(&before, &now, &hints);
+        let facts: Vec<_> = missed.iter().map(|path| (path, before.get(path), now.get(path))).collect();
+        assert!(missed.is_empty(), "seed {seed}, round {round}: {facts:?} not in {hints:?}");
     }
     scene.settle();
     let directories = state(&scene).values().filter(|(is_dir, _)| *is_dir).count() as u64;
     assert_eq!(scene.watcher.coverage().roots[0].watched, directories + 1, "seed {seed}");
+}
+
+fn resident_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4_096
+}
+
+/// Alone in its process, or other tests count too: `cargo test --lib -- --ignored hundred_thousand`.
+#[test]
+#[ignore = "makes 100,000 directories and measures the whole process"]
+fn a_hundred_thousand_directories_cost_at_most_40_mib() {
+    let before = std::cell::Cell::new(0);
+    let prepare = |root: &Path| {
+        for n in 0..100_000 {
+            fs::create_dir_all(root.join(format!("group-{:03}/directory-{n}", n / 1_000))).unwrap();
+        }
+        before.set(resident_bytes());
+    };
+    let scene = Scene::with(prepare, |_| {});
+    let grown = resident_bytes() - before.get();
+    assert_eq!(scene.watcher.coverage().roots[0].watched, 100_101);
+    eprintln!("{} KiB for 100,101 directories", grown >> 10);
+    assert!(grown <= 40 << 20);
 }

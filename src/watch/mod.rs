@@ -11,7 +11,8 @@
 //! - A root that goes away gives [`Reason::RootGone`] or [`Reason::Unmounted`], never the look of deleted files.
 //! - The thread of the watcher waits for nothing but its sink, and the sink makes hints durable before it returns.
 //! - After [`Watcher::sync`] says [`SyncOutcome::Synced`], every change that was complete before the call was handed
-//!   to the sink (or lies in a subtree that [`Coverage`] names as not watched).
+//!   to the sink (or lies in a subtree that [`Coverage`] names as not watched). What is still being armed then is hinted
+//!   again, as it may have changed in silence.
 //!
 //! What survives a crash: nothing. A new [`Watcher`] begins with a recursive [`Reason::Start`] hint for every root.
 //!

@@ -10,7 +10,7 @@ use ::inotify::EventMask;
 
 use super::coalesce::Pending;
 use super::coverage::{Gap, RootState, Unwatched};
-use super::crawl::{Crawl, Entry};
+use super::crawl::{Crawl, Entry, Job};
 use super::hint::{Hint, Reason, RootKey};
 use super::tree::{Parent, Tree, Wd};
 use crate::model::RelPath;
@@ -131,6 +131,16 @@ impl State {
             directories: *directories,
         };
         (self.tree.watched(root), self.crawl.is_arming(root), mine.map(gap).collect())
+    }
+
+    /// For a sync point: what is still being armed may have changed in silence since it was hinted last.
+    pub(super) fn hint_unfinished(&mut self) {
+        for Job { parent, name, reason, .. } in self.crawl.unfinished() {
+            // Where the parent has left the books, whatever made it leave has hinted more.
+            if !matches!(parent, Parent::Dir(wd) if !self.tree.contains(wd)) {
+                self.each_place_path(parent, &name, |pending, root, dir| pending.recursive(root, dir, reason));
+            }
+        }
     }
 
     /// For audits: tries again what is not watched, and hints it as a whole.

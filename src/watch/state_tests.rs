@@ -113,6 +113,21 @@ fn a_new_directory_is_hinted_at_once_and_again_when_all_its_watches_stand() {
     assert_eq!(sim.wds.keys().cloned().collect::<Vec<_>>(), [rel(""), rel("a"), rel("a/b")]);
 }
 
+/// Between its first hint and its watch a directory changes in silence: a sync point must not pass over that.
+#[test]
+fn at_a_sync_point_what_is_still_being_armed_is_hinted_again() {
+    let mut sim = Sim::settled(&[]);
+    sim.dirs.insert(rel("a"));
+    sim.apply(event(1, dir(EventMask::CREATE), "a"));
+    sim.hints();
+    sim.state.hint_unfinished();
+    assert_eq!(sim.hints(), [(rel("a"), true, Reason::NewDirectory)]);
+    sim.crawl();
+    sim.hints();
+    sim.state.hint_unfinished();
+    assert_eq!(sim.hints(), []);
+}
+
 #[test]
 fn a_directory_that_leaves_is_silent_until_its_last_event_and_unknown_after_it() {
     let mut sim = Sim::settled(&["a", "a/b"]);
