@@ -8,9 +8,10 @@ use crate::chunk::Chunker;
 use crate::clock::Clock;
 use crate::crypto::MachineKeys;
 use crate::journal::{Journal, PackKind, PackRow};
-use crate::pack::{Spool, SpooledPack};
+use crate::pack::Spool;
 use crate::repo::{self, names};
-use crate::store::{PutSource, Store, StoreError};
+use crate::store::Store;
+use crate::upload::{Body, Origin, Role, SpooledObject, UploadError, Uploader};
 
 /// How a run works; what it backs up is in its request.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,7 @@ pub struct Backup {
     pub keys: MachineKeys,
     pub clock: Clock,
     pub options: BackupOptions,
+    pub(super) uploader: Uploader,
     pub(super) spool: Spool,
     pub(super) chunker: Chunker,
     pub(super) host: String,
@@ -58,21 +60,18 @@ impl Backup {
         let chunker = Chunker::new(keys.chunker.gear_table(), limits);
         let spool = Spool::open(&state_dir.join("spool"))?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let backup = Self { journal, store, keys, clock, options, spool, chunker, host };
+        let uploader = Uploader::new(store.clone(), journal.clone());
+        let backup = Self { journal, store, keys, clock, options, uploader, spool, chunker, host };
         let recovered = recover::recover(&backup)?;
         Ok((backup, recovered))
     }
 
-    /// Brings a spooled pack to the target; durable there on return, and its file gone from the spool.
-    pub(super) fn upload(&self, row: &PackRow) -> Result<(), RunError> {
-        let Some(path) = &row.spool_path else { return Ok(()) };
+    /// Brings a spooled pack to the target; durable there on return, known as such, and its file gone from the spool.
+    pub(super) fn upload(&self, row: &PackRow, origin: Origin) -> Result<(), UploadError> {
+        let Some(path) = row.spool_path.clone() else { return Ok(()) };
         let name = names::pack(&self.keys.machine_id, row.kind == PackKind::Tree, &row.hash);
-        let stored = self.store.put_if_absent(&name, PutSource::File { path, may_move: true });
-        stored.map_err(|error: StoreError| RunError::Target(error))?;
-        crate::fault::point("upload.stored");
-        self.journal.pack_durable(&row.hash)?;
-        crate::fault::point("upload.recorded");
-        SpooledPack::remove_file(path)?;
-        Ok(())
+        let body = Body::File { path, origin };
+        let object = SpooledObject { what: (), role: Role::Pack, name, body, size: row.size, hash: row.hash };
+        self.uploader.upload(object).map(drop)
     }
 }

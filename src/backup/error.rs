@@ -1,11 +1,13 @@
 //! Why a run ended without a snapshot. Source and target never mix.
 
+use crate::freeze::FreezeError;
 use crate::journal::JournalError;
 use crate::pack::PackError;
 use crate::repo::RepoError;
 use crate::seal::SealError;
 use crate::source::SourceError;
-use crate::store::{Disposition, StoreError};
+use crate::store::Disposition;
+use crate::upload::UploadError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -16,8 +18,14 @@ pub enum RunError {
         #[source]
         source: SourceError,
     },
-    #[error("the target did not take what was to be stored")]
-    Target(#[source] StoreError),
+    #[error("root {root} cannot be frozen or opened")]
+    Freeze {
+        root: String,
+        #[source]
+        source: FreezeError,
+    },
+    #[error(transparent)]
+    Upload(#[from] UploadError),
     #[error(transparent)]
     Repository(#[from] RepoError),
     #[error("the spool cannot be used")]
@@ -30,16 +38,16 @@ pub enum RunError {
     LocalTree { root: String, what: String },
     #[error("stopped on request")]
     Stopped,
-    #[error("a part of the run ended unexpectedly")]
-    Broken,
 }
 
 impl RunError {
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {
-            RunError::Source { .. } => "Mount or create the root, or change its path in the configuration.",
-            RunError::Target(error) => error.remedy(),
+            RunError::Source { .. } | RunError::Freeze { .. } => {
+                "Mount or create the root, or change its path in the configuration."
+            }
+            RunError::Upload(error) => error.remedy(),
             RunError::Repository(error) => error.remedy(),
             RunError::Spool(error) if error.is_full() => "Free space on the disk of the state directory.",
             RunError::Spool(_) => "Check the disk of the state directory and its permissions.",
@@ -47,15 +55,20 @@ impl RunError {
             RunError::Seal(_) => "Run a memory test: content changed in memory while it was being backed up.",
             RunError::LocalTree { .. } => "Nothing to do: the root is compared in full by the next run.",
             RunError::Stopped => "Start the backup again: it goes on from what is stored.",
-            RunError::Broken => "This is a bug in Rozen: please report it with the log.",
         }
     }
 
     /// May the same run succeed later without a person's help?
     pub fn is_temporary(&self) -> bool {
         let store = match self {
-            RunError::Target(error) | RunError::Repository(RepoError::Store(error)) => error,
-            RunError::Source { .. } | RunError::LocalTree { .. } => return true,
+            RunError::Upload(UploadError::Target { source, .. })
+            | RunError::Repository(RepoError::Store(source) | RepoError::Upload(UploadError::Target { source, .. })) => {
+                source
+            }
+            RunError::Upload(UploadError::Lost { .. })
+            | RunError::Source { .. }
+            | RunError::Freeze { .. }
+            | RunError::LocalTree { .. } => return true,
             _ => return false,
         };
         matches!(store.disposition(), Disposition::Retry | Disposition::Full)

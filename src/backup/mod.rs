@@ -24,6 +24,7 @@ mod recover;
 mod run;
 mod snapshot;
 mod uploader;
+mod view;
 mod worker;
 
 pub use agent::{Backup, BackupOptions};

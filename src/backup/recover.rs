@@ -2,10 +2,12 @@
 
 use super::agent::Backup;
 use super::error::RunError;
+use super::view;
 use crate::journal::RunState;
 use crate::model::ObjectHash;
 use crate::pack::SpooledPack;
 use crate::repo::{self, Rebuilt};
+use crate::upload::{Origin, UploadError};
 
 /// What was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -18,6 +20,8 @@ pub struct Recovered {
     pub lost: u64,
     /// A run had not ended.
     pub interrupted: bool,
+    /// Freezes of an earlier process that were removed.
+    pub freezes: u64,
 }
 
 pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
@@ -30,7 +34,8 @@ pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
     let known: std::collections::HashSet<ObjectHash> =
         backup.journal.packs_spooled()?.into_iter().map(|row| row.hash).collect();
     backup.spool.remove_unknown(|hash| known.contains(hash))?;
-    Ok(Recovered { rebuilt, uploaded, lost, interrupted })
+    let freezes = view::reap(backup)?;
+    Ok(Recovered { rebuilt, uploaded, lost, interrupted, freezes })
 }
 
 /// A run that was about to commit asks the target whether it did; every other run is given up, its hints wait.
@@ -49,36 +54,17 @@ fn end_interrupted_run(backup: &Backup) -> Result<bool, RunError> {
 fn upload_spooled(backup: &Backup) -> Result<(u64, u64), RunError> {
     let (mut uploaded, mut lost) = (0, 0);
     for row in backup.journal.packs_spooled()? {
-        let is_whole = match &row.spool_path {
-            Some(path) => SpooledPack::verify_file(path, &row.hash)?,
-            None => false,
-        };
-        if is_whole || is_stored(backup, &row)? {
-            backup.upload_again(&row, is_whole)?;
-            uploaded += 1;
-        } else {
-            backup.journal.forget_pack(&row.hash)?;
-            if let Some(path) = &row.spool_path {
-                SpooledPack::remove_file(path)?;
+        match backup.upload(&row, Origin::EarlierProcess) {
+            Ok(()) => uploaded += 1,
+            Err(UploadError::Lost { .. }) => {
+                backup.journal.forget_pack(&row.hash)?;
+                if let Some(path) = &row.spool_path {
+                    SpooledPack::remove_file(path)?;
+                }
+                lost += 1;
             }
-            lost += 1;
+            Err(error) => return Err(error.into()),
         }
     }
     Ok((uploaded, lost))
-}
-
-/// The file may have been moved into the target just before the process died.
-fn is_stored(backup: &Backup, row: &crate::journal::PackRow) -> Result<bool, RunError> {
-    let is_tree = row.kind == crate::journal::PackKind::Tree;
-    let name = repo::names::pack(&backup.keys.machine_id, is_tree, &row.hash);
-    Ok(backup.store.head(&name).map_err(RunError::Target)? == Some(row.size))
-}
-
-impl Backup {
-    fn upload_again(&self, row: &crate::journal::PackRow, has_file: bool) -> Result<(), RunError> {
-        if has_file {
-            return self.upload(row);
-        }
-        Ok(self.journal.pack_durable(&row.hash)?)
-    }
 }

@@ -13,13 +13,13 @@ use super::pipeline::{Slice, SliceContext, run_slice};
 use super::presence::Presence;
 use super::progress::{Phase, Progress};
 use super::snapshot::{self, RootResult, Totals};
+use super::view::{self, OpenedView};
 use crate::config::exclude::Rules;
 use crate::crypto::SealingSlot;
 use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, RootState, Run};
-use crate::model::{Problem, ProblemCode, Timestamp};
+use crate::model::{ChunkId, Problem, ProblemCode, RelPath, Timestamp};
 use crate::repo::CommittedSnapshot;
 use crate::scan::{Scan, ScanError, ScanOptions, Target};
-use crate::source::View;
 use crate::tree::TreeReader;
 
 /// What a run is asked to do.
@@ -107,7 +107,7 @@ struct Running<'a> {
     presence: Presence,
     report: RunReport,
     /// Directories to be looked at again: root and directory.
-    again: Vec<(String, crate::model::RelPath)>,
+    again: Vec<(String, RelPath)>,
     done: Vec<RootDone>,
 }
 
@@ -115,6 +115,7 @@ struct RootDone {
     id: String,
     changed: bool,
     full: bool,
+    frozen_by: &'static str,
 }
 
 impl Running<'_> {
@@ -123,11 +124,10 @@ impl Running<'_> {
         for plan in &self.request.roots {
             match self.root(plan) {
                 Ok(done) => self.done.push(done),
-                Err(RunError::Source { root, source }) => {
-                    tracing::warn!(%root, error = %source, "a root cannot be read");
-                    self.backup.journal.clear_staging(&root)?;
-                    self.report.problems.push(unavailable(plan, &source));
-                    self.report.unavailable.push(root);
+                Err(error @ (RunError::Source { .. } | RunError::Freeze { .. })) => {
+                    self.backup.journal.clear_staging(&plan.id)?;
+                    self.report.problems.push(unavailable(plan, &error));
+                    self.report.unavailable.push(plan.id.clone());
                 }
                 Err(error) => return Err(error),
             }
@@ -139,20 +139,34 @@ impl Running<'_> {
         self.progress.set_current(&plan.id);
         let backup = self.backup;
         let state = backup.journal.root_state(&plan.id)?;
-        let source = |source| RunError::Source { root: plan.id.clone(), source };
-        let view = View::live(&plan.path).map_err(source)?;
         let full = plan.scope == RootScope::Full || state.tree.is_none();
         let targets = if full { Target::everything() } else { self.targets(&plan.id, self.run.cut)? };
-        let mut done = RootDone { id: plan.id.clone(), changed: false, full };
+        let done = RootDone { id: plan.id.clone(), changed: false, full, frozen_by: "" };
         if targets.is_empty() {
             return Ok(done);
         }
+        let mut opened = view::open(backup, self.run.id, plan, self.done.len() as u32)?;
+        self.report.problems.append(&mut opened.problems);
+        let done = self.read(plan, &opened, state.tree, targets, RootDone { frozen_by: opened.method, ..done });
+        opened.release(backup)?;
+        done
+    }
+
+    fn read(
+        &mut self,
+        plan: &RootPlan,
+        opened: &OpenedView,
+        tree: Option<ChunkId>,
+        targets: Vec<Target>,
+        mut done: RootDone,
+    ) -> Result<RootDone, RunError> {
+        let backup = self.backup;
         let options = ScanOptions { rules: plan.rules.clone(), own: own_inodes(&self.request.own_dirs) };
         let nodes = LocalNodes { journal: backup.journal.clone(), root: plan.id.clone() };
-        let scan = Scan::new(&view, TreeReader::new(nodes, state.tree), options, targets);
+        let scan = Scan::new(&opened.view, TreeReader::new(nodes, tree), options, targets);
         let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
         loop {
-            let slice = self.slice(plan, &mut scan)?;
+            let slice = self.slice(plan, opened.frozen_at, &mut scan)?;
             let complete = slice.complete;
             done.changed |= slice.changed;
             self.report.problems.extend(slice.problems);
@@ -160,11 +174,16 @@ impl Running<'_> {
             if complete {
                 return Ok(done);
             }
-            self.commit_partial(&plan.id)?;
+            self.commit_partial(&done)?;
         }
     }
 
-    fn slice<N: crate::tree::NodeSource>(&self, plan: &RootPlan, scan: &mut Scan<'_, N>) -> Result<Slice, RunError>
+    fn slice<N: crate::tree::NodeSource>(
+        &self,
+        plan: &RootPlan,
+        frozen_at: Option<Timestamp>,
+        scan: &mut Scan<'_, N>,
+    ) -> Result<Slice, RunError>
     where
         N::Error: std::fmt::Display,
     {
@@ -175,7 +194,7 @@ impl Running<'_> {
             presence: &self.presence,
             progress: self.progress,
             stop: self.stop,
-            frozen_at: None,
+            frozen_at,
             time: self.request.partial_every,
         };
         run_slice(&context, scan)
@@ -187,10 +206,16 @@ impl Running<'_> {
     }
 
     /// What is stored so far becomes a snapshot that restores; hints stay, the run goes on.
-    fn commit_partial(&mut self, root: &str) -> Result<(), RunError> {
-        let Some(built) = nodes::build(self.backup, root, &self.slot, &self.presence)? else { return Ok(()) };
+    fn commit_partial(&mut self, reading: &RootDone) -> Result<(), RunError> {
+        let Some(built) = nodes::build(self.backup, &reading.id, &self.slot, &self.presence)? else { return Ok(()) };
         let mut results: Vec<RootResult> = self.build_done()?;
-        results.push(RootResult { id: root.to_owned(), built: Some(built), complete: false, recovery_point: None });
+        results.push(RootResult {
+            id: reading.id.clone(),
+            built: Some(built),
+            complete: false,
+            recovery_point: None,
+            frozen_by: reading.frozen_by,
+        });
         let committed = snapshot::commit(self.backup, self.run.id, &results, &self.totals(true), self.progress)?;
         let trees: Vec<_> = results.into_iter().filter_map(|result| result.built).map(|built| built.new).collect();
         self.backup.journal.commit_partial(self.run.id, (committed.seq, committed.manifest), &trees)?;
@@ -207,7 +232,8 @@ impl Running<'_> {
                 false => None,
             };
             let recovery_point = Some(self.report.cut_at);
-            results.push(RootResult { id: done.id.clone(), built, complete: true, recovery_point });
+            let (id, frozen_by) = (done.id.clone(), done.frozen_by);
+            results.push(RootResult { id, built, complete: true, recovery_point, frozen_by });
         }
         Ok(results)
     }
@@ -257,7 +283,7 @@ impl Running<'_> {
 fn finish_root(result: RootResult, done: &RootDone, before: &RootState, cut_at: Timestamp) -> Option<FinishRoot> {
     let unchanged = || crate::journal::NewTree {
         root: done.id.clone(),
-        tree: before.tree.unwrap_or(crate::model::ChunkId([0; 32])),
+        tree: before.tree.unwrap_or(ChunkId([0; 32])),
         put: vec![],
         drop: vec![],
     };
@@ -284,12 +310,13 @@ fn scan_error<E: std::fmt::Display>(root: &str, error: ScanError<E>) -> RunError
     }
 }
 
-fn unavailable(plan: &RootPlan, error: &crate::source::SourceError) -> Problem {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+fn unavailable(plan: &RootPlan, error: &RunError) -> Problem {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
     Problem::new(
         ProblemCode::RootUnavailable,
         plan.path.as_os_str().as_encoded_bytes(),
-        format!("the root {} could not be read ({error}{cause}); nothing of it counts as deleted", plan.id),
-        "mount or create it, or change its path in the configuration",
+        format!("{error}{causes}; nothing of it counts as deleted"),
+        error.remedy(),
     )
 }

@@ -21,6 +21,7 @@ pub(super) struct RootResult {
     pub built: Option<BuiltTree>,
     pub complete: bool,
     pub recovery_point: Option<Timestamp>,
+    pub frozen_by: &'static str,
 }
 
 /// What a manifest says beside its roots.
@@ -38,7 +39,7 @@ pub(super) fn commit(
     totals: &Totals<'_>,
     progress: &Progress,
 ) -> Result<CommittedSnapshot, RunError> {
-    let index = repo::write_index(&backup.store, &backup.keys, &backup.journal)?;
+    let index = repo::write_index(&backup.uploader, &backup.keys, &backup.journal)?;
     let trees: u64 = results.iter().filter_map(|result| result.built.as_ref()).map(|built| built.stored_bytes).sum();
     Progress::add(&progress.bytes_stored, index.stored_bytes + trees);
     let head = backup.journal.head()?;
@@ -48,7 +49,7 @@ pub(super) fn commit(
     Progress::add(&progress.bytes_stored, sealed.len());
     backup.journal.advance_run(run, &RunState::Committing { seq, manifest: sealed.hash })?;
     crate::fault::point("backup.manifest-announced");
-    let committed = sealed.commit(&backup.store, &backup.keys, index)?;
+    let committed = sealed.commit(&backup.uploader, &backup.keys, index)?;
     crate::fault::point("backup.manifest-written");
     Ok(committed)
 }
@@ -75,7 +76,7 @@ fn manifest(
             tree: built.map(|built| built.summary.root).or(state.tree),
             entries,
             bytes,
-            frozen_by: "live".into(),
+            frozen_by: result.map_or("", |result| result.frozen_by).into(),
             complete: result.map_or(state.tree.is_some(), |result| result.complete),
             recovery_point: result.map_or(recovery, |result| result.recovery_point),
             id: state.id,

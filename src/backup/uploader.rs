@@ -9,6 +9,7 @@ use super::presence::Presence;
 use super::progress::Progress;
 use crate::journal::{FrameRow, MemberRow, PackKind, PackRow};
 use crate::pack::{PackWriter, SpooledPack};
+use crate::upload::Origin;
 
 pub(super) fn run(context: &SliceContext<'_>, packs: Receiver<PackWriter>) -> Result<(), RunError> {
     for pack in packs {
@@ -25,7 +26,7 @@ pub(super) fn store_pack(backup: &Backup, presence: &Presence, pack: PackWriter)
     let (row, frames, members) = rows(&pack);
     backup.journal.pack_spooled(&row, &frames, &members)?;
     presence.settle(frames.iter().map(|frame| frame.chunk), members.iter().map(|member| (member.file, member.len)));
-    backup.upload(&row)?;
+    backup.upload(&row, Origin::ThisProcess)?;
     Ok(row.size)
 }
 

@@ -12,6 +12,7 @@ use crate::crypto::KeyFileError;
 use crate::journal::JournalError;
 use crate::repo::RepoError;
 use crate::store::{Disposition, StoreError};
+use crate::upload::UploadError;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
@@ -119,7 +120,16 @@ fn of_repository(error: &RepoError) -> Exit {
         RepoError::NoRepository { .. } => Exit::NoRepository,
         RepoError::WrongKey { .. } | RepoError::WrongRepository { .. } => Exit::WrongKey,
         RepoError::Store(error) => of_store(error),
+        RepoError::Upload(error) => of_upload(error),
         RepoError::Journal(error) => of_journal(error),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_upload(error: &UploadError) -> Exit {
+    match error {
+        UploadError::Target { source, .. } => of_store(source),
+        UploadError::Journal { source, .. } => of_journal(source),
         _ => Exit::Failed,
     }
 }
@@ -134,7 +144,7 @@ fn of_journal(error: &JournalError) -> Exit {
 
 fn of_run(error: &RunError) -> Exit {
     match error {
-        RunError::Target(error) => of_store(error),
+        RunError::Upload(error) => of_upload(error),
         RunError::Repository(error) => of_repository(error),
         RunError::Journal(error) => of_journal(error),
         RunError::Stopped => Exit::Interrupted,

@@ -27,8 +27,8 @@ pub(super) fn open(config: &Config, places: &Places, context: &Context) -> Resul
 }
 
 fn tell_recovered(recovered: &Recovered) {
-    let Recovered { rebuilt, uploaded, lost, interrupted } = recovered;
-    tracing::info!(?rebuilt, uploaded, lost, interrupted, "the state of earlier runs is in order");
+    let Recovered { rebuilt, uploaded, lost, interrupted, freezes } = recovered;
+    tracing::info!(?rebuilt, uploaded, lost, interrupted, freezes, "the state of earlier runs is in order");
 }
 
 /// All roots, compared in full: nobody has watched them.

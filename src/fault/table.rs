@@ -11,6 +11,8 @@ pub const POINTS: &[(&str, &str)] = &[
     ("store.placed", "the object is durable; a temporary name may still exist"),
     ("upload.stored", "the target holds the object, the journal does not know it yet"),
     ("upload.recorded", "the journal knows that the object is durable, the spool file still exists"),
+    ("freeze.announced", "the journal knows the names of the freezes, none exists"),
+    ("freeze.made", "the freezes exist, the journal knows them as intended only"),
     ("backup.pack-spooled", "a pack is complete in the spool, the journal does not know it yet"),
     ("backup.staged", "entries are staged in the journal"),
     ("index.written", "an index object is durable, the journal does not know it yet"),

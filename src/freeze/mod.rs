@@ -34,4 +34,4 @@ mod btrfs_tests;
 pub use error::FreezeError;
 pub use freezer::{Freezer, Reaped};
 pub use name::{FREEZE_DIR, FreezeId, FreezeName};
-pub use plan::{Frozen, FrozenParts, LiveReason, Plan, PlanOptions};
+pub use plan::{Frozen, FrozenParts, Hold, LiveReason, Plan, PlanOptions};

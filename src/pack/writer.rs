@@ -117,24 +117,7 @@ impl PackWriter {
 }
 
 impl SpooledPack {
-    /// Checks a pack that an earlier process left: its bytes must hash to its name.
-    pub fn verify_file(path: &std::path::Path, hash: &ObjectHash) -> Result<bool, PackError> {
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            other => other.map_err(PackError::io("open the spooled pack", path))?,
-        };
-        let mut hasher = ObjectHasher::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let read =
-                std::io::Read::read(&mut file, &mut buffer).map_err(PackError::io("read the spooled pack", path))?;
-            if read == 0 {
-                return Ok(hasher.finish() == *hash);
-            }
-            hasher.update(&buffer[..read]);
-        }
-    }
-
+    /// A file that is not there is removed already.
     pub fn remove_file(path: &std::path::Path) -> Result<(), PackError> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

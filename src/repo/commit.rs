@@ -7,7 +7,8 @@ use crate::crypto::{self, MachineKeys};
 use crate::format::{self, BundleMembers, IndexBody, IndexedFrame, IndexedPack, ManifestBody};
 use crate::journal::{Journal, MemberRow, PackContents, PackKind};
 use crate::model::{ChunkId, ObjectHash, Seq};
-use crate::store::{PutOutcome, PutSource, Store, StoreError};
+use crate::store::{Store, StoreError};
+use crate::upload::{Body, Durable, Role, SpooledObject, UploadError, Uploader};
 
 /// One index object lists at most so many packs.
 const PACKS_PER_INDEX: usize = 256;
@@ -19,6 +20,7 @@ const MAX_MANIFEST: u64 = 64 << 20;
 pub struct DurableIndex {
     /// Bytes of the index objects that were stored for it.
     pub stored_bytes: u64,
+    _objects: Vec<Durable<()>>,
 }
 
 /// A snapshot that exists.
@@ -37,22 +39,25 @@ pub struct SealedManifest {
 
 /// Writes index objects for all packs that the journal knows as durable and not yet indexed. Each is durable before its
 /// packs count as indexed; may be repeated after a crash (a pack may then stand in two index objects).
-pub fn write_index(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<DurableIndex, RepoError> {
-    let mut stored_bytes = 0;
+pub fn write_index(uploader: &Uploader, keys: &MachineKeys, journal: &Journal) -> Result<DurableIndex, RepoError> {
+    let mut index = DurableIndex { stored_bytes: 0, _objects: Vec::new() };
     loop {
         let mut waiting = journal.packs_unindexed()?;
         waiting.truncate(PACKS_PER_INDEX);
         if waiting.is_empty() {
-            return Ok(DurableIndex { stored_bytes });
+            return Ok(index);
         }
         let packs: Vec<ObjectHash> = waiting.iter().map(|contents| contents.pack.hash).collect();
         let body = IndexBody { packs: waiting.into_iter().map(indexed).collect() };
         let bytes = format::seal_index(&body, keys.repo_id, keys.machine_id, &keys.index, &keys.signing);
         let hash = crypto::hash(&bytes);
-        store.put_if_absent(&names::index(&keys.machine_id, &hash), PutSource::Bytes(&bytes))?;
+        index.stored_bytes += bytes.len() as u64;
+        let name = names::index(&keys.machine_id, &hash);
+        let size = bytes.len() as u64;
+        let object = SpooledObject { what: (), role: Role::Hashed, name, body: Body::Bytes(bytes), size, hash };
+        index._objects.push(uploader.upload(object)?);
         crate::fault::point("index.written");
         journal.packs_indexed(&hash, &packs)?;
-        stored_bytes += bytes.len() as u64;
     }
 }
 
@@ -74,21 +79,18 @@ impl SealedManifest {
     /// [`RepoError::SequenceTaken`]: nothing was written then.
     pub fn commit(
         self,
-        store: &Store,
+        uploader: &Uploader,
         keys: &MachineKeys,
         _everything_else: DurableIndex,
     ) -> Result<CommittedSnapshot, RepoError> {
-        let name = names::manifest(&keys.machine_id, self.seq);
-        let taken = || RepoError::SequenceTaken { machine: keys.machine_id, seq: self.seq };
-        match store.put_if_absent(&name, PutSource::Bytes(&self.bytes)) {
-            Ok(PutOutcome::Created) => {}
-            Err(StoreError::Conflict { .. }) => return Err(taken()),
-            // a repeated put finds its own object; the same size may also be somebody else's
-            Ok(PutOutcome::AlreadyThere) if crypto::hash(&store.get(&name, MAX_MANIFEST)?) == self.hash => {}
-            Ok(PutOutcome::AlreadyThere) => return Err(taken()),
-            Err(error) => return Err(error.into()),
+        let (seq, hash, size) = (self.seq, self.hash, self.len());
+        let name = names::manifest(&keys.machine_id, seq);
+        let object = SpooledObject { what: (), role: Role::Numbered, name, body: Body::Bytes(self.bytes), size, hash };
+        match uploader.upload(object) {
+            Ok(durable) => Ok(CommittedSnapshot { seq, manifest: durable.hash() }),
+            Err(UploadError::Taken { .. }) => Err(RepoError::SequenceTaken { machine: keys.machine_id, seq }),
+            Err(error) => Err(error.into()),
         }
-        Ok(CommittedSnapshot { seq: self.seq, manifest: self.hash })
     }
 }
 

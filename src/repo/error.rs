@@ -6,6 +6,7 @@ use crate::journal::JournalError;
 use crate::model::{ChunkId, MachineId, RepoId, Seq};
 use crate::seal::SealError;
 use crate::store::{ObjectName, StoreError};
+use crate::upload::UploadError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
@@ -25,6 +26,8 @@ pub enum RepoError {
     },
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Upload(#[from] UploadError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("no pack holds chunk {0}")]
@@ -65,6 +68,7 @@ impl RepoError {
                 "Point `repository` at the place that this machine backed up to, or set the machine up anew with `rozenctl init`."
             }
             RepoError::Store(error) => error.remedy(),
+            RepoError::Upload(error) => error.remedy(),
             RepoError::SequenceTaken { .. } => {
                 "Two agents use one machine's identity. Stop one of them; set it up anew with `rozenctl init`."
             }

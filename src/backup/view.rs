@@ -1,0 +1,89 @@
+//! The view of a root for one run: frozen where the filesystem can, live elsewhere.
+//!
+//! A freeze is written down before it is made; whatever happens then, the reaper of the next start finds it.
+
+use super::agent::Backup;
+use super::error::RunError;
+use super::run::RootPlan;
+use crate::freeze::{FreezeId, Freezer, Hold, PlanOptions};
+use crate::journal::RunId;
+use crate::model::{Problem, RelPath, Timestamp};
+use crate::source::View;
+
+pub(super) struct OpenedView {
+    pub view: View,
+    /// When it was frozen; `None`: it is live.
+    pub frozen_at: Option<Timestamp>,
+    /// For people: "btrfs", "live".
+    pub method: &'static str,
+    pub problems: Vec<Problem>,
+    hold: Hold,
+}
+
+/// `number`: of the root in the run.
+pub(super) fn open(backup: &Backup, run: RunId, plan: &RootPlan, number: u32) -> Result<OpenedView, RunError> {
+    let journal = &backup.journal;
+    let wanted = |dir: &RelPath| plan.rules.excludes_with_parents(dir, true).is_none();
+    let options = PlanOptions { one_filesystem: plan.rules.config().one_filesystem, wanted: &wanted };
+    let id = FreezeId { run: run.0.unsigned_abs(), root: number };
+    let freeze_error = |source| RunError::Freeze { root: plan.id.clone(), source };
+    let frozen = Freezer::new(backup.keys.machine_id).plan(&plan.path, id, &options).map_err(freeze_error)?;
+    for name in frozen.names() {
+        journal.freeze_intent(run, &plan.id, name.as_str(), "", backup.clock.wall_ms())?;
+    }
+    crate::fault::point("freeze.announced");
+    let asked_at = backup.clock.wall();
+    let frozen = frozen.create().map_err(freeze_error)?;
+    crate::fault::point("freeze.made");
+    for name in frozen.hold.names() {
+        journal.freeze_live(name.as_str())?;
+    }
+    let is_frozen = frozen.parts.frozen;
+    Ok(OpenedView {
+        view: View::from_parts(frozen.parts.root, frozen.parts.grafts, is_frozen),
+        frozen_at: is_frozen.then_some(asked_at),
+        method: if frozen.hold.names().is_empty() { "live" } else { "btrfs" },
+        problems: frozen.not_covered,
+        hold: frozen.hold,
+    })
+}
+
+impl OpenedView {
+    /// Closes the view and removes what it was read from. What cannot be removed is a leftover for the reaper.
+    pub fn release(self, backup: &Backup) -> Result<(), RunError> {
+        let names = self.hold.names().to_vec();
+        drop(self.view);
+        if let Err(error) = self.hold.release() {
+            tracing::warn!(%error, "a freeze could not be removed; the next start tries again");
+            return Ok(());
+        }
+        for name in &names {
+            backup.journal.freeze_released(name.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes what an earlier process left frozen. Nothing is claimed by a run: one that was interrupted begins anew.
+pub(super) fn reap(backup: &Backup) -> Result<u64, RunError> {
+    let waiting = backup.journal.unreleased_freezes()?;
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let mut removed = 0;
+    for root in backup.journal.roots()? {
+        let concerned: Vec<_> = waiting.iter().filter(|row| row.root == root.id).collect();
+        if concerned.is_empty() {
+            continue;
+        }
+        match Freezer::new(backup.keys.machine_id).reap(&root.path, &[]) {
+            Ok(reaped) if reaped.problems.is_empty() => {
+                removed += reaped.removed.len() as u64;
+                concerned.iter().try_for_each(|row| backup.journal.freeze_released(&row.name))?;
+            }
+            Ok(reaped) => tracing::warn!(root = root.id, left = reaped.problems.len(), "freezes are left over"),
+            Err(error) => tracing::warn!(root = root.id, %error, "leftover freezes could not be looked for"),
+        }
+    }
+    Ok(removed)
+}
