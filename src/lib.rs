@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod crypto;
+pub mod daemon;
 pub mod engine;
 pub mod fault;
 pub mod format;

@@ -54,7 +54,18 @@ impl Backup {
         clock: Clock,
         options: BackupOptions,
     ) -> Result<(Self, Recovered), RunError> {
-        let journal = Journal::open(state_dir)?;
+        Self::with_journal(Journal::open(state_dir)?, state_dir, store, keys, clock, options)
+    }
+
+    /// The same with a journal that is open already: the agent keeps hints while the target cannot be reached.
+    pub fn with_journal(
+        journal: Journal,
+        state_dir: &Path,
+        store: Store,
+        keys: MachineKeys,
+        clock: Clock,
+        options: BackupOptions,
+    ) -> Result<(Self, Recovered), RunError> {
         journal.bind_repository(keys.repo_id)?;
         let limits = repo::open_for_backup(&store, &keys)?;
         let chunker = Chunker::new(keys.chunker.gear_table(), limits);

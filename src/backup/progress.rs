@@ -46,6 +46,12 @@ impl Progress {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
+    /// Entries compared, and bytes of files that are stored, by this run or before.
+    pub fn done(&self) -> (u64, u64) {
+        let bytes = self.bytes_unchanged.load(Ordering::Relaxed) + self.bytes_read.load(Ordering::Relaxed);
+        (self.entries.load(Ordering::Relaxed), bytes)
+    }
+
     /// Files and bytes in all roots, if they have been counted.
     pub fn total(&self) -> Option<(u64, u64)> {
         let known = self.total_known.load(Ordering::Acquire);

@@ -54,12 +54,24 @@ pub struct RunReport {
     /// Partial snapshots that were committed on the way.
     pub partial_snapshots: u64,
     pub problems: Vec<Problem>,
+    /// Roots that were read, each with its own part of the problems.
+    pub roots: Vec<RootReport>,
     /// Roots that could not be read at all; their hints stay.
     pub unavailable: Vec<String>,
     /// When the cut was taken: all that changed before is in the snapshot, as far as hints or full scans covered it.
     pub cut_at: Timestamp,
     pub entries: u64,
     pub bytes: u64,
+}
+
+/// What a run did with one root.
+#[derive(Debug, Default)]
+pub struct RootReport {
+    pub id: String,
+    /// In its tree now.
+    pub entries: u64,
+    pub bytes: u64,
+    pub problems: Vec<Problem>,
 }
 
 impl Backup {
@@ -122,8 +134,13 @@ impl Running<'_> {
     fn all_roots(&mut self) -> Result<(), RunError> {
         self.progress.set_phase(Phase::Scanning);
         for plan in &self.request.roots {
+            let before = self.report.problems.len();
             match self.root(plan) {
-                Ok(done) => self.done.push(done),
+                Ok(done) => {
+                    let problems = self.report.problems[before..].to_vec();
+                    self.report.roots.push(RootReport { id: plan.id.clone(), problems, ..RootReport::default() });
+                    self.done.push(done);
+                }
                 Err(error @ (RunError::Source { .. } | RunError::Freeze { .. })) => {
                     self.backup.journal.clear_staging(&plan.id)?;
                     self.report.problems.push(unavailable(plan, &error));
@@ -258,6 +275,9 @@ impl Running<'_> {
         let roots = roots.filter_map(|((result, done), before)| finish_root(result, done, before, self.report.cut_at));
         let head = self.report.snapshot.map(|snapshot| (snapshot.seq, snapshot.manifest));
         backup.journal.finish_run(&FinishRun { run: self.run.id, now_ms, head, roots: roots.collect() })?;
+        for root in &mut self.report.roots {
+            (root.entries, root.bytes) = snapshot::summary(backup, &root.id)?;
+        }
         (self.report.entries, self.report.bytes) = (
             self.progress.entries.load(std::sync::atomic::Ordering::Relaxed),
             self.progress.bytes_read.load(std::sync::atomic::Ordering::Relaxed),

@@ -65,7 +65,7 @@ fn manifest(
     for state in backup.journal.roots()? {
         let result = results.iter().find(|result| result.id == state.id);
         let built = result.and_then(|result| result.built.as_ref());
-        let old = old_summary(backup, &state.id)?;
+        let old = summary(backup, &state.id)?;
         let (entries, bytes) = built.map_or(old, |built| (built.summary.entries, built.summary.bytes));
         remember_summary(backup, &state.id, built)?;
         let recovery = state
@@ -108,7 +108,7 @@ fn manifest_problem(problem: &Problem) -> ManifestProblem {
 }
 
 /// Entries and bytes of a root's current tree: a fact of the journal, so that an unchanged root costs no read.
-fn old_summary(backup: &Backup, root: &str) -> Result<(u64, u64), RunError> {
+pub(super) fn summary(backup: &Backup, root: &str) -> Result<(u64, u64), RunError> {
     let fact = backup.journal.fact(&format!("summary/{root}"))?.unwrap_or_default();
     let number = |at: usize| fact.get(at..at + 8).map_or(0, |b| u64::from_le_bytes(b.try_into().expect("8 bytes")));
     Ok((number(0), number(8)))

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::commands::{backup, init, snapshots};
+use super::commands::{backup, init, pause, snapshots, status, up};
 
 /// Continuous, encrypted backup of folders, and the way back.
 ///
-/// A new backup:      rozenctl init --repo /mnt/disk/backup --root ~/Documents
-///                    rozenctl backup --once
-/// Getting it back:   rozenctl restore latest --recovery FILE --to DIR
+/// Protect a folder now:   rozenctl up ~/Documents
+/// See what is safe:       rozenctl status
+/// Get files back:         rozenctl restore latest --recovery FILE --to DIR
 #[derive(Parser, Debug)]
 #[command(name = "rozenctl", version, verbatim_doc_comment, after_help = EXIT_CODES, max_term_width = 110)]
 #[command(propagate_version = true, disable_help_subcommand = true, infer_long_args = false)]
@@ -24,6 +24,16 @@ pub(super) struct Arguments {
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 done with problems, 4 the agent is not running, \
 5 not permitted, 10 no repository, 11 in use, 12 wrong key, 130 interrupted.
 Environment: ROZEN_CONFIG, ROZEN_RECOVERY_FILE, ROZEN_PASSPHRASE_FILE, NO_COLOR.";
+
+/// The agent: backs up continuously, in the foreground, until it is stopped
+///
+/// It logs to the standard error and tells systemd when it is ready. `rozenctl status` shows what it does.
+#[derive(Parser, Debug)]
+#[command(name = "rozend", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(super) struct AgentArguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+}
 
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Global {
@@ -43,7 +53,12 @@ pub(super) struct Global {
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
+    Up(up::UpArgs),
     Init(init::InitArgs),
     Backup(backup::BackupArgs),
+    Status(status::StatusArgs),
+    Pause(pause::PauseArgs),
+    /// Go on after a pause
+    Resume,
     Snapshots(snapshots::SnapshotsArgs),
 }

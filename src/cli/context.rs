@@ -10,6 +10,7 @@ use super::output::Output;
 use super::stop;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Overrides, Places};
+use crate::control::{Client, Endpoint};
 use crate::store::{RetryPolicy, Store, StoreUrl};
 
 pub(super) struct Context {
@@ -38,6 +39,11 @@ impl Context {
 
     pub(super) fn config(&self) -> Result<Config, CliError> {
         Ok(Config::load(&self.places()?.config)?)
+    }
+
+    /// The running agent.
+    pub(super) fn agent(&self) -> Result<Client, CliError> {
+        Ok(Client::connect(&Endpoint::new(&self.places()?.runtime))?)
     }
 
     /// Opens a target that must be there.

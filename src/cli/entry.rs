@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use tracing_subscriber::filter::LevelFilter;
 
-use super::args::{Arguments, Command};
-use super::commands::{backup, init, snapshots};
+use super::args::{AgentArguments, Arguments, Command};
+use super::commands::{agent, backup, init, pause, snapshots, status, up};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
@@ -18,9 +19,24 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let output = Output::new(arguments.global.json, arguments.global.verbose);
-    output.start_logging();
-    let result = Context::new(arguments.global, output.clone()).and_then(|context| run(arguments.command, &context));
+    let output = Output::new("rozenctl", arguments.global.json, arguments.global.verbose);
+    output.start_logging(LevelFilter::WARN);
+    let context = Context::new(arguments.global, output.clone());
+    finish(&output, context.and_then(|context| run(arguments.command, &context)))
+}
+
+/// The same for the agent.
+pub fn agent_main() -> ExitCode {
+    let arguments = match AgentArguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let output = Output::new("rozend", false, arguments.global.verbose);
+    let context = Context::new(arguments.global, output.clone());
+    finish(&output, context.and_then(|context| agent::run(&context)))
+}
+
+fn finish(output: &Output, result: Result<Exit, CliError>) -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         // whoever read our output has what they wanted: `rozenctl ls … | head`
@@ -34,8 +50,12 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
     match command {
+        Command::Up(args) => up::run(&args, context),
         Command::Init(args) => init::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
+        Command::Status(args) => status::run(&args, context),
+        Command::Pause(args) => pause::run(&args, context),
+        Command::Resume => pause::resume(context),
         Command::Snapshots(args) => snapshots::run(&args, context),
     }
 }

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use crate::backup::RunError;
 use crate::config::{ConfigError, PlacesError};
-use crate::control::ControlError;
+use crate::control::{ControlError, ErrorCode};
 use crate::crypto::KeyFileError;
+use crate::daemon::DaemonError;
 use crate::journal::JournalError;
 use crate::repo::RepoError;
 use crate::store::{Disposition, StoreError};
@@ -32,6 +33,8 @@ pub(super) enum CliError {
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
     Control(#[from] ControlError),
+    #[error(transparent)]
+    Agent(#[from] DaemonError),
     /// The command line asks for something that cannot be.
     #[error("{what}")]
     Usage { what: String, remedy: String },
@@ -52,8 +55,6 @@ pub(super) enum CliError {
     Input(#[source] io::Error),
     #[error("cannot listen to signals")]
     Signals(#[source] io::Error),
-    #[error("interrupted")]
-    Interrupted,
 }
 
 impl CliError {
@@ -72,15 +73,13 @@ impl CliError {
             Self::Journal(error) => of_journal(error),
             Self::Run(error) => of_run(error),
             Self::KeyFile(error) => of_key_file(error),
-            Self::Control(ControlError::NotRunning { .. } | ControlError::Gone) => Exit::NotRunning,
-            Self::Control(ControlError::NotPermitted { .. }) => Exit::NotPermitted,
-            Self::Control(ControlError::InUse { .. }) => Exit::InUse,
+            Self::Control(error) => of_control(error),
+            Self::Agent(error) => of_agent(error),
             Self::Usage { .. } => Exit::Usage,
             Self::NoRecovery => Exit::WrongKey,
             Self::File { source, .. } => of_io(source),
-            Self::Interrupted => Exit::Interrupted,
             Self::Config(ConfigError::Read { source, .. }) => of_io(source),
-            Self::Places(_) | Self::Config(_) | Self::Control(_) | Self::Refused { .. } => Exit::Failed,
+            Self::Places(_) | Self::Config(_) | Self::Refused { .. } => Exit::Failed,
             Self::Output(_) | Self::Input(_) | Self::Signals(_) => Exit::Failed,
         }
     }
@@ -95,12 +94,12 @@ impl CliError {
             Self::Run(error) => error.remedy().into(),
             Self::KeyFile(error) => key_file_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
+            Self::Agent(error) => error.remedy().into(),
             Self::Usage { remedy, .. } | Self::Refused { remedy, .. } => remedy.clone().into(),
             Self::NoRecovery => "Give the recovery file with --recovery FILE (or ROZEN_RECOVERY_FILE), or type the \
                                  recovery code: --recovery -"
                 .into(),
             Self::File { .. } => "Check the path, its permissions and the free space.".into(),
-            Self::Interrupted => "Start the command again: it goes on from what is done.".into(),
             Self::Places(_) | Self::Output(_) | Self::Input(_) | Self::Signals(_) => "".into(),
         }
     }
@@ -148,6 +147,27 @@ fn of_run(error: &RunError) -> Exit {
         RunError::Repository(error) => of_repository(error),
         RunError::Journal(error) => of_journal(error),
         RunError::Stopped => Exit::Interrupted,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_control(error: &ControlError) -> Exit {
+    match error {
+        ControlError::NotRunning { .. } | ControlError::Gone => Exit::NotRunning,
+        ControlError::NotPermitted { .. } | ControlError::ForeignDirectory { .. } => Exit::NotPermitted,
+        ControlError::Refused(refusal) if refusal.code == ErrorCode::NotPermitted => Exit::NotPermitted,
+        ControlError::InUse { .. } => Exit::InUse,
+        ControlError::Io { source, .. } => of_io(source),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_agent(error: &DaemonError) -> Exit {
+    match error {
+        DaemonError::Journal(error) => of_journal(error),
+        DaemonError::Control(error) => of_control(error),
+        DaemonError::MachineKey(error) => of_key_file(error),
+        DaemonError::Repository(error) => of_store(error),
         _ => Exit::Failed,
     }
 }

@@ -23,4 +23,4 @@ mod setup;
 mod show;
 mod stop;
 
-pub use entry::main;
+pub use entry::{agent_main, main};

@@ -11,6 +11,7 @@ use super::error::CliError;
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
+    program: &'static str,
     json: bool,
     verbose: u8,
     /// The standard error is a terminal: progress may be redrawn there.
@@ -19,24 +20,21 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(json: bool, verbose: u8) -> Self {
+    pub(super) fn new(program: &'static str, json: bool, verbose: u8) -> Self {
         let live = io::stderr().is_terminal();
         let color = live && super::context::variable("NO_COLOR").is_none();
-        Self { json, verbose, live, color }
+        Self { program, json, verbose, live, color }
     }
 
-    pub(super) fn is_json(&self) -> bool {
-        self.json
-    }
-
-    /// Log lines of the rooms, to the standard error. Warnings unless more was asked for.
-    pub(super) fn start_logging(&self) {
-        let level = match self.verbose {
-            0 => LevelFilter::WARN,
+    /// Log lines of the rooms, to the standard error. `least` unless more was asked for.
+    pub(super) fn start_logging(&self, least: LevelFilter) {
+        let asked = match self.verbose {
+            0 => LevelFilter::ERROR,
             1 => LevelFilter::INFO,
             2 => LevelFilter::DEBUG,
             _ => LevelFilter::TRACE,
         };
+        let level = least.max(asked);
         let log = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).with_ansi(self.color);
         // a second start in one process is no reason to end it
         let _ = log.with_target(self.verbose > 1).without_time().try_init();
@@ -49,6 +47,15 @@ impl Output {
         }
         let mut out = io::stdout().lock();
         writeln!(out, "{}", text.as_ref()).map_err(CliError::Output)
+    }
+
+    /// An empty screen for the next state, where there is a screen.
+    pub(super) fn clear(&self) -> Result<(), CliError> {
+        let mut out = io::stdout().lock();
+        if self.json || !out.is_terminal() {
+            return Ok(());
+        }
+        write!(out, "\x1b[2J\x1b[H").map_err(CliError::Output)
     }
 
     /// The result for programs: one JSON value on one line; nothing without `--json`.
@@ -81,7 +88,7 @@ impl Output {
             }});
             return self.note(value.to_string());
         }
-        self.note(format!("{} {error}", self.colored("1;31", "rozenctl:")));
+        self.note(format!("{} {error}", self.colored("1;31", &format!("{}:", self.program))));
         causes.iter().for_each(|cause| self.note(format!("  because: {cause}")));
         let remedy = error.remedy();
         if !remedy.is_empty() {

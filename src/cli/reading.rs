@@ -7,8 +7,10 @@ use clap::Args;
 use super::context::{Context, variable};
 use super::error::CliError;
 use super::prompt;
-use crate::crypto::{KeyFileError, Loaded, Passphrase, RecoveryFile};
-use crate::repo::Repository;
+use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
+use crate::format::Manifest;
+use crate::model::Seq;
+use crate::repo::{Machine, RepoError, Repository};
 
 /// Flags of every command that reads backups.
 #[derive(Args, Clone, Debug, Default)]
@@ -22,6 +24,53 @@ pub(super) struct ReadArgs {
     /// A file with the passphrase of the recovery file [env: ROZEN_PASSPHRASE_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Repository")]
     pub(super) passphrase_file: Option<PathBuf>,
+}
+
+/// Which snapshot.
+#[derive(Args, Clone, Debug)]
+pub(super) struct SnapshotArg {
+    /// `latest` or the number of a snapshot
+    #[arg(value_name = "SNAPSHOT")]
+    snapshot: String,
+    /// The machine that made it, when the repository has several (`rozenctl snapshots` lists them)
+    #[arg(long, value_name = "ID", help_heading = "Repository")]
+    machine: Option<String>,
+}
+
+/// Finds the snapshot and reads its manifest.
+pub(super) fn pick(repository: &Repository, arg: &SnapshotArg, context: &Context) -> Result<Manifest, CliError> {
+    let machine = pick_machine(repository, arg.machine.as_deref(), context)?;
+    let snapshots = repository.snapshots(&machine)?;
+    let found = match arg.snapshot.as_str() {
+        "latest" => Some(snapshots.last().ok_or(RepoError::NoSnapshots(machine.id))?.seq),
+        text => text.parse().ok().map(Seq).filter(|seq| snapshots.iter().any(|snapshot| snapshot.seq == *seq)),
+    };
+    let seq = found.ok_or_else(|| {
+        CliError::usage(format!("there is no snapshot {:?}", arg.snapshot), "`rozenctl snapshots` lists what there is.")
+    })?;
+    Ok(repository.manifest(&machine, seq)?)
+}
+
+/// The one that was named, this machine itself, or the only one.
+fn pick_machine(repository: &Repository, named: Option<&str>, context: &Context) -> Result<Machine, CliError> {
+    let (mut machines, errors) = repository.machines()?;
+    errors.iter().for_each(|error| context.output.warn(error.to_string()));
+    if let Some(named) = named {
+        let found = machines.into_iter().find(|machine| machine.id.to_string().starts_with(named));
+        return Ok(found.ok_or_else(|| RepoError::NoMachine(named.to_owned()))?);
+    }
+    let own = context.config().ok().and_then(|config| MachineKeys::load(&config.machine_key).ok());
+    if let Some(at) = own.and_then(|own| machines.iter().position(|machine| machine.id == own.value.machine_id)) {
+        return Ok(machines.swap_remove(at));
+    }
+    match machines.len() {
+        1 => Ok(machines.swap_remove(0)),
+        0 => Err(RepoError::NoMachine("has stored anything".into()).into()),
+        _ => Err(RepoError::WhichMachine(
+            machines.iter().map(|machine| machine.id.to_string()).collect::<Vec<_>>().join(", "),
+        )
+        .into()),
+    }
 }
 
 /// Opens it for reading.

@@ -1,5 +1,6 @@
 //! A backup in this process: opens everything that a run needs, and shows it while it goes on.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -7,13 +8,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::context::Context;
 use super::error::CliError;
 use super::reading::warned;
-use super::show::Live;
-use crate::backup::{Backup, BackupOptions, Phase, Progress, Recovered, RootPlan, RootScope, RunRequest};
-use crate::clock::Clock;
+use super::show::{Live, Meter};
+use crate::backup::{Backup, BackupOptions, Phase, Progress, Recovered, RootPlan, RootScope, RunReport, RunRequest};
 use crate::config::exclude::Rules;
 use crate::config::{Config, Places, RootConfig};
 use crate::crypto::MachineKeys;
-use crate::status::{RunStatus, bytes, grouped, span};
+use crate::daemon::{RootCheck, check_root, remember_root};
+use crate::model::{Problem, RootId};
+use crate::status::{counted, grouped};
 use crate::store::StoreUrl;
 
 /// Opens journal, spool and target; completes what an earlier process left.
@@ -31,9 +33,43 @@ fn tell_recovered(recovered: &Recovered) {
     tracing::info!(?rebuilt, uploaded, lost, interrupted, freezes, "the state of earlier runs is in order");
 }
 
-/// All roots, compared in full: nobody has watched them.
-pub(super) fn request(config: &Config, places: &Places) -> Result<RunRequest, CliError> {
-    let roots = config.roots.iter().map(|root| plan(config, root)).collect::<Result<_, _>>()?;
+/// Which roots may be read now.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// By root id: what to remember once it is stored.
+    pub(super) identities: BTreeMap<String, String>,
+    /// By root id: why not.
+    pub(super) doubtful: BTreeMap<String, Problem>,
+}
+
+/// A disk that is not mounted must not look like deleted files. `accepted` were looked at by a person.
+pub(super) fn check_roots(backup: &Backup, config: &Config, accepted: &[RootId]) -> Result<Checked, CliError> {
+    let known = backup.journal.roots()?;
+    let mut checked = Checked::default();
+    for root in &config.roots {
+        let id = root.id.to_string();
+        let state = known.iter().find(|state| state.id == id && !accepted.contains(&root.id));
+        match check_root(&root.path, state) {
+            RootCheck::Same(identity) => drop(checked.identities.insert(id, identity)),
+            RootCheck::Doubtful(problem) => drop(checked.doubtful.insert(id, problem)),
+        }
+    }
+    Ok(checked)
+}
+
+pub(super) fn remember_roots(backup: &Backup, checked: &Checked, report: &RunReport) -> Result<(), CliError> {
+    for root in &report.roots {
+        if let Some(identity) = checked.identities.get(&root.id) {
+            remember_root(&backup.journal, &root.id, identity)?;
+        }
+    }
+    Ok(())
+}
+
+/// The roots that may be read, compared in full: nobody has watched them.
+pub(super) fn request(config: &Config, places: &Places, checked: &Checked) -> Result<RunRequest, CliError> {
+    let roots = config.roots.iter().filter(|root| checked.identities.contains_key(root.id.as_str()));
+    let roots = roots.map(|root| plan(config, root)).collect::<Result<_, _>>()?;
     Ok(RunRequest { roots, partial_every: config.run.partial_every, own_dirs: own_dirs(config, places)? })
 }
 
@@ -53,42 +89,22 @@ fn own_dirs(config: &Config, places: &Places) -> Result<Vec<PathBuf>, CliError> 
 
 /// A line with all that is known, until dropped.
 pub(super) fn follow(progress: &Arc<Progress>, context: &Context) -> Live {
-    let meter = Meter { progress: progress.clone(), clock: context.clock.clone(), started: context.clock.monotonic() };
-    Live::start(&context.output, move || meter.line())
+    let (progress, meter) = (progress.clone(), Meter::start(&context.clock));
+    Live::start(&context.output, move || line(&progress, &meter))
 }
 
-struct Meter {
-    progress: Arc<Progress>,
-    clock: Clock,
-    started: crate::clock::Monotonic,
-}
-
-impl Meter {
-    fn line(&self) -> String {
-        let progress = &self.progress;
-        let phase = match progress.phase() {
-            Phase::Starting => "preparing",
-            Phase::Scanning => "backing up",
-            Phase::Committing => "finishing the snapshot",
-            Phase::Done => "done",
-        };
-        let done = progress.bytes_unchanged.load(Relaxed) + progress.bytes_read.load(Relaxed);
-        let seconds = self.clock.monotonic().since(self.started).as_secs().max(1);
-        let mut line = format!("{phase} {}: {} entries", progress.current(), grouped(progress.entries.load(Relaxed)));
-        line += &format!(", {}", bytes(done));
-        let rate = done / seconds;
-        if let Some((_, total)) = progress.total().filter(|(_, total)| *total >= done) {
-            let count = crate::status::Count { done, total: Some(total) };
-            line += &format!(" of {}, {}/s", bytes(total), bytes(rate));
-            if let Some(left) = RunStatus::eta(count, Some(rate)) {
-                line += &format!(", about {} left", span(left));
-            }
-        } else {
-            line += &format!(", {}/s", bytes(rate));
-        }
-        match progress.problems.load(Relaxed) {
-            0 => line,
-            count => format!("{line}, {count} problems"),
-        }
+fn line(progress: &Progress, meter: &Meter) -> String {
+    let phase = match progress.phase() {
+        Phase::Starting => "preparing",
+        Phase::Scanning => "backing up",
+        Phase::Committing => "finishing the snapshot",
+        Phase::Done => "done",
+    };
+    let (entries, done) = progress.done();
+    let size = meter.bytes(done, progress.total().map(|(_, bytes)| bytes));
+    let line = format!("{phase} {}: {} entries, {size}", progress.current(), grouped(entries));
+    match progress.problems.load(Relaxed) {
+        0 => line,
+        count => format!("{line}, {}", counted(count, "problem", "problems")),
     }
 }

@@ -11,8 +11,9 @@ use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::output::Output;
+use crate::clock::{Clock, Monotonic};
 use crate::model::{Problem, Timestamp};
-use crate::status::printable;
+use crate::status::{Count, RunStatus, Viewer, bytes, printable, span};
 
 /// On a terminal the line is drawn again so often; elsewhere a new one is written so often.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -32,6 +33,11 @@ pub(super) fn local_time(time: Timestamp) -> String {
     let zone = if offset.is_utc() { " UTC" } else { "" };
     let shown = date.to_offset(offset).format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second]"));
     shown.map_or_else(|_| format!("@{}", time.secs), |text| text + zone)
+}
+
+/// Who reads the status.
+pub(super) fn viewer(clock: &Clock) -> Viewer {
+    Viewer { now: clock.wall(), offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC) }
 }
 
 /// `None` beyond the year 9999.
@@ -59,14 +65,27 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// `line` is asked again and again, on a thread of its own.
+    /// As [`Live::start`], but silent where it cannot be redrawn.
+    pub(super) fn on_terminal(output: &Output, line: impl Fn() -> String + Send + 'static) -> Self {
+        match output.live {
+            true => Self::start(output, line),
+            false => Self { stop: None, thread: None },
+        }
+    }
+
+    /// `line` is asked five times a second, on a thread of its own.
     pub(super) fn start(output: &Output, line: impl Fn() -> String + Send + 'static) -> Self {
         let (stop, stopped) = mpsc::channel::<()>();
         let live = output.live;
         let show = move || {
-            let period = if live { REDRAW } else { REPEAT };
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(period) {
-                draw(live, &line());
+            let mut quiet = Duration::ZERO;
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REDRAW) {
+                let text = line();
+                quiet += REDRAW;
+                if live || quiet >= REPEAT {
+                    draw(live, &text);
+                    quiet = Duration::ZERO;
+                }
             }
             if live {
                 draw_raw("\r\x1b[2K");
@@ -85,6 +104,30 @@ impl Drop for Live {
             // it only draws; if it panicked, the work did not
             let _ = thread.join();
         }
+    }
+}
+
+/// How fast, and how long it will take.
+pub(super) struct Meter {
+    clock: Clock,
+    started: Monotonic,
+}
+
+impl Meter {
+    pub(super) fn start(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), started: clock.monotonic() }
+    }
+
+    /// `1.0 GiB of 3.0 GiB, 100.0 MiB/s, about 20 seconds left`; less where less is known.
+    pub(super) fn bytes(&self, done: u64, total: Option<u64>) -> String {
+        let rate = done / self.clock.monotonic().since(self.started).as_secs().max(1);
+        // a total that was passed was none
+        let Some(total) = total.filter(|total| *total >= done) else {
+            return format!("{}, {}/s", bytes(done), bytes(rate));
+        };
+        let left = RunStatus::eta(Count { done, total: Some(total) }, Some(rate));
+        let left = left.map(|left| format!(", about {} left", span(left))).unwrap_or_default();
+        format!("{} of {}, {}/s{left}", bytes(done), bytes(total), bytes(rate))
     }
 }
 

@@ -54,7 +54,8 @@ impl Journal {
                 None => "the root is new",
             };
             tx.execute(
-                "INSERT INTO roots (id, path) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET path = excluded.path",
+                "INSERT INTO roots (id, path) VALUES (?1, ?2) ON CONFLICT (id)
+                 DO UPDATE SET path = excluded.path, identity = NULL",
                 params![id, bytes],
             )?;
             mark_audit(tx, id, reason, now_ms)
@@ -90,6 +91,15 @@ impl Journal {
     pub fn set_root_identity(&self, id: &str, identity: &str) -> Result<(), JournalError> {
         self.write("store a root's identity", |tx| {
             tx.execute("UPDATE roots SET identity = ?2 WHERE key = ?1", params![key(tx, id)?, identity])?;
+            Ok(())
+        })
+    }
+
+    /// What only the agent can say: whether a doubt came in between.
+    pub fn set_recovery_point(&self, id: &str, point_ms: Option<i64>) -> Result<(), JournalError> {
+        self.write("store a recovery point", |tx| {
+            let statement = "UPDATE roots SET recovery_point_ms = ?2 WHERE key = ?1";
+            tx.execute(statement, params![key(tx, id)?, point_ms])?;
             Ok(())
         })
     }

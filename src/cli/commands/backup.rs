@@ -11,35 +11,92 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{running, show};
-use crate::status::{bytes, grouped};
+use crate::model::RootId;
+use crate::status::{BackupAnswer, bytes, grouped};
 
 /// Back up now
 ///
-/// With --once the backup runs in this process, for cron and for machines without the agent: every root is compared in
-/// full, and the command ends when the snapshot is stored.
+/// The running agent does it. With --once the backup runs in this process, for cron and for machines without the agent:
+/// every folder is compared in full, and the command ends when the snapshot is stored.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct BackupArgs {
+    /// The names of the folders, as `rozenctl status` shows them [default: all]
+    #[arg(value_name = "NAME", conflicts_with = "once")]
+    roots: Vec<RootId>,
+    /// Wait until it is stored
+    #[arg(long, conflicts_with = "once")]
+    wait: bool,
+    /// Compare everything, not only what is known to have changed
+    #[arg(long)]
+    full: bool,
     /// Back up in this process; fails with exit code 11 while an agent uses the state directory
     #[arg(long)]
     once: bool,
+    /// With --once: this folder is meant to be another one than before (a new disk); store it as it is now
+    #[arg(long, value_name = "NAME", requires = "once")]
+    accept: Vec<RootId>,
 }
 
 pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, CliError> {
-    if !args.once {
-        return Err(CliError::usage("asking the agent for a backup is not built yet", "Use `rozenctl backup --once`."));
+    if args.once {
+        return once(&args.accept, context);
     }
-    once(context)
+    let mut agent = context.agent()?;
+    if !args.wait {
+        agent.backup(&args.roots, args.full)?;
+        context.output.line("asked for; `rozenctl status` shows how far it is")?;
+        context.output.json(|| json!({ "requested": true }))?;
+        return Ok(Exit::Done);
+    }
+    let answer = agent.backup_and_wait(&args.roots, args.full)?;
+    context.output.json(|| json!(answer))?;
+    tell(answer, context)
 }
 
-fn once(context: &Context) -> Result<Exit, CliError> {
+fn tell(answer: BackupAnswer, context: &Context) -> Result<Exit, CliError> {
+    match answer {
+        BackupAnswer::Done { snapshot, problems } => {
+            context.output.line(match snapshot {
+                Some(seq) => format!("snapshot {seq} is stored"),
+                None => "nothing has changed: everything is stored".to_owned(),
+            })?;
+            show::problems(&context.output, &problems);
+            Ok(Exit::done(!problems.is_empty()))
+        }
+        BackupAnswer::Failed { problem } => {
+            let what = if problem.path.is_empty() {
+                problem.message
+            } else {
+                format!("{}: {}", problem.path, problem.message)
+            };
+            Err(CliError::refused(what, problem.remedy))
+        }
+        BackupAnswer::Paused => Err(CliError::refused("the agent is paused", "`rozenctl resume` lets it go on.")),
+        BackupAnswer::Stopping => Err(CliError::refused("the agent is stopping", "Start it again, then ask again.")),
+        BackupAnswer::UnknownRoot { root } => {
+            Err(CliError::usage(format!("there is no folder `{root}`"), "`rozenctl status` lists them by name."))
+        }
+        BackupAnswer::Busy => Err(CliError::refused("the agent has too many requests", "Try again later.")),
+    }
+}
+
+fn once(accepted: &[RootId], context: &Context) -> Result<Exit, CliError> {
     let (config, places) = (context.config()?, context.places()?);
+    if let Some(unknown) = accepted.iter().find(|id| config.root(id).is_none()) {
+        return Err(CliError::usage(format!("there is no folder `{unknown}`"), "The configuration names them."));
+    }
     let backup = running::open(&config, &places, context)?;
-    let request = running::request(&config, &places)?;
+    let checked = running::check_roots(&backup, &config, accepted)?;
+    let request = running::request(&config, &places, &checked)?;
     let progress = Arc::new(Progress::default());
     let live = running::follow(&progress, context);
     let result = backup.run(&request, &progress, &context.stop);
     drop(live);
-    report(&result?, &progress, context)
+    let mut done = result?;
+    running::remember_roots(&backup, &checked, &done)?;
+    done.problems.extend(checked.doubtful.values().cloned());
+    done.unavailable.extend(checked.doubtful.into_keys());
+    report(&done, &progress, context)
 }
 
 fn report(report: &RunReport, progress: &Progress, context: &Context) -> Result<Exit, CliError> {
@@ -67,5 +124,8 @@ fn report(report: &RunReport, progress: &Progress, context: &Context) -> Result<
         context.output.warn(format!("{} problems; everything else is stored", report.problems.len()));
         show::problems(&context.output, &report.problems);
     }
-    Ok(Exit::done(!report.problems.is_empty() || !report.unavailable.is_empty()))
+    if report.roots.is_empty() && !report.unavailable.is_empty() {
+        return Ok(Exit::Failed);
+    }
+    Ok(Exit::done(!report.problems.is_empty()))
 }

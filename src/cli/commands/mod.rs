@@ -1,5 +1,9 @@
 //! One file per command: its arguments, and what it does.
 
+pub(super) mod agent;
 pub(super) mod backup;
 pub(super) mod init;
+pub(super) mod pause;
 pub(super) mod snapshots;
+pub(super) mod status;
+pub(super) mod up;

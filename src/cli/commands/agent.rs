@@ -1,0 +1,43 @@
+//! `rozend`: the agent in the foreground.
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::config::{Config, LogLevel};
+use crate::daemon::{Agent, AgentOptions, Stopper};
+
+pub(in crate::cli) fn run(context: &Context) -> Result<Exit, CliError> {
+    let (places, config) = (context.places()?, context.config()?);
+    context.output.start_logging(level(&config));
+    let agent = Agent::start(AgentOptions { config, places, clock: context.clock.clone() })?;
+    stop_on_signals(agent.stopper())?;
+    agent.run()?;
+    tracing::info!("stopped");
+    Ok(Exit::Done)
+}
+
+/// The first signal ends the run under way and then the agent; a second one ends the process (see `stop`).
+pub(in crate::cli) fn stop_on_signals(stopper: Stopper) -> Result<(), CliError> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(CliError::Signals)?;
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            stopper.stop();
+        }
+    };
+    let thread = std::thread::Builder::new().name("signals".into()).spawn(wait);
+    thread.map(drop).map_err(CliError::Signals)
+}
+
+fn level(config: &Config) -> LevelFilter {
+    match config.log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}

@@ -1,0 +1,92 @@
+//! What the agent remembers between its lives: the roots as the journal knows them, and what the status showed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::exclude::Rules;
+use crate::config::{Config, RootConfig};
+use crate::crypto;
+use crate::engine::{HintSeq, KnownRoot};
+use crate::journal::{Journal, JournalError};
+use crate::model::{RootId, Timestamp};
+use crate::status::{PathText, RootStatus, SnapshotStatus};
+
+/// Of one root; a fact of the journal.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Shown {
+    last_snapshot: Option<SnapshotStatus>,
+    files: u64,
+    bytes: u64,
+}
+
+/// Makes the roots of the configuration known to the journal, marks those to compare whose excludes have changed, and
+/// brings back what was known. Everything before the start may have been missed.
+pub(super) fn known_roots(
+    journal: &Journal,
+    config: &Config,
+    rules: &[Rules],
+    now_ms: i64,
+) -> Result<Vec<KnownRoot>, JournalError> {
+    let mut known = Vec::new();
+    for (root, rules) in config.roots.iter().zip(rules) {
+        journal.upsert_root(root.id.as_str(), &root.path, now_ms)?;
+        note_rules(journal, root, rules, now_ms)?;
+        known.push(known_root(journal, root)?);
+    }
+    Ok(known)
+}
+
+/// What was left out before has left no hints.
+fn note_rules(journal: &Journal, root: &RootConfig, rules: &Rules, now_ms: i64) -> Result<(), JournalError> {
+    let name = format!("rules/{}", root.id);
+    let hash = crypto::hash(rules.fingerprint().as_bytes());
+    match journal.fact(&name)? {
+        Some(before) if before == hash.as_bytes() => return Ok(()),
+        Some(_) => journal.mark_audit(root.id.as_str(), "the excludes have changed", now_ms)?,
+        None => {}
+    }
+    journal.set_fact(&name, hash.as_bytes())
+}
+
+fn known_root(journal: &Journal, root: &RootConfig) -> Result<KnownRoot, JournalError> {
+    let id = root.id.as_str();
+    let state = journal.root_state(id)?;
+    let pending = journal.pending(id)?;
+    let shown: Shown = match journal.fact(&name(&root.id))? {
+        // a fact of another version shows nothing, and costs nothing else
+        Some(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
+        None => Shown::default(),
+    };
+    Ok(KnownRoot {
+        id: root.id.clone(),
+        path: PathText::from(root.path.as_os_str().as_encoded_bytes()),
+        pending: (pending.count > 0).then_some((pending.count, HintSeq(0))),
+        recovery_point: state.recovery_point_ms.map(timestamp),
+        last_audit: state.last_audit_ms.map(timestamp),
+        last_snapshot: shown.last_snapshot,
+        files: shown.files,
+        bytes: shown.bytes,
+        needs_audit: true,
+    })
+}
+
+/// After a run: what a crash must not make the agent forget. Losing it says less than is true, never more.
+pub(super) fn keep(journal: &Journal, roots: &[RootStatus]) -> Result<(), JournalError> {
+    for root in roots {
+        let point = root.recovery_point.map(|point| point.secs * 1000 + i64::from(point.nanos / 1_000_000));
+        journal.set_recovery_point(root.id.as_str(), point)?;
+        let shown = Shown { last_snapshot: root.last_snapshot.clone(), files: root.files, bytes: root.bytes };
+        let bytes = serde_json::to_vec(&shown).expect("numbers and texts always become JSON");
+        journal.set_fact(&name(&root.id), &bytes)?;
+    }
+    Ok(())
+}
+
+fn name(id: &RootId) -> String {
+    format!("shown/{id}")
+}
+
+fn timestamp(ms: i64) -> Timestamp {
+    let nanos = u32::try_from(ms.rem_euclid(1000)).expect("below a thousand") * 1_000_000;
+    Timestamp::new(ms.div_euclid(1000), nanos)
+}

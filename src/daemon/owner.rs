@@ -1,0 +1,223 @@
+//! The loop that owns the engine: one message at a time, effects carried out before the next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use super::coverage;
+use super::error::DaemonError;
+use super::identity::{RootCheck, check_root};
+use super::message::Message;
+use super::runner::{Runner, Setup};
+use super::watching::Watching;
+use super::{memory, service};
+use crate::control::{Ask, Publisher, Reply};
+use crate::engine::{Effect, Engine, Event, Now, WaitId};
+use crate::model::RootId;
+use crate::status::Coverage;
+use crate::watch::RootState;
+
+/// While the watcher arms, and afterwards.
+const LOOK_SOON: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+pub(super) struct Owner {
+    pub(super) engine: Engine,
+    pub(super) setup: Arc<Setup>,
+    pub(super) watching: Arc<Watching>,
+    pub(super) runner: Runner,
+    pub(super) publisher: Publisher,
+    pub(super) inbox: Receiver<Message>,
+    /// For threads that answer later.
+    pub(super) outbox: Sender<Message>,
+    pub(super) waiting: BTreeMap<WaitId, Reply>,
+    pub(super) next_wait: u64,
+    /// When the engine wants a tick, in monotonic time.
+    pub(super) armed: Option<Duration>,
+    pub(super) next_look: Duration,
+    pub(super) next_alive: Option<Duration>,
+    pub(super) shown: BTreeMap<RootId, Coverage>,
+    pub(super) is_started: bool,
+    pub(super) is_running: bool,
+    pub(super) is_over: bool,
+}
+
+impl Owner {
+    /// Until the engine says that nothing runs any more.
+    pub(super) fn run(mut self) -> Result<(), DaemonError> {
+        self.check_roots();
+        self.look()?;
+        while !self.is_over {
+            let wait = self.next_deadline().saturating_sub(self.now().mono);
+            match self.inbox.recv_timeout(wait) {
+                Ok(Message::Event(event)) => self.apply(event)?,
+                Ok(Message::Ask(ask)) => self.ask(ask)?,
+                Ok(Message::LookAtCoverage) => self.look()?,
+                Err(RecvTimeoutError::Timeout) => {}
+                // we hold a sender ourselves
+                Err(RecvTimeoutError::Disconnected) => return Err(DaemonError::Broken),
+            }
+            self.keep_time()?;
+        }
+        service::stopping();
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: self.setup.clock.monotonic().0, wall: self.setup.clock.wall() }
+    }
+
+    fn next_deadline(&self) -> Duration {
+        [self.armed, Some(self.next_look), self.next_alive].into_iter().flatten().min().unwrap_or(self.next_look)
+    }
+
+    fn keep_time(&mut self) -> Result<(), DaemonError> {
+        let now = self.now().mono;
+        if self.armed.is_some_and(|at| at <= now) {
+            self.armed = None;
+            self.apply(Event::Tick)?;
+        }
+        if self.next_look <= now {
+            self.look()?;
+        }
+        if self.next_alive.is_some_and(|at| at <= now) {
+            service::alive();
+            self.next_alive = service::watchdog_period().map(|period| now + period);
+        }
+        if self.is_running && !self.runner.is_alive() {
+            return Err(DaemonError::Broken);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Event) -> Result<(), DaemonError> {
+        let finished = matches!(event, Event::RunFinished(_));
+        let now = self.now();
+        let effects = self.engine.apply(event, now);
+        if finished {
+            self.is_running = false;
+            // before anything else happens: only the engine knows how far the recovery points go
+            memory::keep(&self.setup.journal, &self.engine.status(now).roots)?;
+        }
+        effects.into_iter().try_for_each(|effect| self.carry_out(effect, now))
+    }
+
+    fn carry_out(&mut self, effect: Effect, now: Now) -> Result<(), DaemonError> {
+        match effect {
+            Effect::StartRun { reason, roots } => {
+                tracing::info!(?reason, roots = roots.len(), "a run starts");
+                self.is_running = true;
+                self.runner.run(roots)?;
+            }
+            Effect::CancelRun => self.runner.cancel(),
+            Effect::ArmTimer(at) => self.armed = Some(at),
+            Effect::ProbeRoot(root) => self.probe(root),
+            Effect::PublishStatus => {
+                let status = self.engine.status(now);
+                service::status(&status);
+                self.publisher.publish(&status);
+            }
+            Effect::Answer { wait, answer } => {
+                if let Some(reply) = self.waiting.remove(&wait) {
+                    reply.send(answer);
+                }
+            }
+            Effect::Exit => self.is_over = true,
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, ask: Ask) -> Result<(), DaemonError> {
+        let event = match ask {
+            Ask::Backup { roots, full, reply } => {
+                let wait = reply.map(|reply| {
+                    self.next_wait += 1;
+                    let wait = WaitId(self.next_wait);
+                    self.waiting.insert(wait, reply);
+                    wait
+                });
+                Event::BackupRequested { roots, full, wait }
+            }
+            Ask::Pause { length } => Event::Pause { length },
+            Ask::Resume => Event::Resume,
+        };
+        self.apply(event)
+    }
+
+    /// All roots, before anything is read.
+    fn check_roots(&mut self) {
+        let roots: Vec<RootId> = self.setup.config.roots.iter().map(|root| root.id.clone()).collect();
+        for root in roots {
+            self.probe(root);
+        }
+    }
+
+    /// On a thread of its own: a network filesystem may let it wait for ever.
+    fn probe(&self, id: RootId) {
+        let (setup, watching, outbox) = (self.setup.clone(), self.watching.clone(), self.outbox.clone());
+        let probe = move || {
+            let Some((root, _)) = setup.root(&id) else { return };
+            let known = setup.journal.root_state(id.as_str()).ok();
+            let event = match check_root(&root.path, known.as_ref()) {
+                RootCheck::Doubtful(problem) => Event::RootUnavailable { root: id, problem },
+                RootCheck::Same(_) => {
+                    watching.recheck_missing();
+                    Event::RootAvailable { root: id }
+                }
+            };
+            // without an owner the agent is ending
+            let _ = outbox.send(Message::Event(event));
+        };
+        if let Err(error) = std::thread::Builder::new().name("probe".into()).spawn(probe) {
+            tracing::warn!(%error, "a root cannot be looked for");
+        }
+    }
+
+    /// What is watched now. The agent has started once nothing is being armed any more.
+    fn look(&mut self) -> Result<(), DaemonError> {
+        let mut arming = false;
+        let mut found = Vec::new();
+        match self.watching.coverage() {
+            Ok(all) => {
+                for (root, of) in self.setup.config.roots.iter().zip(&all.roots) {
+                    arming |= of.arming && of.state == RootState::Watched && !all.stopped;
+                    found.push((root.id.clone(), coverage::of_root(&all, of), of.state != RootState::Watched));
+                }
+            }
+            Err(reason) => {
+                let roots = self.setup.config.roots.iter();
+                found.extend(roots.map(|root| (root.id.clone(), coverage::blind(reason), false)));
+            }
+        }
+        for (root, coverage, is_away) in found {
+            self.show(root, coverage, is_away)?;
+        }
+        if !arming && !self.is_started {
+            self.is_started = true;
+            self.apply(Event::Started)?;
+            service::ready();
+        }
+        let pause = if self.is_started { LOOK_EVERY } else { LOOK_SOON };
+        self.next_look = self.now().mono + pause;
+        Ok(())
+    }
+
+    fn show(&mut self, root: RootId, coverage: Coverage, is_away: bool) -> Result<(), DaemonError> {
+        if is_away && !self.is_known_away(&root) {
+            self.probe(root.clone());
+        }
+        if self.shown.get(&root) != Some(&coverage) {
+            self.shown.insert(root.clone(), coverage.clone());
+            self.apply(Event::Coverage { root, coverage })?;
+        }
+        Ok(())
+    }
+
+    fn is_known_away(&self, root: &RootId) -> bool {
+        let status = self.engine.status(self.now());
+        let unavailable =
+            |state: &crate::status::RootState| matches!(state, crate::status::RootState::Unavailable { .. });
+        status.roots.iter().any(|found| found.id == *root && unavailable(&found.state))
+    }
+}

@@ -1,0 +1,320 @@
+//! The thread that executes runs, one at a time, each reported once.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::error::DaemonError;
+use super::identity::{RootCheck, check_root, remember_root};
+use super::message::Message;
+use super::watching::Watching;
+use crate::backup::{self, Backup, BackupOptions, RootReport, RootScope, RunError, RunReport, RunRequest};
+use crate::clock::{Clock, Monotonic};
+use crate::config::exclude::Rules;
+use crate::config::{Config, RootConfig};
+use crate::crypto::MachineKeys;
+use crate::engine::{Covered, Cut, Event, Outcome, Progress, RootPlan, RootResult};
+use crate::journal::{Journal, JournalError};
+use crate::model::{Problem, ProblemCode, RootId};
+use crate::repo::RepoError;
+use crate::status::{Count, Phase};
+use crate::store::{RetryPolicy, Store, StoreUrl};
+use crate::upload::UploadError;
+
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+/// Short: the engine tries again later, and a stop must not wait long.
+const RETRY: RetryPolicy =
+    RetryPolicy { tries: 4, first_delay: Duration::from_millis(250), max_delay: Duration::from_secs(2) };
+
+/// What runs work with; does not change while the agent lives.
+pub(super) struct Setup {
+    pub(super) config: Config,
+    /// As the roots of the configuration.
+    pub(super) rules: Vec<Rules>,
+    pub(super) url: StoreUrl,
+    pub(super) state_dir: PathBuf,
+    pub(super) own_dirs: Vec<PathBuf>,
+    pub(super) keys: MachineKeys,
+    pub(super) journal: Journal,
+    pub(super) clock: Clock,
+}
+
+/// The owner's handle; dropping it ends the thread after its run.
+pub(super) struct Runner {
+    jobs: Option<Sender<Vec<RootPlan>>>,
+    cancel: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Runner {
+    pub(super) fn start(
+        setup: Arc<Setup>,
+        watching: Arc<Watching>,
+        owner: Sender<Message>,
+    ) -> Result<Self, DaemonError> {
+        let (jobs, received) = mpsc::channel::<Vec<RootPlan>>();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let mut worker = Worker { setup, watching, owner, cancel: cancel.clone(), backup: None };
+        let work = move || received.into_iter().for_each(|plans| worker.execute(&plans));
+        let thread = std::thread::Builder::new().name("run".into()).spawn(work).map_err(DaemonError::Thread)?;
+        Ok(Self { jobs: Some(jobs), cancel, thread: Some(thread) })
+    }
+
+    /// Its end is told by [`Event::RunFinished`].
+    pub(super) fn run(&self, plans: Vec<RootPlan>) -> Result<(), DaemonError> {
+        self.cancel.store(false, Ordering::SeqCst);
+        let jobs = self.jobs.as_ref().ok_or(DaemonError::Broken)?;
+        jobs.send(plans).map_err(|_| DaemonError::Broken)
+    }
+
+    pub(super) fn cancel(&self) {
+        self.cancel.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.cancel();
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the runs has panicked");
+        }
+    }
+}
+
+struct Worker {
+    setup: Arc<Setup>,
+    watching: Arc<Watching>,
+    owner: Sender<Message>,
+    cancel: Arc<AtomicBool>,
+    /// Opened by the first run, and again after one that failed: opening completes what was left.
+    backup: Option<Backup>,
+}
+
+impl Worker {
+    fn execute(&mut self, plans: &[RootPlan]) {
+        let outcome = self.try_run(plans).unwrap_or_else(|error| {
+            self.backup = None;
+            failed(&error)
+        });
+        self.tell(Event::RunFinished(outcome));
+    }
+
+    fn try_run(&mut self, plans: &[RootPlan]) -> Result<Outcome, RunError> {
+        if plans.iter().any(|plan| plan.full) {
+            self.watching.recheck_missing();
+        }
+        self.take_cut(plans);
+        let mut request = RunRequest {
+            roots: Vec::new(),
+            partial_every: self.setup.config.run.partial_every,
+            own_dirs: self.setup.own_dirs.clone(),
+        };
+        let mut results = Vec::new();
+        let mut identities = Vec::new();
+        for plan in plans {
+            match self.prepare(plan)? {
+                Ok((root, identity)) => {
+                    request.roots.push(root);
+                    identities.push((plan.root.clone(), identity));
+                }
+                Err(problem) => results.push(RootResult { root: plan.root.clone(), result: Err(problem) }),
+            }
+        }
+        if request.roots.is_empty() {
+            return Ok(Outcome::Done { snapshot: None, roots: results });
+        }
+        let report = self.back_up(&request)?;
+        results.extend(self.results(&report, identities)?);
+        Ok(Outcome::Done { snapshot: report.snapshot.map(|snapshot| snapshot.seq), roots: results })
+    }
+
+    /// Before anything is read: what the watcher saw until now is the run's to store.
+    fn take_cut(&self, plans: &[RootPlan]) {
+        let at = self.setup.clock.wall();
+        let point = self.watching.sync();
+        if !point.complete {
+            for plan in plans.iter().filter(|plan| !plan.full) {
+                self.tell(Event::Doubt { root: plan.root.clone() });
+            }
+        }
+        self.tell(Event::CutTaken(Cut { newest: point.newest, at }));
+    }
+
+    /// The inner `Err`: the root must not be read now.
+    fn prepare(&self, plan: &RootPlan) -> Result<Result<(backup::RootPlan, String), Problem>, JournalError> {
+        let setup = &self.setup;
+        let Some((root, rules)) = setup.root(&plan.root) else {
+            let text = "the root is not in the configuration";
+            return Ok(Err(Problem::new(ProblemCode::RunFailed, b"", text, "Restart the agent.")));
+        };
+        let known = setup.journal.root_state(root.id.as_str())?;
+        Ok(match check_root(&root.path, Some(&known)) {
+            RootCheck::Doubtful(problem) => Err(problem),
+            RootCheck::Same(identity) => {
+                let scope = if plan.full { RootScope::Full } else { RootScope::Hints };
+                let (id, path, rules) = (root.id.to_string(), root.path.clone(), rules.clone());
+                Ok((backup::RootPlan { id, path, rules, scope }, identity))
+            }
+        })
+    }
+
+    fn back_up(&mut self, request: &RunRequest) -> Result<RunReport, RunError> {
+        let backup = match self.backup.take() {
+            Some(backup) => backup,
+            None => self.setup.open()?,
+        };
+        let progress = backup::Progress::default();
+        let (end, ended) = mpsc::channel::<()>();
+        let (worker, shown) = (&*self, &progress);
+        let report = std::thread::scope(|scope| {
+            scope.spawn(move || worker.report(shown, &ended));
+            let report = backup.run(request, &progress, &worker.cancel);
+            drop(end);
+            report
+        })?;
+        self.backup = Some(backup);
+        Ok(report)
+    }
+
+    /// Tells how far the run is until it has ended.
+    fn report(&self, progress: &backup::Progress, ended: &mpsc::Receiver<()>) {
+        let started = self.setup.clock.monotonic();
+        let mut head = self.setup.journal.head().ok().flatten();
+        while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(REPORT_EVERY) {
+            self.tell(Event::RunProgress(self.now(progress, started)));
+            let now = self.setup.journal.head().ok().flatten();
+            // the last snapshot of a run is told by its end
+            if let Some((seq, _)) = now.filter(|now| Some(now) != head.as_ref())
+                && progress.phase() == backup::Phase::Scanning
+            {
+                self.tell(Event::PartialStored { seq });
+                head = now;
+            }
+        }
+    }
+
+    fn now(&self, progress: &backup::Progress, started: Monotonic) -> Progress {
+        let (entries, bytes) = progress.done();
+        let seconds = self.setup.clock.monotonic().since(started).as_secs();
+        let total = progress.total();
+        let phase = match progress.phase() {
+            backup::Phase::Starting => Phase::Freezing,
+            backup::Phase::Scanning => Phase::Storing,
+            backup::Phase::Committing | backup::Phase::Done => Phase::Committing,
+        };
+        Progress {
+            phase,
+            files: Count { done: entries, total: total.map(|(files, _)| files) },
+            bytes: Count { done: bytes, total: total.map(|(_, bytes)| bytes) },
+            bytes_per_second: bytes.checked_div(seconds),
+        }
+    }
+
+    fn results(&self, report: &RunReport, identities: Vec<(RootId, String)>) -> Result<Vec<RootResult>, JournalError> {
+        let mut results = Vec::new();
+        for (root, identity) in identities {
+            let result = match report.roots.iter().find(|found| found.id == root.as_str()) {
+                Some(found) => {
+                    remember_root(&self.setup.journal, root.as_str(), &identity)?;
+                    Ok(covered(found))
+                }
+                None => Err(self.setup.gone(&root, report)),
+            };
+            results.push(RootResult { root, result });
+        }
+        Ok(results)
+    }
+
+    fn tell(&self, event: Event) {
+        // without an owner the agent is ending
+        let _ = self.owner.send(Message::Event(event));
+    }
+}
+
+impl Setup {
+    pub(super) fn root(&self, id: &RootId) -> Option<(&RootConfig, &Rules)> {
+        self.config.roots.iter().zip(&self.rules).find(|(root, _)| root.id == *id)
+    }
+
+    fn open(&self) -> Result<Backup, RunError> {
+        let store = Store::open(&self.url).map_err(RepoError::Store)?.retrying(RETRY, self.clock.clone());
+        let options = BackupOptions { level: self.config.run.level, ..BackupOptions::default() };
+        let (journal, keys) = (self.journal.clone(), self.keys.clone());
+        let opened = Backup::with_journal(journal, &self.state_dir, store, keys, self.clock.clone(), options);
+        let (backup, recovered) = opened?;
+        tracing::info!(?recovered, "the repository is open");
+        Ok(backup)
+    }
+
+    /// Why the run could not read this root.
+    fn gone(&self, id: &RootId, report: &RunReport) -> Problem {
+        let path = self.root(id).map(|(root, _)| root.path.to_string_lossy().into_owned()).unwrap_or_default();
+        let told = report.problems.iter().find(|p| p.code == ProblemCode::RootUnavailable && p.path == path);
+        told.cloned().unwrap_or_else(|| {
+            let (text, remedy) = ("the folder could not be read", "mount it or bring it back");
+            Problem::new(ProblemCode::RootUnavailable, path.as_bytes(), text, remedy)
+        })
+    }
+}
+
+fn covered(report: &RootReport) -> Covered {
+    Covered {
+        files: report.entries,
+        bytes: report.bytes,
+        // a run does not say yet which of the changes no hint had announced
+        missed_by_watcher: 0,
+        problems: report.problems.clone(),
+    }
+}
+
+/// An outage of the target is told apart from everything else.
+fn failed(error: &RunError) -> Outcome {
+    let (message, remedy) = (with_causes(error), error.remedy().to_owned());
+    match error {
+        RunError::Stopped => Outcome::Cancelled,
+        RunError::Upload(UploadError::Target { .. }) => Outcome::TargetFailed { message, remedy },
+        RunError::Repository(error) if is_of_target(error) => Outcome::TargetFailed { message, remedy },
+        _ => run_failed(message, remedy),
+    }
+}
+
+/// A disk that is not mounted shows an empty directory, which holds no repository.
+fn is_of_target(error: &RepoError) -> bool {
+    let of_upload = |error: &UploadError| matches!(error, UploadError::Target { .. });
+    match error {
+        RepoError::Store(_) | RepoError::NoRepository { .. } => true,
+        RepoError::Upload(error) => of_upload(error),
+        _ => false,
+    }
+}
+
+fn run_failed(message: String, remedy: String) -> Outcome {
+    tracing::error!(message, "a run failed");
+    Outcome::Failed(Problem::new(ProblemCode::RunFailed, b"", message, remedy))
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let next = cause.to_string();
+        if next != last {
+            text = format!("{text}: {next}");
+            last = next;
+        }
+        source = cause.source();
+    }
+    text
+}
