@@ -16,6 +16,7 @@ pub mod journal;
 pub mod model;
 pub mod pack;
 pub mod repo;
+pub mod restore;
 pub mod scan;
 pub mod seal;
 pub mod source;

@@ -181,3 +181,41 @@ pub struct Entry {
     #[cbor(n(19), default, skip_if = "EntryFlags::is_empty")]
     pub flags: EntryFlags,
 }
+
+#[cfg(test)]
+impl Entry {
+    /// A plain file of the user who runs the tests, without content.
+    pub fn test_file(size: u64) -> Self {
+        Self {
+            kind: EntryKind::File,
+            mode: 0o644,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            user: None,
+            group: None,
+            size,
+            mtime: Timestamp::new(1_600_000_000, 123_456_789),
+            ctime: Timestamp::default(),
+            btime: None,
+            ino: 1,
+            nlink: None,
+            fs: None,
+            target: None,
+            device: None,
+            xattrs: None,
+            inode_flags: None,
+            content: None,
+            extents: None,
+            flags: EntryFlags::default(),
+        }
+    }
+
+    pub fn test_dir() -> Self {
+        Self { kind: EntryKind::Dir, mode: 0o755, ..Self::test_file(0) }
+    }
+
+    pub fn test_link(target: &[u8]) -> Self {
+        let size = target.len() as u64;
+        Self { kind: EntryKind::Symlink, mode: 0o777, target: Some(target.to_vec()), ..Self::test_file(size) }
+    }
+}

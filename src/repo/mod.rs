@@ -13,13 +13,19 @@ mod commit;
 mod contents;
 mod create;
 mod error;
+mod files;
 pub mod names;
 mod open;
+mod places;
 mod rebuild;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use commit::{CommittedSnapshot, DurableIndex, SealedManifest, is_committed, write_index};
 pub use contents::Contents;
 pub use create::{create, enroll};
 pub use error::RepoError;
+pub use files::{ContentError, DataParts, FileData, Files};
 pub use open::{Machine, Repository, SnapshotRef};
+pub use places::{PathQueryError, Place, places_of};
 pub use rebuild::{Rebuilt, open_for_backup, rebuild};

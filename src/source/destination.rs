@@ -18,6 +18,10 @@ use super::{DestinationError, Listing, Stat, flags, linux, xattr};
 
 type Result<T> = std::result::Result<T, DestinationError>;
 
+/// The sticky bit, without meaning on a Linux file: a created file carries it until its metadata is applied, so that a
+/// restore that was cut off knows its own unfinished files from files that were there before.
+const UNFINISHED: u32 = 0o1000;
+
 /// Cheap to clone; workers share it.
 #[derive(Clone, Debug)]
 pub struct Destination {
@@ -62,7 +66,7 @@ impl Destination {
             Entry { uid, gid, mode, .. } if (*uid, *gid) == (self.uid, self.gid) => mode & 0o777,
             _ => 0o600,
         };
-        Mode::from_raw_mode(permissions)
+        Mode::from_raw_mode(permissions | UNFINISHED)
     }
 }
 
@@ -185,6 +189,13 @@ impl DestDir {
         removed.map_err(DestinationError::at("remove", &path))
     }
 
+    /// Gives `name` to what has the name `from`; what had it before is gone, unless it is a directory. Atomic.
+    pub fn rename(&self, from: &[u8], name: &[u8]) -> Result<()> {
+        let path = self.child(name)?;
+        self.child(from)?;
+        rustix::fs::renameat(&self.fd, from, &self.fd, name).map_err(DestinationError::at("replace", &path))
+    }
+
     /// To apply metadata to it.
     pub fn target(&self) -> Target<'_> {
         Target::open(self.fd.as_fd(), &self.path, self.origin)
@@ -218,6 +229,16 @@ impl DestDir {
     fn mknod(&self, name: &[u8], kind: FileType, device: u64, path: &RelPath) -> Result<()> {
         rustix::fs::mknodat(&self.fd, name, kind, Mode::RUSR | Mode::WUSR, device)
             .map_err(DestinationError::at("create the special file", path))
+    }
+}
+
+impl Stat {
+    /// Is it a file that a restore created and did not end? `entry`: what it would have become.
+    pub fn is_unfinished(&self, entry: &Entry) -> bool {
+        self.kind == EntryKind::File
+            && self.mode & UNFINISHED != 0
+            && entry.mode & UNFINISHED == 0
+            && self.mtime != entry.mtime
     }
 }
 

@@ -13,9 +13,11 @@ mod edit;
 mod key;
 mod node;
 mod reader;
+mod salvage;
 
 pub use builder::{NodeSink, TreeSummary};
 pub use edit::{Applied, ApplyError, Edit, RangeDelete, apply};
 pub use key::TreeKey;
 pub use node::{ChildRef, Node, NodeError};
 pub use reader::{NodeSource, TreeError, TreeReader};
+pub use salvage::{Lost, Seen};

@@ -130,7 +130,7 @@ fn a_file_is_never_open_to_others_before_it_has_its_owner() {
     let (dir, mut entry) = fixture(0o644);
     entry.mode = 0o666;
     let root = Destination::open(dir.path()).unwrap().open_dir(&RelPath::root()).unwrap();
-    assert_eq!(root.create_file(b"new", &entry).unwrap().stat().unwrap().mode, 0o600);
+    assert_eq!(root.create_file(b"new", &entry).unwrap().stat().unwrap().mode, 0o1600);
 }
 
 #[test]

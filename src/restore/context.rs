@@ -1,0 +1,171 @@
+//! What all threads that restore one root share.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::bundles::Bundles;
+use super::later::Later;
+use super::links::LinkGroups;
+use super::plan::PlannedRoot;
+use super::progress::Progress;
+use super::report::{Collector, Count};
+use super::{RestoreError, RestoreOptions};
+use crate::model::{Entry, Problem, ProblemCode, RelPath};
+use crate::repo::{ContentError, Contents, Files, RepoError, Repository};
+use crate::source::{Destination, DestinationError};
+use crate::store::{Disposition, StoreError};
+
+pub(super) struct Context<'a> {
+    pub contents: &'a Contents,
+    pub files: Files<'a>,
+    /// Of the repository, for people.
+    place: &'a str,
+    pub bundles: Bundles,
+    pub options: &'a RestoreOptions,
+    pub root: &'a PlannedRoot,
+    pub destination: Destination,
+    pub links: LinkGroups,
+    /// Entries with inode flags, which come last.
+    pub flagged: Mutex<Later>,
+    pub collector: &'a Collector,
+    pub progress: &'a Progress,
+    stopped: AtomicBool,
+    fatal: Mutex<Option<RestoreError>>,
+}
+
+/// Why one entry could not be restored.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ItemError {
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    #[error(transparent)]
+    Fatal(#[from] RestoreError),
+}
+
+impl<'a> Context<'a> {
+    pub fn new(
+        repository: &'a Repository,
+        contents: &'a Contents,
+        options: &'a RestoreOptions,
+        root: &'a PlannedRoot,
+        destination: Destination,
+        (collector, progress): (&'a Collector, &'a Progress),
+    ) -> Self {
+        Self {
+            contents,
+            files: Files::new(repository, contents),
+            place: repository.store.place(),
+            bundles: Bundles::default(),
+            options,
+            root,
+            destination,
+            links: LinkGroups::default(),
+            flagged: Mutex::new(Later::new()),
+            collector,
+            progress,
+            stopped: AtomicBool::new(false),
+            fatal: Mutex::new(None),
+        }
+    }
+
+    /// Ends the whole restore; the first reason counts.
+    pub fn stop(&self, error: RestoreError) {
+        self.stopped.store(true, Relaxed);
+        self.fatal.lock().expect("nothing panics while it is held").get_or_insert(error);
+    }
+
+    pub fn target_gone(&self) {
+        self.stop(RestoreError::TargetGone { place: self.place.to_owned() });
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Relaxed) || self.progress.is_stopped()
+    }
+
+    pub fn take_flagged(&self) -> Later {
+        std::mem::replace(&mut *self.flagged.lock().expect("nothing panics while it is held"), Later::new())
+    }
+
+    pub fn into_result(self) -> Result<(), RestoreError> {
+        match self.fatal.into_inner().expect("nothing panics while it is held") {
+            Some(error) => Err(error),
+            None if self.progress.is_stopped() => Err(RestoreError::Interrupted),
+            None => Ok(()),
+        }
+    }
+
+    pub fn count(&self, count: Count) {
+        self.collector.count(count);
+    }
+
+    pub fn problem(&self, path: &RelPath, code: ProblemCode, message: impl Into<String>, remedy: &str) {
+        self.report(Problem::new(code, &self.shown(path), message, remedy));
+    }
+
+    /// Problems of the room `source` name paths in the destination, ours those that people know from the snapshot.
+    pub fn metadata_problems(&self, path: &RelPath, problems: Vec<Problem>) {
+        for problem in problems {
+            self.report(Problem::new(problem.code, &self.shown(path), problem.message, problem.remedy));
+        }
+    }
+
+    /// One entry could not be restored: a problem, or the end of the restore where all others would fail as well.
+    pub fn failed(&self, path: &RelPath, error: ItemError) {
+        const OTHER_SNAPSHOT: &str = "look for it in another snapshot: rozenctl history PATH";
+        let (code, remedy) = match error {
+            ItemError::Fatal(error) => return self.stop(error),
+            ItemError::Destination(error) if error.is_full() => return self.stop(RestoreError::Destination(error)),
+            ItemError::Content(ContentError::Chunk(ref source)) if is_target_gone(source) => return self.target_gone(),
+            ItemError::Destination(_) => (ProblemCode::Target, "look at what stands there, or restore with --to"),
+            ItemError::Content(ContentError::NotStored) => (ProblemCode::Unreadable, OTHER_SNAPSHOT),
+            ItemError::Content(ContentError::Chunk(ref source)) => (code_of(source), OTHER_SNAPSHOT),
+            ItemError::Content(_) => (ProblemCode::Damaged, OTHER_SNAPSHOT),
+        };
+        self.report(Problem::of_error(code, &self.shown(path), &error, remedy));
+    }
+
+    /// A part of the tree cannot be read.
+    pub fn lost(&self, path: &RelPath, what: String, error: &dyn std::error::Error) {
+        let remedy = "look for them in another snapshot; rozenctl check";
+        let problem = Problem::of_error(ProblemCode::Damaged, &self.shown(path), error, remedy);
+        self.report(Problem { message: format!("{what}: {}", problem.message), ..problem });
+    }
+
+    /// Content that is older than the snapshot.
+    pub fn note_unreadable(&self, path: &RelPath, entry: &Entry) {
+        if entry.flags.has(crate::model::EntryFlags::UNREADABLE) {
+            let message = "it could not be read when it was backed up; what was restored is of an earlier snapshot";
+            self.problem(path, ProblemCode::Unreadable, message, "check whether it is what you need");
+        }
+    }
+
+    fn report(&self, problem: Problem) {
+        self.progress.problem();
+        self.collector.problem(problem);
+    }
+
+    /// The path that people know: as it was on the machine.
+    fn shown(&self, path: &RelPath) -> Vec<u8> {
+        let root = self.root.path.strip_suffix(b"/").unwrap_or(&self.root.path);
+        match path.is_root() {
+            true => self.root.path.clone(),
+            false => [root, b"/", path.as_bytes()].concat(),
+        }
+    }
+}
+
+pub(super) fn is_target_gone(error: &RepoError) -> bool {
+    matches!(error, RepoError::Store(StoreError::TargetGone { .. }))
+}
+
+/// Damage, or a target that cannot be reached?
+fn code_of(error: &RepoError) -> ProblemCode {
+    match error {
+        RepoError::Store(StoreError::OutOfRange { .. } | StoreError::TooLarge { .. }) => ProblemCode::Damaged,
+        RepoError::Store(error) if error.disposition() == Disposition::NotFound => ProblemCode::Damaged,
+        RepoError::Store(_) | RepoError::Journal(_) => ProblemCode::Target,
+        _ => ProblemCode::Damaged,
+    }
+}

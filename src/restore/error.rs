@@ -1,0 +1,48 @@
+//! What ends a restore. What costs only some files is a problem in the report instead.
+
+use std::io;
+
+use crate::repo::{PathQueryError, RepoError};
+use crate::source::DestinationError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error("the repository cannot be read")]
+    Repository(#[from] RepoError),
+    #[error("the target {place} went away")]
+    TargetGone { place: String },
+    #[error("the destination cannot be written")]
+    Destination(#[source] DestinationError),
+    #[error("cannot tell what to restore")]
+    Path(#[from] PathQueryError),
+    #[error("the snapshot holds no {0}")]
+    NotInSnapshot(String),
+    #[error("the snapshot holds no files yet")]
+    Empty,
+    #[error("could not keep the list of what is left to do in a temporary file")]
+    Scratch(#[source] io::Error),
+    #[error("the restore was interrupted; started again, it goes on where it stopped")]
+    Interrupted,
+}
+
+impl RestoreError {
+    /// What a person can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            RestoreError::Repository(error) => error.remedy(),
+            RestoreError::TargetGone { .. } => {
+                "Connect or mount the disk that holds the repository; the restore then goes on where it stopped."
+            }
+            RestoreError::Destination(error) if error.is_full() => {
+                "Free space there or choose another --to; the restore then goes on where it stopped."
+            }
+            RestoreError::Destination(_) => "Choose a directory that you may write to with --to.",
+            RestoreError::Path(_) | RestoreError::NotInSnapshot(_) => {
+                "`rozenctl ls SNAP` and `rozenctl find PATTERN` show what is there; `rozenctl snapshots` lists others."
+            }
+            RestoreError::Empty => "Choose an other snapshot: `rozenctl snapshots`.",
+            RestoreError::Scratch(_) => "Free space in the directory for temporary files (TMPDIR).",
+            RestoreError::Interrupted => "Run the same command again.",
+        }
+    }
+}

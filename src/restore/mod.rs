@@ -1,0 +1,49 @@
+//! Putting files back from a snapshot: all of it, or single files and folders; beside the originals or in their place.
+//!
+//! What must hold
+//! - Nothing is returned as right that is not: every chunk and every file is checked against its id; a file that cannot
+//!   be given whole is not there at the end, and named as a problem.
+//! - Damage costs only the files that it hits, of tree nodes too: the rest is restored.
+//! - Nothing leaves the destination (room `source` holds that), and what stands there is replaced only as
+//!   [`Overwrite`] allows: the old file stays until the new one is complete.
+//! - Memory is bounded: queues of small batches, one shared cache of bundles; lists that grow with the tree go through
+//!   files without a name. What grows in memory is about 250 bytes for each inode with several names.
+//!
+//! What survives a crash: complete files, which have their own modification time, set last. The next restore skips them,
+//! does unfinished ones again (they carry a mark, see `source`), and needs no state.
+//!
+//! The order: one thread walks the tree, makes directories and hands out batches of files in tree order (so that the files
+//! of a bundle stay together) and parts of large files; workers write them. Then hard links, then flags that forbid
+//! changes, then the metadata of directories, deepest first.
+//!
+//! Layout with [`RestoreTo::Dir`]: of one root, its content stands directly in the directory (`DIR/a` was `ROOT/a`);
+//! of a snapshot with several roots, each in `DIR/<root id>`, also when only one of them is restored.
+//!
+//! Not here: which snapshot (room `history`), how metadata is set (room `source`).
+
+mod batch;
+mod bundles;
+mod context;
+mod error;
+mod existing;
+mod finish;
+mod large;
+mod later;
+mod links;
+mod options;
+mod plan;
+mod progress;
+mod report;
+mod run;
+mod walk;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::RestoreError;
+pub use options::{Overwrite, RestoreOptions, RestoreTo};
+pub use plan::{Plan, PlanTotals, PlannedRoot};
+pub use progress::{Progress, ProgressNow};
+pub use report::RestoreReport;
+pub use run::{plan, run};

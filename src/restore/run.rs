@@ -1,0 +1,163 @@
+//! Executing a plan.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use super::batch::Job;
+use super::context::Context;
+use super::plan::{Plan, PlanTotals, PlannedRoot};
+use super::progress::Progress;
+use super::report::{Collector, RestoreReport};
+use super::walk::{Waiting, Walk};
+use super::worker::Worker;
+use super::{RestoreError, RestoreOptions, RestoreTo, finish};
+use crate::format::Manifest;
+use crate::model::{Entry, EntryKind, ProblemCode, RelPath};
+use crate::repo::{Contents, Repository};
+use crate::source::{Destination, DestinationError, MetadataWriter};
+use crate::tree::{Seen, TreeReader};
+
+/// What a restore would do, counted: reads the tree, writes nothing.
+pub fn plan(
+    repository: &Repository,
+    manifest: &Manifest,
+    options: &RestoreOptions,
+) -> Result<Plan, RestoreError> {
+    let mut plan = Plan::new(manifest, options)?;
+    let contents = repository.contents()?;
+    let mut totals = PlanTotals::default();
+    for root in &plan.roots {
+        count_root(&contents, root, &mut totals)?;
+    }
+    plan.totals = Some(totals);
+    Ok(plan)
+}
+
+/// Restores. Files that cannot be restored are problems in the report; an error means that it ended early, and may be
+/// started again.
+pub fn run(
+    repository: &Repository,
+    manifest: &Manifest,
+    options: RestoreOptions,
+    progress: &Progress,
+) -> Result<RestoreReport, RestoreError> {
+    let plan = Plan::new(manifest, &options)?;
+    let contents = repository.contents()?;
+    let collector = Collector::default();
+    progress.expect(plan.expected());
+    for root in &plan.roots {
+        let destination = open_destination(root, &options)?;
+        let context = Context::new(repository, &contents, &options, root, destination, (&collector, progress));
+        restore_root(context)?;
+    }
+    Ok(collector.finish())
+}
+
+/// In place, a root that is only missing is made; a disk that is not mounted would be written beside otherwise, so its
+/// parent must be there.
+fn open_destination(root: &PlannedRoot, options: &RestoreOptions) -> Result<Destination, RestoreError> {
+    let opened = match options.to {
+        RestoreTo::Dir(_) => Destination::create(&root.place),
+        RestoreTo::InPlace => match std::fs::create_dir(&root.place) {
+            Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(DestinationError::Root { path: root.place.clone(), source })
+            }
+            _ => Destination::open(&root.place),
+        },
+    };
+    opened.map_err(RestoreError::Destination)
+}
+
+fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {
+    note_gaps(&context);
+    let Waiting { links, dirs } = write_files(&context);
+    if !context.is_stopped() {
+        finish::links(&context, links)?;
+    }
+    let (destination, owner) = (context.destination.clone(), context.options.owner);
+    let tell = |context: &Context<'_>, path: &RelPath, told: Result<Vec<_>, DestinationError>| match told {
+        Ok(problems) => context.metadata_problems(path, problems),
+        Err(error) => context.failed(path, error.into()),
+    };
+    let flagged = context.take_flagged();
+    let mut metadata = MetadataWriter::new(owner);
+    if !context.is_stopped() {
+        finish::flags(&destination, &metadata, flagged, &mut |path, told| tell(&context, path, told))?;
+        finish::dirs(&destination, &mut metadata, dirs, &mut |path, told| tell(&context, path, told))?;
+    }
+    context.into_result()
+}
+
+/// The walk in this thread, the workers in theirs.
+fn write_files(context: &Context<'_>) -> Waiting {
+    let workers = context.options.workers.max(1);
+    let (jobs, queue) = sync_channel::<Job>(workers * 2);
+    let queue = Arc::new(Mutex::new(queue));
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let queue = queue.clone();
+            scope.spawn(move || work(context, &queue));
+        }
+        // when the workers end, the queue is gone, and the walk does not wait for it
+        drop(queue);
+        Walk::new(context, jobs).run()
+    })
+}
+
+fn work(context: &Context<'_>, queue: &Mutex<Receiver<Job>>) {
+    let mut worker = Worker::new(context);
+    loop {
+        let next = queue.lock().expect("a receiver does not panic").recv();
+        match next {
+            Ok(job) => worker.job(job),
+            Err(_) => return,
+        }
+    }
+}
+
+/// What the manifest says that the snapshot lacks.
+fn note_gaps(context: &Context<'_>) {
+    const REMEDY: &str = "choose a later snapshot if there is one";
+    let root = RelPath::root();
+    if context.root.tree.is_none() {
+        context.problem(&root, ProblemCode::NotCovered, "the snapshot has nothing of this root", REMEDY);
+    } else if !context.root.complete {
+        let message = "the snapshot is partial: it was made before all of this root had been stored";
+        context.problem(&root, ProblemCode::NotCovered, message, REMEDY);
+    }
+}
+
+fn count_root(contents: &Contents, root: &PlannedRoot, totals: &mut PlanTotals) -> Result<(), RestoreError> {
+    let reader = TreeReader::new(contents, root.tree);
+    for wanted in &root.wanted {
+        if !wanted.is_root() {
+            match reader.entry(wanted) {
+                Ok(Some(entry)) => count(totals, &entry),
+                Ok(None) => {
+                    return Err(RestoreError::NotInSnapshot(String::from_utf8_lossy(wanted.as_bytes()).into()));
+                }
+                Err(_) => totals.lost += 1,
+            }
+        }
+        let _ = reader.visit_below(wanted, &mut |seen| {
+            match seen {
+                Seen::Entry(_, entry) => count(totals, entry),
+                Seen::Lost(lost) => totals.lost += lost.entries.unwrap_or(root.entries),
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    Ok(())
+}
+
+fn count(totals: &mut PlanTotals, entry: &Entry) {
+    match entry.kind {
+        EntryKind::File => {
+            totals.files += 1;
+            totals.bytes += entry.size;
+        }
+        EntryKind::Dir => totals.dirs += 1,
+        _ => totals.others += 1,
+    }
+}

@@ -1,0 +1,315 @@
+//! The room as a whole: small repositories made by hand, restored to a real filesystem.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use super::*;
+use crate::model::{Content, Entry, EntryFlags, EntryKind, Extent, ProblemCode, RelPath, Timestamp};
+use crate::repo::testing::{Entries, TestRepo};
+
+struct Fixture {
+    repo: TestRepo,
+    entries: Entries,
+    dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let entries = Entries::from([(vec![], Entry::test_dir())]);
+        Self { repo: TestRepo::new(), entries, dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn add(&mut self, path: &str, entry: Entry) {
+        self.entries.insert(path.as_bytes().to_vec(), entry);
+    }
+
+    fn file(&mut self, path: &str, data: &[u8]) {
+        let content = self.repo.bundled(&[data]).remove(0);
+        self.add(path, Entry { content: Some(content), ..Entry::test_file(data.len() as u64) });
+    }
+
+    fn chunked(&mut self, path: &str, data: &[u8], chunk: usize) {
+        let content = self.repo.chunked(data, chunk);
+        self.add(path, Entry { content: Some(content), ..Entry::test_file(data.len() as u64) });
+    }
+
+    fn to(&self) -> std::path::PathBuf {
+        self.dir.path().join("to")
+    }
+
+    fn options(&self) -> RestoreOptions {
+        RestoreOptions::new(RestoreTo::Dir(self.to()))
+    }
+
+    fn restore(&mut self) -> RestoreReport {
+        let options = self.options();
+        self.restore_with(options).unwrap()
+    }
+
+    fn restore_with(&mut self, options: RestoreOptions) -> Result<RestoreReport, RestoreError> {
+        let manifest = self.repo.commit(&self.entries);
+        run(&self.repo.open(), &manifest, options, &Progress::default())
+    }
+
+    fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.to().join(path)).unwrap()
+    }
+}
+
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+fn mtime(path: &Path) -> Timestamp {
+    let meta = fs::symlink_metadata(path).unwrap();
+    Timestamp::new(meta.mtime(), meta.mtime_nsec() as u32)
+}
+
+#[test]
+fn a_tree_comes_back_with_its_content_kinds_and_times() {
+    let mut f = Fixture::new();
+    let large = noise(200_000);
+    f.file("a/small", b"small");
+    f.add("a", Entry { mode: 0o500, ..Entry::test_dir() });
+    f.add("a/empty", Entry::test_file(0));
+    f.add("a/deep", Entry::test_dir());
+    f.chunked("a/deep/large", &large, 1000);
+    f.add("link", Entry::test_link(b"a/small"));
+    f.add("fifo", Entry { kind: EntryKind::Fifo, ..Entry::test_file(0) });
+    let report = f.restore();
+    assert_eq!(report.problems, []);
+    assert_eq!((report.files, report.dirs, report.others, report.bytes), (3, 2, 2, 200_005));
+    assert_eq!(f.read("a/small"), b"small");
+    assert_eq!(f.read("a/deep/large"), large);
+    assert_eq!(fs::read_link(f.to().join("link")).unwrap(), Path::new("a/small"));
+    for path in ["", "a", "a/small", "a/empty", "a/deep", "a/deep/large", "link", "fifo"] {
+        assert_eq!(mtime(&f.to().join(path)), Entry::test_file(0).mtime, "{path}");
+    }
+    let mode = |path| fs::symlink_metadata(f.to().join(path)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("a"), mode("a/small"), mode("a/empty")), (0o500, 0o644, 0o644));
+}
+
+#[test]
+fn sparse_files_are_sparse_again_and_hold_their_data_where_it_was() {
+    let mut f = Fixture::new();
+    let data = noise(300_000);
+    let extents = vec![Extent { offset: 1 << 20, len: 100_000 }, Extent { offset: 5 << 30, len: 200_000 }];
+    let content = f.repo.mapped(&data, 4096, Some(extents));
+    f.add("sparse", Entry { content: Some(content), ..Entry::test_file(10 << 30) });
+    f.add("hole", Entry { extents: Some(vec![]), ..Entry::test_file(1 << 30) });
+    let report = f.restore();
+    assert_eq!(report.problems, []);
+    let meta = fs::metadata(f.to().join("sparse")).unwrap();
+    assert_eq!(meta.len(), 10 << 30);
+    assert!(meta.blocks() * 512 < 1 << 20, "{} blocks", meta.blocks());
+    let file = fs::File::open(f.to().join("sparse")).unwrap();
+    let (mut first, mut second) = (vec![0; 100_000], vec![0; 200_000]);
+    file.read_exact_at(&mut first, 1 << 20).unwrap();
+    file.read_exact_at(&mut second, 5 << 30).unwrap();
+    assert!([first, second].concat() == data);
+    assert_eq!(fs::metadata(f.to().join("hole")).unwrap().len(), 1 << 30);
+}
+
+#[test]
+fn names_of_one_file_are_one_file_again_and_files_that_differ_are_not_joined() {
+    let mut f = Fixture::new();
+    let contents = f.repo.bundled(&[b"one", b"two"]);
+    let linked = |content: &Content| Entry { content: Some(content.clone()), nlink: Some(3), ino: 9, ..Entry::test_file(3) };
+    f.add("d", Entry::test_dir());
+    f.add("d/x", linked(&contents[0]));
+    f.add("y", linked(&contents[0]));
+    f.add("z", linked(&contents[1]));
+    let report = f.restore();
+    assert_eq!((report.files, report.hard_links, report.problem_count), (2, 1, 0));
+    let ino = |path| fs::metadata(f.to().join(path)).unwrap().ino();
+    assert_eq!(ino("d/x"), ino("y"));
+    assert_ne!(ino("y"), ino("z"));
+    assert_eq!((f.read("y"), f.read("z")), (b"one".to_vec(), b"two".to_vec()));
+}
+
+#[test]
+fn a_restore_that_was_cut_off_goes_on_and_does_unfinished_files_again() {
+    let mut f = Fixture::new();
+    f.file("done", b"done");
+    f.file("cut", b"cut off");
+    assert_eq!(f.restore().files, 2);
+    // as a crash leaves a file: created with its mark, half written
+    fs::write(f.to().join("cut"), b"cut").unwrap();
+    fs::set_permissions(f.to().join("cut"), fs::Permissions::from_mode(0o1600)).unwrap();
+    let report = f.restore();
+    assert_eq!((report.files, report.skipped, report.kept, report.problem_count), (1, 1, 0, 0));
+    assert_eq!(f.read("cut"), b"cut off");
+}
+
+#[test]
+fn a_file_that_is_there_already_is_replaced_only_when_that_was_asked_for() {
+    let mut f = Fixture::new();
+    f.file("x", b"snapshot");
+    f.file("same", b"same");
+    f.restore();
+    fs::write(f.to().join("x"), b"my work").unwrap();
+    let report = f.restore();
+    assert_eq!((report.kept, report.skipped, report.files), (1, 1, 0));
+    assert_eq!(f.read("x"), b"my work");
+    let changed = RestoreOptions { overwrite: Overwrite::Changed, ..f.options() };
+    let report = f.restore_with(changed).unwrap();
+    assert_eq!((report.kept, report.skipped, report.files), (0, 1, 1));
+    assert_eq!(f.read("x"), b"snapshot");
+    let always = RestoreOptions { overwrite: Overwrite::Always, ..f.options() };
+    assert_eq!(f.restore_with(always).unwrap().files, 2);
+    assert_eq!(fs::read_dir(f.to()).unwrap().count(), 2, "no staged file is left");
+}
+
+#[test]
+fn what_was_to_be_replaced_stays_when_the_new_content_is_damaged() {
+    let mut f = Fixture::new();
+    f.file("x", b"snapshot");
+    let manifest = f.repo.commit(&f.entries);
+    fs::create_dir(f.to()).unwrap();
+    fs::write(f.to().join("x"), b"my work").unwrap();
+    f.repo.change("/packs/", |bytes| bytes[1000..].fill(0));
+    let options = RestoreOptions { overwrite: Overwrite::Always, ..f.options() };
+    let report = run(&f.repo.open(), &manifest, options, &Progress::default()).unwrap();
+    assert_eq!(report.problems[0].code, ProblemCode::Damaged);
+    assert_eq!(f.read("x"), b"my work");
+    assert_eq!(fs::read_dir(f.to()).unwrap().count(), 1, "no staged file is left");
+}
+
+#[test]
+fn a_damaged_chunk_costs_only_its_files_and_none_of_them_looks_complete() {
+    let mut f = Fixture::new();
+    let parts: Vec<Vec<u8>> = (0..9).map(|n| noise(40_000 + n)).collect();
+    for (n, data) in parts.iter().enumerate() {
+        f.chunked(&format!("f{n}"), data, 1000);
+    }
+    let manifest = f.repo.commit(&f.entries);
+    f.repo.damage("/packs/");
+    let report = run(&f.repo.open(), &manifest, f.options(), &Progress::default()).unwrap();
+    let lost: Vec<_> = report.problems.iter().map(|p| p.path.clone()).collect();
+    assert!(!lost.is_empty() && lost.len() < 9, "{lost:?}");
+    for (n, data) in parts.iter().enumerate() {
+        let path = f.to().join(format!("f{n}"));
+        match lost.contains(&format!("/home/u/f{n}")) {
+            true => assert!(!path.exists(), "f{n}"),
+            false => assert!(fs::read(path).unwrap() == *data, "f{n}"),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_tree_node_costs_only_its_entries() {
+    let mut f = Fixture::new();
+    for n in 0..3000 {
+        f.add(&format!("d{}/f{n:04}", n % 10), Entry::test_file(0));
+    }
+    (0..10).for_each(|n| f.add(&format!("d{n}"), Entry::test_dir()));
+    let manifest = f.repo.commit(&f.entries);
+    f.repo.damage("/trees/");
+    let report = run(&f.repo.open(), &manifest, f.options(), &Progress::default()).unwrap();
+    assert!(report.problems.iter().any(|p| p.message.contains("are lost")), "{:?}", report.problems);
+    assert!(report.files > 1000 && report.files < 3000, "{}", report.files);
+}
+
+#[test]
+fn nothing_is_written_outside_whatever_the_tree_says() {
+    let mut f = Fixture::new();
+    let outside = f.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let target = outside.to_str().unwrap().to_owned();
+    f.add("evil", Entry::test_link(target.as_bytes()));
+    f.file("evil/file", b"x");
+    f.add("evil/dir", Entry::test_dir());
+    f.file("good", b"good");
+    let options = RestoreOptions { overwrite: Overwrite::Always, ..f.options() };
+    for options in [f.options(), options] {
+        f.restore_with(options).unwrap();
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+        assert_eq!(f.read("good"), b"good");
+    }
+}
+
+#[test]
+fn a_link_that_waits_in_the_destination_is_not_followed() {
+    let mut f = Fixture::new();
+    let outside = f.dir.path().join("outside");
+    fs::create_dir_all(&outside).unwrap();
+    fs::create_dir(f.to()).unwrap();
+    symlink(&outside, f.to().join("d")).unwrap();
+    f.add("d", Entry::test_dir());
+    f.file("d/file", b"x");
+    let report = f.restore();
+    assert!(report.problem_count > 0);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    let options = RestoreOptions { overwrite: Overwrite::Changed, ..f.options() };
+    assert_eq!(f.restore_with(options).unwrap().problems, []);
+    assert_eq!(f.read("d/file"), b"x");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+#[test]
+fn single_files_and_folders_come_with_the_directories_above_them_alone() {
+    let mut f = Fixture::new();
+    for dir in ["a", "a/b", "c"] {
+        f.add(dir, Entry::test_dir());
+    }
+    for file in ["a/b/x", "a/y", "c/z"] {
+        f.file(file, file.as_bytes());
+    }
+    let paths = vec![b"/home/u/a/b".to_vec(), b"c/z".to_vec()];
+    let report = f.restore_with(RestoreOptions { paths, ..f.options() }).unwrap();
+    assert_eq!((report.files, report.problem_count), (2, 0));
+    assert_eq!((f.read("a/b/x"), f.read("c/z")), (b"a/b/x".to_vec(), b"c/z".to_vec()));
+    assert!(!f.to().join("a/y").exists());
+    assert_eq!(mtime(&f.to().join("a")), Entry::test_dir().mtime);
+    let missing = RestoreOptions { paths: vec![b"a/nothing".to_vec()], ..f.options() };
+    assert!(matches!(f.restore_with(missing), Err(RestoreError::NotInSnapshot(_))));
+}
+
+#[test]
+fn what_was_unreadable_or_contradicts_itself_is_named_and_not_made_up() {
+    let mut f = Fixture::new();
+    f.add("unread", Entry { flags: EntryFlags::default().with(EntryFlags::UNREADABLE), ..Entry::test_file(5) });
+    let contents = f.repo.bundled(&[b"first", b"other"]);
+    let Content::Bundled { id, bundle, len, .. } = contents[0].clone() else { panic!() };
+    let wrong = Content::Bundled { id, bundle, offset: 5, len };
+    f.add("wrong", Entry { content: Some(wrong), ..Entry::test_file(5) });
+    f.add("short", Entry { content: Some(contents[1].clone()), ..Entry::test_file(6) });
+    let report = f.restore();
+    let codes: Vec<_> = report.problems.iter().map(|p| (p.path.as_str(), p.code)).collect();
+    use ProblemCode::*;
+    assert_eq!(codes, [("/home/u/short", Damaged), ("/home/u/unread", Unreadable), ("/home/u/wrong", Damaged)]);
+    assert_eq!(fs::read_dir(f.to()).unwrap().count(), 0);
+}
+
+#[test]
+fn several_roots_go_into_directories_of_their_own_and_a_stopped_restore_says_so() {
+    let mut f = Fixture::new();
+    f.file("x", b"x");
+    let manifest = f.repo.commit_roots(&[("one", "/one", &f.entries), ("two", "/two", &f.entries)]);
+    let progress = Progress::default();
+    let report = run(&f.repo.open(), &manifest, f.options(), &progress).unwrap();
+    assert_eq!(report.files, 2);
+    assert_eq!((f.read("one/x"), f.read("two/x")), (b"x".to_vec(), b"x".to_vec()));
+    assert_eq!(progress.now().entries, 4);
+    progress.stop();
+    assert!(matches!(run(&f.repo.open(), &manifest, f.options(), &progress), Err(RestoreError::Interrupted)));
+}
+
+#[test]
+fn a_plan_counts_and_writes_nothing() {
+    let mut f = Fixture::new();
+    f.file("x", b"four");
+    f.add("d", Entry::test_dir());
+    let manifest = f.repo.commit(&f.entries);
+    let plan = plan(&f.repo.open(), &manifest, &f.options()).unwrap();
+    assert_eq!(plan.totals, Some(PlanTotals { dirs: 2, files: 1, others: 0, bytes: 4, lost: 0 }));
+    assert!(plan.to_string().starts_with("/home/u -> "), "{plan}");
+    assert_eq!(plan.roots[0].wanted, [RelPath::root()]);
+    assert!(!f.to().exists());
+}

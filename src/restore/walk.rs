@@ -1,0 +1,266 @@
+//! The thread that walks the tree: makes directories, hands out everything else.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use super::batch::{BatchBuilder, Item, Job};
+use super::context::{Context, ItemError, is_target_gone};
+use super::later::Later;
+use super::links::LinkKey;
+use super::report::Count;
+use super::worker::Worker;
+use super::{Overwrite, RestoreError, large};
+use crate::model::{Entry, EntryKind, ProblemCode, RelPath};
+use crate::repo::RepoError;
+use crate::source::{DestDir, DestinationError};
+use crate::tree::{Lost, Seen, TreeError, TreeKey, TreeReader};
+
+/// Directories that were made and whose content comes soon stay open, up to so many.
+const MAX_OPEN_DIRS: usize = 128;
+
+pub(super) struct Walk<'c, 'a> {
+    context: &'c Context<'a>,
+    /// For large files, which this thread creates.
+    worker: Worker<'c, 'a>,
+    jobs: SyncSender<Job>,
+    batch: BatchBuilder,
+    open: BTreeMap<Vec<u8>, Arc<DestDir>>,
+    /// The directory whose names are being walked; `None` when it cannot be opened.
+    current: Option<(Vec<u8>, Option<Arc<DestDir>>)>,
+    linked: HashSet<LinkKey>,
+    waiting: Waiting,
+}
+
+/// What comes after all files.
+pub(super) struct Waiting {
+    /// Further names of files.
+    pub links: Later,
+    /// Directories in the order in which they were made: what lies within another comes later.
+    pub dirs: Later,
+}
+
+impl<'c, 'a> Walk<'c, 'a> {
+    pub fn new(context: &'c Context<'a>, jobs: SyncSender<Job>) -> Self {
+        Self {
+            context,
+            worker: Worker::new(context),
+            jobs,
+            batch: BatchBuilder::default(),
+            open: BTreeMap::new(),
+            current: None,
+            linked: HashSet::new(),
+            waiting: Waiting { links: Later::new(), dirs: Later::new() },
+        }
+    }
+
+    /// Returns when everything was handed out. What ends the restore is noted in the context.
+    pub fn run(mut self) -> Waiting {
+        let reader = TreeReader::new(self.context.contents, self.context.root.tree);
+        for wanted in &self.context.root.wanted {
+            if let Err(error) = self.wanted(&reader, wanted) {
+                self.context.stop(error);
+            }
+            if self.context.is_stopped() {
+                break;
+            }
+        }
+        if let Some(items) = self.batch.take() {
+            self.send(Job::Batch(items));
+        }
+        self.waiting
+    }
+
+    fn wanted(&mut self, reader: &TreeReader<&crate::repo::Contents>, path: &RelPath) -> Result<(), RestoreError> {
+        if !path.is_root() {
+            self.ancestors(reader, path)?;
+            match reader.entry(path) {
+                Ok(Some(entry)) => self.entry(&TreeKey::of(path), &entry)?,
+                Ok(None) => return Err(RestoreError::NotInSnapshot(String::from_utf8_lossy(path.as_bytes()).into())),
+                // what is below it may still be readable
+                Err(error) => self.lost(&Lost { first: Some(&TreeKey::of(path)), next: None, entries: Some(1), error: &error }),
+            }
+        }
+        let mut failure = None;
+        let _ = reader.visit_below(path, &mut |seen| {
+            let walked = match seen {
+                Seen::Entry(key, entry) => self.entry(key, entry),
+                Seen::Lost(lost) => {
+                    self.lost(&lost);
+                    Ok(())
+                }
+            };
+            failure = walked.err();
+            if failure.is_some() || self.context.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Directories above what is wanted: made where they are missing, and left as they are where they are not.
+    fn ancestors(&mut self, reader: &TreeReader<&crate::repo::Contents>, path: &RelPath) -> Result<(), RestoreError> {
+        let mut dir = self.context.destination.open_dir(&RelPath::root()).map_err(RestoreError::Destination)?;
+        let (parent, _) = path.split();
+        for name in parent.components() {
+            let child = dir.path().join(name);
+            dir = match dir.create_dir(name) {
+                Ok(made) => {
+                    if let Ok(Some(entry)) = reader.entry(&child)
+                        && entry.kind == EntryKind::Dir
+                    {
+                        self.waiting.dirs.push(&child, &entry)?;
+                    }
+                    made
+                }
+                Err(DestinationError::Exists { .. }) => match dir.open_child(name) {
+                    Ok(there) => there,
+                    // whatever stands there, `entry` meets it and says so
+                    Err(_) => return Ok(()),
+                },
+                Err(error) => return Err(RestoreError::Destination(error)),
+            };
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, key: &TreeKey, entry: &Entry) -> Result<(), RestoreError> {
+        if key.name.is_empty() {
+            if entry.kind == EntryKind::Dir {
+                self.waiting.dirs.push(&RelPath::root(), entry)?;
+            }
+            self.context.progress.entry();
+            return Ok(());
+        }
+        let Some(dir) = self.dir(&key.dir) else {
+            self.context.progress.entry();
+            return Ok(());
+        };
+        if entry.kind == EntryKind::Dir {
+            return self.make_dir(&dir, &key.name, entry);
+        }
+        if let Some(link) = LinkKey::of(entry)
+            && !self.linked.insert(link)
+        {
+            return self.waiting.links.push(&dir.path().join(&key.name), entry);
+        }
+        let item = Item { dir, name: key.name.clone(), entry: entry.clone() };
+        if large::is_large(entry) {
+            self.large(item);
+        } else if let Some(items) = self.batch.push(item) {
+            self.send(Job::Batch(items));
+        }
+        Ok(())
+    }
+
+    fn make_dir(&mut self, parent: &Arc<DestDir>, name: &[u8], entry: &Entry) -> Result<(), RestoreError> {
+        let path = parent.path().join(name);
+        match self.made(parent, name) {
+            Ok(made) => {
+                if let Some(dir) = made
+                    && self.open.len() < MAX_OPEN_DIRS
+                {
+                    self.open.insert(path.as_bytes().to_vec(), Arc::new(dir));
+                }
+                self.waiting.dirs.push(&path, entry)?;
+                self.context.count(Count::Dir);
+                self.context.note_unreadable(&path, entry);
+            }
+            Err(error) => self.context.failed(&path, error.into()),
+        }
+        self.context.progress.entry();
+        Ok(())
+    }
+
+    /// `None`: it was there before.
+    fn made(&self, parent: &DestDir, name: &[u8]) -> Result<Option<DestDir>, DestinationError> {
+        match parent.create_dir(name) {
+            Err(DestinationError::Exists { path }) => match parent.stat(name)? {
+                Some(found) if found.kind == EntryKind::Dir => Ok(None),
+                Some(_) if self.context.options.overwrite == Overwrite::Never => {
+                    Err(DestinationError::InTheWay { path })
+                }
+                Some(_) => {
+                    parent.remove(name)?;
+                    parent.create_dir(name).map(Some)
+                }
+                None => parent.create_dir(name).map(Some),
+            },
+            made => made.map(Some),
+        }
+    }
+
+    fn dir(&mut self, dir: &[u8]) -> Option<Arc<DestDir>> {
+        if let Some((current, opened)) = &self.current
+            && current == dir
+        {
+            return opened.clone();
+        }
+        // keys come in order: what is smaller is not needed any more
+        self.open = self.open.split_off(dir);
+        let opened = self.open.remove(dir).or_else(|| self.reopen(dir));
+        self.current = Some((dir.to_vec(), opened.clone()));
+        opened
+    }
+
+    fn reopen(&self, dir: &[u8]) -> Option<Arc<DestDir>> {
+        let path = RelPath::parse(dir).ok()?;
+        let opened = match self.context.destination.open_dir(&path) {
+            Err(DestinationError::Missing { .. }) => self.make_lost(&path),
+            other => other,
+        };
+        match opened {
+            Ok(dir) => Some(Arc::new(dir)),
+            Err(error) => {
+                self.context.failed(&path, ItemError::Destination(error));
+                let message = "nothing in this directory could be restored";
+                self.context.problem(&path, ProblemCode::Target, message, "restore to an empty directory with --to");
+                None
+            }
+        }
+    }
+
+    /// A directory whose own entry is lost, or that vanished: what it holds is worth having.
+    fn make_lost(&self, path: &RelPath) -> Result<DestDir, DestinationError> {
+        let mut dir = self.context.destination.open_dir(&RelPath::root())?;
+        for name in path.components() {
+            dir = match dir.create_dir(name) {
+                Err(DestinationError::Exists { .. }) => dir.open_child(name)?,
+                other => other?,
+            };
+        }
+        let message = "the directory's own entry is lost or it vanished while it was restored: it has no metadata";
+        self.context.problem(path, ProblemCode::Damaged, message, "set its owner and mode by hand; rozenctl check");
+        Ok(dir)
+    }
+
+    fn lost(&self, lost: &Lost<'_, RepoError>) {
+        let path = lost.first.and_then(TreeKey::path).unwrap_or_default();
+        if let TreeError::Read { source, .. } = lost.error
+            && is_target_gone(source)
+        {
+            return self.context.target_gone();
+        }
+        let count = lost.entries.map_or("all".to_owned(), |entries| format!("{entries}"));
+        let end = lost.next.and_then(TreeKey::path).map_or_else(String::new, |next| format!(" and before {next:?}"));
+        let what = format!("{count} entries from here on{end} are lost");
+        self.context.lost(&path, what, lost.error);
+    }
+
+    fn large(&mut self, item: Item) {
+        let path = item.path();
+        match self.worker.begin_large(item) {
+            Ok(Some(file)) => file.parts().for_each(|part| self.send(Job::Part(part))),
+            Ok(None) => self.context.progress.entry(),
+            Err(error) => {
+                self.context.failed(&path, error);
+                self.context.progress.entry();
+            }
+        }
+    }
+
+    fn send(&self, job: Job) {
+        if self.jobs.send(job).is_err() {
+            tracing::debug!("all workers have ended");
+        }
+    }
+}

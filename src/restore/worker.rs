@@ -1,0 +1,231 @@
+//! Writing files, links and special files: one worker per thread.
+
+use std::sync::Arc;
+
+use super::batch::{Item, Job};
+use super::context::{Context, ItemError};
+use super::existing::{Begun, Staged, begin};
+use super::large::{LargeFile, LargePart};
+use super::links::LinkKey;
+use super::report::Count;
+use crate::model::{Entry, EntryKind};
+use crate::repo::{DataParts, FileData};
+use crate::source::{DestFile, MetadataWriter, Stat, Target};
+
+pub(super) struct Worker<'c, 'a> {
+    pub context: &'c Context<'a>,
+    pub metadata: MetadataWriter,
+}
+
+impl<'c, 'a> Worker<'c, 'a> {
+    pub fn new(context: &'c Context<'a>) -> Self {
+        Self { context, metadata: MetadataWriter::new(context.options.owner) }
+    }
+
+    /// A stopped restore takes its jobs without doing them, so that nobody waits for a full queue.
+    pub fn job(&mut self, job: Job) {
+        match job {
+            Job::Batch(items) => {
+                for item in items {
+                    if !self.context.is_stopped() {
+                        self.restore(&item);
+                    }
+                }
+            }
+            Job::Part(part) => self.part(&part),
+        }
+    }
+
+    pub fn restore(&mut self, item: &Item) {
+        let restored = match item.entry.kind {
+            EntryKind::File => self.file(item),
+            _ => self.node(item),
+        };
+        if let Err(error) = restored {
+            self.context.failed(&item.path(), error);
+        }
+        self.context.progress.entry();
+    }
+
+    fn file(&mut self, item: &Item) -> Result<(), ItemError> {
+        let data = self.context.files.open(&item.entry)?;
+        let Some(file) = self.begin_file(item)? else { return Ok(()) };
+        let written = self.write(&file.made, &data).and_then(|()| self.end_file(item, &file));
+        if let Err(error) = written {
+            file.discard(item)?;
+            return Err(error);
+        }
+        self.context.progress.bytes(item.entry.size);
+        Ok(())
+    }
+
+    /// `None`: nothing is to be written.
+    fn begin_file(&mut self, item: &Item) -> Result<Option<Staged<DestFile>>, ItemError> {
+        let begun = begin(self.context.options.overwrite, item, |name| item.dir.create_file(name, &item.entry))?;
+        match begun {
+            Begun::New(file) => {
+                let problems = self.metadata.prepare(file.made.target(), &item.entry);
+                self.context.metadata_problems(&item.path(), problems);
+                return Ok(Some(file));
+            }
+            Begun::Complete(found) => {
+                let file = self.needs_file(item, &found).then(|| item.dir.open_file(&item.name)).transpose()?;
+                if let Some(file) = file {
+                    self.refresh(item, &found, file.target());
+                    self.link_source(&item.entry, || file.link_source())?;
+                }
+                self.context.count(Count::Skipped);
+            }
+            Begun::Kept => self.context.count(Count::Kept),
+        }
+        self.context.progress.bytes(item.entry.size);
+        Ok(None)
+    }
+
+    fn write(&self, file: &DestFile, data: &FileData) -> Result<(), ItemError> {
+        let mut sink = |at, bytes: &[u8]| Ok::<_, ItemError>(file.write_at(at, bytes)?);
+        if data.ends_with_hole() {
+            file.set_len(data.size)?;
+        }
+        if let DataParts::Bundled { id, bundle, offset, len } = &data.parts {
+            let bundle = self.context.bundles.open(self.context.contents, bundle)?;
+            return data.place(0, self.context.files.of_bundle(&bundle, id, *offset, *len)?, &mut sink);
+        }
+        self.context.files.read(data, &mut sink)
+    }
+
+    /// All data is written: metadata, the name, and what other names need.
+    fn end_file(&mut self, item: &Item, file: &Staged<DestFile>) -> Result<(), ItemError> {
+        self.end(item, file, |made| made.target())?;
+        self.link_source(&item.entry, || match file.is_staged() {
+            true => item.dir.open_file(&item.name)?.link_source(),
+            false => file.made.link_source(),
+        })?;
+        self.context.count(Count::File { bytes: item.entry.size });
+        Ok(())
+    }
+
+    fn node(&mut self, item: &Item) -> Result<(), ItemError> {
+        let begun = begin(self.context.options.overwrite, item, |name| item.dir.create_node(name, &item.entry))?;
+        let node = match begun {
+            Begun::New(node) => node,
+            Begun::Complete(found) => {
+                if self.needs_file(item, &found) {
+                    let node = item.dir.open_node(&item.name)?;
+                    self.refresh(item, &found, node.target());
+                    self.link_source(&item.entry, || node.link_source())?;
+                }
+                self.context.count(Count::Skipped);
+                return Ok(());
+            }
+            Begun::Kept => {
+                self.context.count(Count::Kept);
+                return Ok(());
+            }
+        };
+        self.end(item, &node, |made| made.target())?;
+        self.link_source(&item.entry, || match node.is_staged() {
+            true => item.dir.open_node(&item.name)?.link_source(),
+            false => node.made.link_source(),
+        })?;
+        self.context.count(Count::Other);
+        Ok(())
+    }
+
+    fn end<T>(
+        &mut self,
+        item: &Item,
+        made: &Staged<T>,
+        target: impl Fn(&T) -> Target<'_>,
+    ) -> Result<(), ItemError> {
+        let problems = self.metadata.apply(target(&made.made), &item.entry);
+        if !problems.is_empty() {
+            self.context.metadata_problems(&item.path(), problems);
+        }
+        made.publish(item)?;
+        if item.entry.inode_flags.is_some() {
+            let mut flagged = self.context.flagged.lock().expect("nothing panics while it is held");
+            flagged.push(&item.path(), &item.entry)?;
+        }
+        if !item.entry.flags.is_empty() {
+            self.context.note_unreadable(&item.path(), &item.entry);
+        }
+        Ok(())
+    }
+
+    /// Is there anything to do with a file that is complete?
+    fn needs_file(&self, item: &Item, found: &Stat) -> bool {
+        LinkKey::of(&item.entry).is_some() || self.is_outdated(&item.entry, found)
+    }
+
+    /// Only what may be replaced gets its metadata again.
+    fn is_outdated(&self, entry: &Entry, found: &Stat) -> bool {
+        let same = found.uid == entry.uid && found.gid == entry.gid;
+        let same_mode = found.mode == entry.mode || entry.kind == EntryKind::Symlink;
+        self.context.options.overwrite != super::Overwrite::Never && !(same && same_mode)
+    }
+
+    fn refresh(&mut self, item: &Item, found: &Stat, target: Target<'_>) {
+        if self.is_outdated(&item.entry, found) {
+            let problems = self.metadata.apply(target, &item.entry);
+            self.context.metadata_problems(&item.path(), problems);
+        }
+    }
+
+    fn link_source(
+        &self,
+        entry: &Entry,
+        source: impl FnOnce() -> Result<crate::source::LinkSource, crate::source::DestinationError>,
+    ) -> Result<(), ItemError> {
+        if let Some(key) = LinkKey::of(entry) {
+            self.context.links.put(key, source()?);
+        }
+        Ok(())
+    }
+
+    /// Creates a large file; its parts go to all workers. `None`: there is nothing to write.
+    pub fn begin_large(&mut self, item: Item) -> Result<Option<Arc<LargeFile>>, ItemError> {
+        let data = self.context.files.open(&item.entry)?;
+        let Some(file) = self.begin_file(&item)? else { return Ok(None) };
+        if data.ends_with_hole()
+            && let Err(error) = file.made.set_len(data.size)
+        {
+            file.discard(&item)?;
+            return Err(error.into());
+        }
+        Ok(Some(Arc::new(LargeFile::new(item, file, data))))
+    }
+
+    fn part(&mut self, part: &LargePart) {
+        let (context, file) = (self.context, &part.file);
+        if !context.is_stopped() && !file.has_failed() {
+            let written = part.each_chunk(|at, chunk| {
+                let bytes = context.files.chunk(chunk)?;
+                context.progress.bytes(u64::from(chunk.len));
+                file.data.place(at, &bytes, &mut |at, bytes| Ok(file.staged.made.write_at(at, bytes)?))
+            });
+            file.note(written);
+        }
+        if file.end_part() {
+            self.end_large(file);
+        }
+    }
+
+    fn end_large(&mut self, file: &LargeFile) {
+        // what was cut off stays unfinished under its mark, for the restore that goes on
+        if self.context.is_stopped() {
+            return;
+        }
+        let ended = match file.take_failure() {
+            Some(error) => Err(error),
+            None => self.end_file(&file.item, &file.staged),
+        };
+        if let Err(error) = ended {
+            self.context.failed(&file.item.path(), error);
+            if let Err(error) = file.staged.discard(&file.item) {
+                self.context.failed(&file.item.path(), error.into());
+            }
+        }
+        self.context.progress.entry();
+    }
+}
