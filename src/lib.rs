@@ -12,6 +12,7 @@ pub mod engine;
 pub mod fault;
 pub mod format;
 pub mod freeze;
+pub mod history;
 pub mod journal;
 pub mod model;
 pub mod pack;

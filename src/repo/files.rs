@@ -102,7 +102,13 @@ impl<'a> Files<'a> {
     }
 
     /// Cuts a file out of its bundle's plain bytes.
-    pub fn of_bundle<'b>(&self, bundle: &'b [u8], id: &FileId, offset: u32, len: u32) -> Result<&'b [u8], ContentError> {
+    pub fn of_bundle<'b>(
+        &self,
+        bundle: &'b [u8],
+        id: &FileId,
+        offset: u32,
+        len: u32,
+    ) -> Result<&'b [u8], ContentError> {
         let end = u64::from(offset) + u64::from(len);
         let data = usize::try_from(end).ok().and_then(|end| bundle.get(offset as usize..end));
         let data = data.ok_or(ContentError::Contradiction("it ends behind its bundle"))?;
@@ -152,12 +158,7 @@ impl<'a> Files<'a> {
 
 impl FileData {
     /// Splits `bytes`, which begin at `at` of the data, into their places in the file.
-    pub fn place<E>(
-        &self,
-        at: u64,
-        bytes: &[u8],
-        sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn place<E>(&self, at: u64, bytes: &[u8], sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
         let Some(extents) = &self.extents else { return sink(at, bytes) };
         let (mut at, mut rest) = (at, bytes);
         let mut next = extents.partition_point(|placed| placed.data + placed.extent.len <= at);
@@ -227,7 +228,8 @@ mod tests {
     use super::*;
 
     fn data(size: u64, len: u32, extents: Option<&[(u64, u64)]>) -> FileData {
-        let extents = extents.map(|all| place(all.iter().map(|(offset, len)| Extent { offset: *offset, len: *len }).collect()));
+        let extents =
+            extents.map(|all| place(all.iter().map(|(offset, len)| Extent { offset: *offset, len: *len }).collect()));
         FileData { size, parts: DataParts::Chunks(vec![ChunkRef { id: ChunkId([0; 32]), len }]), extents }
     }
 

@@ -35,7 +35,7 @@ impl TestRepo {
     pub fn new() -> Self {
         let store = Store::memory();
         let secret = RecoverySecret::from_bytes([7; 32]);
-        let repo = create(&store, &secret, ChunkLimits::default(), "2026-01-01T00:00:00Z").unwrap();
+        let repo = create(&store, &secret, ChunkLimits::DEFAULT, "2026-01-01T00:00:00Z").unwrap();
         let keys = enroll(&store, &secret, repo, "2026-01-01T00:00:00Z").unwrap();
         let slot = SealingSlot::create(&keys);
         let sealer = FrameSealer::new(&keys, &slot, 1).unwrap();
@@ -69,8 +69,7 @@ impl TestRepo {
 
     /// One bundle of several files.
     pub fn bundled(&mut self, files: &[&[u8]]) -> Vec<Content> {
-        let rows: Vec<_> =
-            files.iter().map(|f| MemberRow { id: self.files.of_data(f), len: f.len() as u32 }).collect();
+        let rows: Vec<_> = files.iter().map(|f| MemberRow { id: self.files.of_data(f), len: f.len() as u32 }).collect();
         let bundle = self.chunk(FrameKind::Bundle, &files.concat(), rows.clone()).id;
         let mut offset = 0;
         rows.iter()
@@ -94,9 +93,8 @@ impl TestRepo {
         let packs = packs.map(|(is_tree, frames)| self.pack(is_tree, &frames)).collect();
         let keys = &self.keys;
         let index = seal_index(&IndexBody { packs }, keys.repo_id, keys.machine_id, &keys.index, &keys.signing);
-        self.put(&names::index(&keys.machine_id, &crypto::hash(&index)), &index);
-        let mut manifest =
-            manifest_of(&roots.iter().map(|(id, path, _)| (*id, *path)).collect::<Vec<_>>());
+        self.store_object(&names::index(&keys.machine_id, &crypto::hash(&index)), &index);
+        let mut manifest = manifest_of(&roots.iter().map(|(id, path, _)| (*id, *path)).collect::<Vec<_>>());
         for ((root, tree), (_, _, entries)) in manifest.body.roots.iter_mut().zip(trees).zip(roots) {
             root.tree = tree;
             root.entries = entries.len() as u64;
@@ -104,7 +102,7 @@ impl TestRepo {
         let (seq, previous) = (self.last.0.next(), self.last.1);
         manifest.body.finished = Timestamp::new(1_700_000_000 + 3600 * seq.0 as i64, 0);
         let bytes = seal_manifest(&manifest.body, seq, previous, keys);
-        self.put(&names::manifest(&keys.machine_id, seq), &bytes);
+        self.store_object(&names::manifest(&keys.machine_id, seq), &bytes);
         self.last = (seq, crypto::hash(&bytes));
         self.manifest(seq)
     }
@@ -123,7 +121,7 @@ impl TestRepo {
                 let mut bytes = self.store.get(&listed.name, u64::MAX).unwrap();
                 change(&mut bytes);
                 self.store.delete(&listed.name).unwrap();
-                self.put(&listed.name, &bytes);
+                self.store_object(&listed.name, &bytes);
             }
         }
     }
@@ -160,11 +158,14 @@ impl TestRepo {
         let mut writer = PackWriter::create(&spool, is_tree, &self.keys, &self.slot.slot).unwrap();
         frames.iter().for_each(|frame| writer.append(frame).unwrap());
         let pack = writer.finish(&self.keys).unwrap();
-        self.put(&names::pack(&self.keys.machine_id, is_tree, &pack.hash()), &std::fs::read(&pack.path).unwrap());
+        self.store_object(
+            &names::pack(&self.keys.machine_id, is_tree, &pack.hash()),
+            &std::fs::read(&pack.path).unwrap(),
+        );
         pack.index
     }
 
-    fn put(&self, name: &ObjectName, bytes: &[u8]) {
+    fn store_object(&self, name: &ObjectName, bytes: &[u8]) {
         self.store.put_if_absent(name, PutSource::Bytes(bytes)).unwrap();
     }
 }

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn entries_come_back_in_either_order_also_when_they_do_not_fit_into_memory() {
-        let paths: Vec<RelPath> = (0..100_000).map(|n| RelPath::parse(format!("d/{n:0100}").as_bytes()).unwrap()).collect();
+        let paths: Vec<RelPath> =
+            (0..100_000).map(|n| RelPath::parse(format!("d/{n:0100}").as_bytes()).unwrap()).collect();
         for back in [false, true] {
             let mut later = Later::new();
             paths.iter().for_each(|path| later.push(path, &Entry::test_file(3)).unwrap());
@@ -83,7 +84,11 @@ mod tests {
                 seen.push(path);
                 Ok(())
             };
-            if back { later.drain_back(each).unwrap() } else { later.drain(each).unwrap() }
+            if back {
+                later.drain_back(each).unwrap()
+            } else {
+                later.drain(each).unwrap()
+            }
             if back {
                 seen.reverse();
             }

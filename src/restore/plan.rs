@@ -163,7 +163,10 @@ mod tests {
         let two = plan(&[("home", "/home/u"), ("etc", "/etc")], to(), &["/etc/hosts"]).unwrap();
         assert_eq!(two.roots.len(), 1);
         assert_eq!(two.roots[0].place, PathBuf::from("/to/etc"));
-        assert_eq!(plan(&[("home", "/home/u")], RestoreTo::InPlace, &[]).unwrap().roots[0].place, PathBuf::from("/home/u"));
+        assert_eq!(
+            plan(&[("home", "/home/u")], RestoreTo::InPlace, &[]).unwrap().roots[0].place,
+            PathBuf::from("/home/u")
+        );
     }
 
     #[test]

@@ -19,11 +19,7 @@ use crate::source::{Destination, DestinationError, MetadataWriter};
 use crate::tree::{Seen, TreeReader};
 
 /// What a restore would do, counted: reads the tree, writes nothing.
-pub fn plan(
-    repository: &Repository,
-    manifest: &Manifest,
-    options: &RestoreOptions,
-) -> Result<Plan, RestoreError> {
+pub fn plan(repository: &Repository, manifest: &Manifest, options: &RestoreOptions) -> Result<Plan, RestoreError> {
     let mut plan = Plan::new(manifest, options)?;
     let contents = repository.contents()?;
     let mut totals = PlanTotals::default();

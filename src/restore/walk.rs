@@ -79,7 +79,9 @@ impl<'c, 'a> Walk<'c, 'a> {
                 Ok(Some(entry)) => self.entry(&TreeKey::of(path), &entry)?,
                 Ok(None) => return Err(RestoreError::NotInSnapshot(String::from_utf8_lossy(path.as_bytes()).into())),
                 // what is below it may still be readable
-                Err(error) => self.lost(&Lost { first: Some(&TreeKey::of(path)), next: None, entries: Some(1), error: &error }),
+                Err(error) => {
+                    self.lost(&Lost { first: Some(&TreeKey::of(path)), next: None, entries: Some(1), error: &error })
+                }
             }
         }
         let mut failure = None;
@@ -92,7 +94,11 @@ impl<'c, 'a> Walk<'c, 'a> {
                 }
             };
             failure = walked.err();
-            if failure.is_some() || self.context.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if failure.is_some() || self.context.is_stopped() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         failure.map_or(Ok(()), Err)
     }

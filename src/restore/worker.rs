@@ -132,12 +132,7 @@ impl<'c, 'a> Worker<'c, 'a> {
         Ok(())
     }
 
-    fn end<T>(
-        &mut self,
-        item: &Item,
-        made: &Staged<T>,
-        target: impl Fn(&T) -> Target<'_>,
-    ) -> Result<(), ItemError> {
+    fn end<T>(&mut self, item: &Item, made: &Staged<T>, target: impl Fn(&T) -> Target<'_>) -> Result<(), ItemError> {
         let problems = self.metadata.apply(target(&made.made), &item.entry);
         if !problems.is_empty() {
             self.context.metadata_problems(&item.path(), problems);

@@ -1,0 +1,56 @@
+//! Why a question has no answer.
+
+use std::io;
+
+use crate::history::SpecError;
+use crate::model::MachineId;
+use crate::repo::{ContentError, PathQueryError, RepoError};
+use crate::tree::TreeError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    #[error("the repository cannot be read")]
+    Repository(#[from] RepoError),
+    #[error("cannot tell which snapshot is meant")]
+    Spec(#[from] SpecError),
+    #[error("the repository holds no machine yet")]
+    NoMachine,
+    #[error("there is no snapshot {wanted} of machine {machine}")]
+    NoSnapshot { wanted: String, machine: MachineId },
+    #[error("cannot tell which path is meant")]
+    Path(#[from] PathQueryError),
+    #[error("the snapshot holds no {0}")]
+    NotInSnapshot(String),
+    #[error("{0} is no regular file")]
+    NotAFile(String),
+    #[error("the tree of the snapshot is damaged here")]
+    Tree(#[from] TreeError<RepoError>),
+    #[error("{path} cannot be given")]
+    Content {
+        path: String,
+        #[source]
+        source: ContentError,
+    },
+    #[error("could not write the content")]
+    Output(#[source] io::Error),
+}
+
+impl HistoryError {
+    /// What a person can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            HistoryError::Repository(error) => error.remedy(),
+            HistoryError::Spec(_) | HistoryError::NoSnapshot { .. } => {
+                "Use `latest`, a sequence number, or a time such as 2026-11-20T12:00 or \"2 days ago\"; `rozenctl snapshots` lists them."
+            }
+            HistoryError::NoMachine => "Make a backup first: `rozenctl backup`.",
+            HistoryError::Path(_) | HistoryError::NotInSnapshot(_) | HistoryError::NotAFile(_) => {
+                "`rozenctl ls SNAP` and `rozenctl find PATTERN` show what is there."
+            }
+            HistoryError::Tree(_) | HistoryError::Content { .. } => {
+                "Look for it in another snapshot: `rozenctl history PATH`; `rozenctl check` shows what is damaged."
+            }
+            HistoryError::Output(_) => "Look at where the output goes.",
+        }
+    }
+}

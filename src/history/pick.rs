@@ -1,0 +1,72 @@
+//! From what a person says to one manifest.
+
+use super::{HistoryError, SnapshotSpec};
+use crate::format::Manifest;
+use crate::model::{MachineId, Seq};
+use crate::repo::{Machine, RepoError, Repository};
+
+/// A manifest, and newer ones that were passed over because they cannot be read.
+#[derive(Debug)]
+pub struct Picked {
+    pub manifest: Manifest,
+    pub unreadable: Vec<(Seq, RepoError)>,
+}
+
+/// The machine that `wanted` names by its id or the beginning of it; without it the only one.
+pub fn pick_machine(repository: &Repository, wanted: Option<&str>) -> Result<Machine, HistoryError> {
+    let (mut machines, errors) = repository.machines()?;
+    if let Some(wanted) = wanted {
+        machines.retain(|machine| machine.id.to_string().starts_with(wanted));
+    }
+    match (machines.len(), wanted) {
+        (1, _) => Ok(machines.swap_remove(0)),
+        (0, Some(wanted)) => Err(RepoError::NoMachine(wanted.to_owned()).into()),
+        (0, None) => Err(errors.into_iter().next().map_or(HistoryError::NoMachine, HistoryError::from)),
+        _ => Err(RepoError::WhichMachine(ids(&machines)).into()),
+    }
+}
+
+/// `latest` and times pass over manifests that cannot be read, and say so; a sequence number does not.
+pub fn pick(repository: &Repository, machine: &Machine, spec: SnapshotSpec) -> Result<Picked, HistoryError> {
+    if let SnapshotSpec::Seq(seq) = spec {
+        let manifest = repository.manifest(machine, seq).map_err(|error| absent(error, seq, machine.id))?;
+        return Ok(Picked { manifest, unreadable: vec![] });
+    }
+    let mut unreadable = Vec::new();
+    for snapshot in repository.snapshots(machine)?.into_iter().rev() {
+        match repository.manifest(machine, snapshot.seq) {
+            Ok(manifest) if fits(&manifest, spec) => return Ok(Picked { manifest, unreadable }),
+            Ok(_) => {}
+            Err(error) => unreadable.push((snapshot.seq, error)),
+        }
+    }
+    match (unreadable.pop(), spec) {
+        (Some((_, error)), _) => Err(error.into()),
+        (None, SnapshotSpec::Latest) => Err(RepoError::NoSnapshots(machine.id).into()),
+        (None, _) => {
+            let wanted = "that is so old".to_owned();
+            Err(HistoryError::NoSnapshot { wanted, machine: machine.id })
+        }
+    }
+}
+
+fn fits(manifest: &Manifest, spec: SnapshotSpec) -> bool {
+    match spec {
+        SnapshotSpec::Latest => true,
+        SnapshotSpec::Seq(seq) => manifest.seq == seq,
+        SnapshotSpec::At(time) => manifest.body.finished <= time,
+    }
+}
+
+fn absent(error: RepoError, seq: Seq, machine: MachineId) -> HistoryError {
+    match error {
+        RepoError::Store(error) if error.is_not_found() => {
+            HistoryError::NoSnapshot { wanted: seq.to_string(), machine }
+        }
+        error => error.into(),
+    }
+}
+
+fn ids(machines: &[Machine]) -> String {
+    machines.iter().map(|machine| machine.id.to_string()).collect::<Vec<_>>().join(", ")
+}
