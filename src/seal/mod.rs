@@ -1,6 +1,6 @@
 //! Chunk → compressed, encrypted frame, and back (docs/format.md, "Frames").
 //!
-//! What must hold: a frame counts only after it was opened again and its content hashed to its id; nothing is decoded
+//! What must hold: a frame counts only after it was opened again and gave back what went in; nothing is decoded
 //! before it was authenticated; what is opened hashes to the id that was asked for; a frame opens under its own slot in
 //! its own repository only. Content that does not compress is stored as it is, and recognised before it costs time.
 //!

@@ -53,7 +53,7 @@ impl FrameSealer {
         self.ids.id(kind, plain)
     }
 
-    /// Appends the frame to `out`, or nothing on an error. `id` must be the chunk's: it is computed again from what the frame gives back.
+    /// Appends the frame to `out`, or nothing on an error. `id` must be the one that [`FrameSealer::id`] gave for `plain`.
     pub fn seal(
         &mut self,
         kind: FrameKind,
@@ -72,7 +72,7 @@ impl FrameSealer {
             let body_len = (payload.len() + TAG_LEN) as u32;
             let head = FrameHead { id, kind, codec, raw_len: plain.len() as u32, body_len };
             self.append(&head, payload, out);
-            self.check(&head, &out[start..]).map(|()| head)
+            self.check(&head, plain, &out[start..]).map(|()| head)
         });
         self.packed = packed;
         sealed.inspect_err(|_| out.truncate(start))
@@ -85,8 +85,10 @@ impl FrameSealer {
         self.body.seal_into(&body_ad(&self.repo, &self.slot, &plain_head), payload, out);
     }
 
-    /// Opens what was just sealed: wrong bits from memory, cipher or compressor end here, not in a restore.
-    fn check(&mut self, head: &FrameHead, frame: &[u8]) -> Result<(), SealError> {
+    /// Opens what was just sealed and compares it with what went in: wrong bits from memory, cipher or compressor end
+    /// here, not in a restore. Comparing instead of hashing again leaves the moment between the id and the seal, and saves
+    /// a sixth of the time of content that does not compress.
+    fn check(&mut self, head: &FrameHead, plain: &[u8], frame: &[u8]) -> Result<(), SealError> {
         let wrong = || SealError::NotReadableAgain(head.id);
         let (sealed_head, sealed_body) = frame.split_at(FRAME_HEAD_LEN);
         let plain_head = self.heads.open(&head_ad(&self.repo, &self.slot), sealed_head).map_err(|_| wrong())?;
@@ -96,6 +98,6 @@ impl FrameSealer {
         let ad = body_ad(&self.repo, &self.slot, &plain_head);
         let opened = self.unpacker.open(head, &self.body, &ad, sealed_body, &mut self.opened_again);
         opened.map_err(|_| wrong())?;
-        if self.ids.id(head.kind, &self.opened_again) == head.id { Ok(()) } else { Err(wrong()) }
+        if self.opened_again == plain { Ok(()) } else { Err(wrong()) }
     }
 }
