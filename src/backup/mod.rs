@@ -12,6 +12,7 @@
 
 mod agent;
 mod bundle;
+mod count;
 mod error;
 mod large;
 mod nodes;

@@ -186,7 +186,8 @@ impl Running<'_> {
             let slice = self.slice(plan, opened.frozen_at, &mut scan)?;
             let complete = slice.complete;
             done.changed |= slice.changed;
-            self.report.problems.extend(slice.problems);
+            let problems = slice.problems.into_iter().map(|problem| problem.below(&plan.path));
+            self.report.problems.extend(problems);
             self.again.extend(slice.again.into_iter().map(|dir| (plan.id.clone(), dir)));
             if complete {
                 return Ok(done);
@@ -317,7 +318,7 @@ fn finish_root(result: RootResult, done: &RootDone, before: &RootState, cut_at: 
 }
 
 /// Device and inode of our own directories, as far as they exist.
-fn own_inodes(dirs: &[PathBuf]) -> HashSet<(u64, u64)> {
+pub(super) fn own_inodes(dirs: &[PathBuf]) -> HashSet<(u64, u64)> {
     let stats = dirs.iter().filter_map(|dir| std::fs::metadata(dir).ok());
     stats.map(|stat| (stat.dev(), stat.ino())).collect()
 }

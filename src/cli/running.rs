@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::context::Context;
@@ -87,10 +88,26 @@ fn own_dirs(config: &Config, places: &Places) -> Result<Vec<PathBuf>, CliError> 
     Ok(own.into_iter().flatten().map(PathBuf::from).collect())
 }
 
-/// A line with all that is known, until dropped.
-pub(super) fn follow(progress: &Arc<Progress>, context: &Context) -> Live {
-    let (progress, meter) = (progress.clone(), Meter::start(&context.clock));
-    Live::start(&context.output, move || line(&progress, &meter))
+/// Runs, with a line that shows how far it is.
+pub(super) fn run(
+    backup: &Backup,
+    request: &RunRequest,
+    progress: &Arc<Progress>,
+    context: &Context,
+) -> Result<RunReport, CliError> {
+    let over = AtomicBool::new(false);
+    let (shown, meter) = (progress.clone(), Meter::start(&context.clock));
+    let live = Live::start(&context.output, move || line(&shown, &meter));
+    let result = std::thread::scope(|scope| {
+        if context.output.live && backup.is_first(request) {
+            scope.spawn(|| backup.count(request, progress, &over));
+        }
+        let result = backup.run(request, progress, &context.stop);
+        over.store(true, Relaxed);
+        result
+    });
+    drop(live);
+    Ok(result?)
 }
 
 fn line(progress: &Progress, meter: &Meter) -> String {

@@ -176,11 +176,16 @@ impl Worker {
         };
         let progress = backup::Progress::default();
         let (end, ended) = mpsc::channel::<()>();
+        let over = AtomicBool::new(false);
         let (worker, shown) = (&*self, &progress);
         let report = std::thread::scope(|scope| {
             scope.spawn(move || worker.report(shown, &ended));
+            if backup.is_first(request) {
+                scope.spawn(|| backup.count(request, shown, &over));
+            }
             let report = backup.run(request, &progress, &worker.cancel);
             drop(end);
+            over.store(true, Ordering::Relaxed);
             report
         })?;
         self.backup = Some(backup);

@@ -1,5 +1,8 @@
 //! What went wrong with one thing while the rest went on: shown to people, counted in manifests.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// Stable codes: scripts may match on them. The text of a problem may change, its code not.
@@ -83,5 +86,18 @@ impl Problem {
             cause = error.source();
         }
         Self::new(code, path, message, remedy)
+    }
+
+    /// The same with a path that was relative to `root`.
+    pub fn below(mut self, root: &Path) -> Self {
+        let exact = self.path_b64.as_deref().and_then(super::base64_decode);
+        let relative = exact.unwrap_or_else(|| self.path.clone().into_bytes());
+        let mut path = root.as_os_str().as_bytes().to_vec();
+        if !relative.is_empty() {
+            path.push(b'/');
+            path.extend_from_slice(&relative);
+        }
+        let Self { code, message, remedy, .. } = &mut self;
+        Self::new(*code, &path, std::mem::take(message), std::mem::take(remedy))
     }
 }

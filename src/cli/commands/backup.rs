@@ -89,10 +89,7 @@ fn once(accepted: &[RootId], context: &Context) -> Result<Exit, CliError> {
     let checked = running::check_roots(&backup, &config, accepted)?;
     let request = running::request(&config, &places, &checked)?;
     let progress = Arc::new(Progress::default());
-    let live = running::follow(&progress, context);
-    let result = backup.run(&request, &progress, &context.stop);
-    drop(live);
-    let mut done = result?;
+    let mut done = running::run(&backup, &request, &progress, context)?;
     running::remember_roots(&backup, &checked, &done)?;
     done.problems.extend(checked.doubtful.values().cloned());
     done.unavailable.extend(checked.doubtful.into_keys());
