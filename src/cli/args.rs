@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::commands::{backup, init, pause, snapshots, status, up};
+use super::commands::{backup, init, pause, restore, snapshots, status, up};
 
 /// Continuous, encrypted backup of folders, and the way back.
 ///
@@ -60,5 +60,6 @@ pub(super) enum Command {
     Pause(pause::PauseArgs),
     /// Go on after a pause
     Resume,
+    Restore(restore::RestoreArgs),
     Snapshots(snapshots::SnapshotsArgs),
 }

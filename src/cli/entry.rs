@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{AgentArguments, Arguments, Command};
-use super::commands::{agent, backup, init, pause, snapshots, status, up};
+use super::commands::{agent, backup, init, pause, restore, snapshots, status, up};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
@@ -56,6 +56,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Status(args) => status::run(&args, context),
         Command::Pause(args) => pause::run(&args, context),
         Command::Resume => pause::resume(context),
+        Command::Restore(args) => restore::run(&args, context),
         Command::Snapshots(args) => snapshots::run(&args, context),
     }
 }

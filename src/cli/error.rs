@@ -12,6 +12,7 @@ use crate::crypto::KeyFileError;
 use crate::daemon::DaemonError;
 use crate::journal::JournalError;
 use crate::repo::RepoError;
+use crate::restore::RestoreError;
 use crate::store::{Disposition, StoreError};
 use crate::upload::UploadError;
 
@@ -29,6 +30,8 @@ pub(super) enum CliError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
@@ -72,6 +75,7 @@ impl CliError {
             Self::Repository(error) => of_repository(error),
             Self::Journal(error) => of_journal(error),
             Self::Run(error) => of_run(error),
+            Self::Restore(error) => of_restore(error),
             Self::KeyFile(error) => of_key_file(error),
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
@@ -92,6 +96,7 @@ impl CliError {
             Self::Repository(error) => error.remedy().into(),
             Self::Journal(error) => error.remedy().into(),
             Self::Run(error) => error.remedy().into(),
+            Self::Restore(error) => error.remedy().into(),
             Self::KeyFile(error) => key_file_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
@@ -168,6 +173,15 @@ fn of_agent(error: &DaemonError) -> Exit {
         DaemonError::Control(error) => of_control(error),
         DaemonError::MachineKey(error) => of_key_file(error),
         DaemonError::Repository(error) => of_store(error),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_restore(error: &RestoreError) -> Exit {
+    match error {
+        RestoreError::Repository(error) => of_repository(error),
+        RestoreError::Path(_) | RestoreError::NotInSnapshot(_) => Exit::Usage,
+        RestoreError::Interrupted => Exit::Interrupted,
         _ => Exit::Failed,
     }
 }

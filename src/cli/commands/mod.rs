@@ -4,6 +4,7 @@ pub(super) mod agent;
 pub(super) mod backup;
 pub(super) mod init;
 pub(super) mod pause;
+pub(super) mod restore;
 pub(super) mod snapshots;
 pub(super) mod status;
 pub(super) mod up;

@@ -1,0 +1,133 @@
+//! `rozenctl restore`: files back from a snapshot.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::reading::{self, ReadArgs, SnapshotArg};
+use crate::cli::show::{self, Live, Meter};
+use crate::restore::{self, Overwrite, Progress, RestoreOptions, RestoreReport, RestoreTo};
+use crate::source::OwnerPolicy;
+use crate::status::{bytes, counted, grouped};
+
+/// Get files back
+///
+/// With --to, the content of the folder goes straight into DIR (into DIR/<name> when the snapshot holds several folders).
+/// Started again, an interrupted restore goes on where it stopped.
+///
+/// Everything, on any computer:
+///   rozenctl restore latest --repo /mnt/disk/backup --recovery recovery.txt --to ~/restored
+/// One file of last Monday, by its old path:
+///   rozenctl restore 2026-11-16T09:00 --recovery recovery.txt --to /tmp/x /home/ann/thesis.odt
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(in crate::cli) struct RestoreArgs {
+    #[command(flatten)]
+    snapshot: SnapshotArg,
+    /// What to restore: absolute as it was, NAME:PATH, or relative to the only folder [default: everything]
+    #[arg(value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// Restore into this directory
+    #[arg(long, value_name = "DIR", required_unless_present = "in_place")]
+    to: Option<PathBuf>,
+    /// Restore to where the files were
+    #[arg(long, conflicts_with = "to")]
+    in_place: bool,
+    /// What to do with files that are there already and differ
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Never)]
+    overwrite: When,
+    /// Give files to users and groups of the same names, not numbers
+    #[arg(long)]
+    owner_names: bool,
+    /// Show what would be restored, write nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum When {
+    /// Keep them
+    Never,
+    /// Replace them when size, time or type differ
+    Changed,
+    /// Replace them
+    Always,
+}
+
+pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliError> {
+    let repository = reading::open(&args.read, context)?;
+    let manifest = reading::pick(&repository, &args.snapshot, context)?;
+    let options = options(args);
+    if args.dry_run {
+        let plan = restore::plan(&repository, &manifest, &options)?;
+        context.output.line(plan.to_string())?;
+        context.output.json(|| json!({ "dry_run": true, "snapshot": manifest.seq, "plan": plan.to_string() }))?;
+        return Ok(Exit::Done);
+    }
+    let progress = Arc::new(Progress::default());
+    let live = follow(&progress, context);
+    let result = restore::run(&repository, &manifest, options, &progress);
+    drop(live);
+    report(&result?, manifest.seq, context)
+}
+
+fn options(args: &RestoreArgs) -> RestoreOptions {
+    let to = args.to.clone().map_or(RestoreTo::InPlace, RestoreTo::Dir);
+    let overwrite = match args.overwrite {
+        When::Never => Overwrite::Never,
+        When::Changed => Overwrite::Changed,
+        When::Always => Overwrite::Always,
+    };
+    let owner = if args.owner_names { OwnerPolicy::Names } else { OwnerPolicy::default() };
+    let paths = args.paths.iter().map(|path| path.clone().into_vec()).collect();
+    RestoreOptions { paths, overwrite, owner, ..RestoreOptions::new(to) }
+}
+
+/// Shows how far it is, and hands on the wish to stop.
+fn follow(progress: &Arc<Progress>, context: &Context) -> Live {
+    let (progress, stop) = (progress.clone(), context.stop.clone());
+    let meter = Meter::start(&context.clock);
+    Live::start(&context.output, move || {
+        if stop.load(Relaxed) {
+            progress.stop();
+        }
+        let now = progress.now();
+        let line =
+            format!("restoring: {} entries, {}", grouped(now.entries), meter.bytes(now.bytes, now.total.map(|t| t.1)));
+        match now.problems {
+            0 => line,
+            count => format!("{line}, {}", counted(count, "problem", "problems")),
+        }
+    })
+}
+
+fn report(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> Result<Exit, CliError> {
+    context.output.line(format!(
+        "restored {} ({}), {} from snapshot {seq}",
+        counted(report.files, "file", "files"),
+        bytes(report.bytes),
+        counted(report.dirs, "folder", "folders"),
+    ))?;
+    if report.skipped > 0 {
+        context.output.line(format!("{} were there already", grouped(report.skipped)))?;
+    }
+    if report.kept > 0 {
+        context.output.line(format!("{} were there, differ and were kept (--overwrite)", grouped(report.kept)))?;
+    }
+    context.output.json(|| json!({ "snapshot": seq, "restored": report }))?;
+    if report.problem_count > 0 {
+        context.output.warn(format!("{} problems; everything else is restored", grouped(report.problem_count)));
+        show::problems(&context.output, &report.problems);
+    }
+    Ok(Exit::done(!report.is_clean()))
+}
