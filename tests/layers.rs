@@ -70,7 +70,7 @@ fn every_file_says_what_it_is_for_and_every_room_what_it_is_not() {
 fn test_code_and_comments_do_not_count() {
     let text = "use crate::model::Seq; // crate::store\n    #[cfg(test)]\n    mod tests {\n        use crate::journal;\n    }\n\
                 let x = crate::clock::Clock;\nuse crate::{\n    config, fault::point,\n    tree::{self, Node},\n};\n\
-                #[cfg(test)]\n#[path = \"x_tests.rs\"]\nmod tests;\n";
+                #[cfg(test)]\n#[path = \"x_tests.rs\"]\npub(crate) mod tests;\n";
     let expected = ["clock", "config", "fault", "model", "tree"].map(String::from);
     assert_eq!(names(&without_tests(text)), BTreeSet::from(expected));
     assert_eq!(test_modules(text), ["tests.rs", "tests", "x_tests.rs"].map(PathBuf::from));
@@ -147,9 +147,9 @@ fn test_modules(text: &str) -> Vec<PathBuf> {
             if let Some(given) = line.strip_prefix("#[path = \"") {
                 path = given.strip_suffix("\"]");
             } else if !line.starts_with("#[") {
-                if let Some(name) =
-                    line.trim_start_matches("pub ").strip_prefix("mod ").and_then(|l| l.strip_suffix(';'))
-                {
+                let module =
+                    line.split_once("mod ").filter(|(before, _)| before.is_empty() || before.starts_with("pub"));
+                if let Some(name) = module.and_then(|(_, name)| name.strip_suffix(';')) {
                     out.extend([PathBuf::from(format!("{name}.rs")), PathBuf::from(name)]);
                     out.extend(path.map(PathBuf::from));
                 }
