@@ -25,7 +25,7 @@ pub struct FreezeRow {
 }
 
 impl Journal {
-    /// Before the freeze is made. `name` must be new.
+    /// Before the freeze is made. `name` must be new. Outlives a power cut.
     pub fn freeze_intent(
         &self,
         run: RunId,
@@ -34,7 +34,7 @@ impl Journal {
         detail: &str,
         now_ms: i64,
     ) -> Result<(), JournalError> {
-        self.write("store the intent to freeze", |tx| {
+        self.write_durably("store the intent to freeze", |tx| {
             tx.execute("DELETE FROM freezes WHERE state = 'released' AND run <> ?1", [run.0])?;
             tx.execute(
                 "INSERT INTO freezes VALUES (?1, ?2, ?3, 'intent', ?4, ?5)",

@@ -56,7 +56,8 @@ impl Journal {
         query(&self.connection()).map_err(|error| error.during(doing, &self.inner.path))
     }
 
-    /// One transaction: all of it or nothing.
+    /// One transaction: all of it or nothing. It outlives the process on return; a power cut may take it back, together
+    /// with all that came after it.
     pub(super) fn write<T>(
         &self,
         doing: &'static str,
@@ -65,6 +66,22 @@ impl Journal {
         let mut connection = self.connection();
         let done = transact(&mut connection, change);
         done.map_err(|error| error.during(doing, &self.inner.path))
+    }
+
+    /// As [`Journal::write`], but it and everything before it outlives a power cut on return.
+    pub(super) fn write_durably<T>(
+        &self,
+        doing: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let mut connection = self.connection();
+        let durably = || {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let done = transact(&mut connection, change);
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            done
+        };
+        durably().map_err(|error: JournalError| error.during(doing, &self.inner.path))
     }
 
     /// A panic while the lock was held has rolled its transaction back: the connection is sound.
@@ -95,7 +112,7 @@ fn open_connection(path: &Path) -> Result<Connection, JournalError> {
     // Nobody else may use the file: without shared memory a read costs no system call, and any filesystem will do.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Else SQLite prepares a statement anew whenever a value is bound that could change its plan: 18 times
     // the cost of a lookup.

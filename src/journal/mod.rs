@@ -1,13 +1,16 @@
 //! The journal: what this machine must remember, in one SQLite file. The only room with SQL.
 //!
 //! What must hold:
-//! - Every method is one transaction, durable on return (WAL, `synchronous = FULL`).
+//! - Every method is one transaction that outlives the process on return (WAL, `synchronous = NORMAL`). What must outlive a
+//!   power cut too is written durably, and all before it with it: the announcement of a manifest and the intent to freeze.
+//!   Anything else that a power cut takes back is found again: a run's end by the announced manifest, packs by their hashes
+//!   or by storing their content once more, hints by the audit that every start begins with.
 //! - A hint is forgotten only by [`Journal::finish_run`], and only when it is not younger than the cut of that run. Doubt
 //!   is merged by widening: recursive wins, "any name" wins, the older time wins.
 //! - A chunk is known only while the row of its pack is there; a pack's rows are written together.
 //! - One process at a time uses a state directory (a lock that dies with its process).
 //!
-//! What survives a crash: every transaction that returned. The file can be thrown away: it is rebuilt from the target
+//! What survives a crash: every transaction that returned; after a power cut, all up to the last durable one. The file can be thrown away: it is rebuilt from the target
 //! and an audit, without storing content again. Losing it loses no snapshot.
 //!
 //! A file per family of tables: `hints roots runs freezes packs presence nodes staging machine`; `finish` is the

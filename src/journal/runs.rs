@@ -75,7 +75,7 @@ impl Journal {
         })
     }
 
-    /// A step forward of a run that has not ended. Its ends are [`Journal::finish_run`] and [`Journal::fail_run`].
+    /// A step forward of a run that has not ended; outlives a power cut. Its ends are [`Journal::finish_run`] and [`Journal::fail_run`].
     pub fn advance_run(&self, run: RunId, state: &RunState) -> Result<(), JournalError> {
         let (seq, manifest) = match state {
             RunState::Committing { seq, manifest } => (Some(*seq), Some(*manifest)),
@@ -84,7 +84,7 @@ impl Journal {
                 return Err(JournalError::WrongRunState { run: run.0, wanted: "advance", found: format!("{state:?}") });
             }
         };
-        self.write("advance a run", |tx| {
+        self.write_durably("advance a run", |tx| {
             require_unfinished(tx, run, "advance")?;
             tx.execute(
                 "UPDATE runs SET state = ?2, seq = ?3, manifest = ?4 WHERE id = ?1",

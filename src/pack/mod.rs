@@ -1,7 +1,8 @@
 //! Frames → packs in the spool.
 //!
-//! What must hold: a pack exists under its final spool name only when it is complete and fsynced; its name is the
-//! hash of its bytes. A pack that was being written when the process died is a temporary file: removed at start.
+//! What must hold: a pack exists under its final spool name only when it is complete; its name is the hash of its bytes.
+//! It is not fsynced here: after a power cut a spool file is verified by its hash and, if it was lost, its content is read
+//! again, because hints are forgotten only after the manifest. A pack that was being written when the process died is a temporary file: removed at start.
 //!
 //! Orders as types: [`PackWriter`] → [`SpooledPack`] → (room `upload`) durable.
 //!

@@ -1,6 +1,6 @@
 //! One pack being written.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub struct PackWriter {
     is_tree: bool,
 }
 
-/// A complete pack in the spool: fsynced, named by its hash. Not yet durable in the target.
+/// A complete pack in the spool, named by its hash. Not yet durable anywhere: a store makes it so.
 #[derive(Debug)]
 #[must_use = "a spooled pack is nothing until it was uploaded"]
 pub struct SpooledPack {
@@ -82,11 +82,10 @@ impl PackWriter {
         self.frames.is_empty()
     }
 
-    /// On return the pack is complete and fsynced under its name in the spool.
+    /// On return the pack is complete under its name in the spool.
     pub fn finish(mut self, keys: &MachineKeys) -> Result<SpooledPack, PackError> {
         let tail = seal_tail(&self.layout, &self.frames, self.written, &keys.index, &keys.signing);
         self.write(&tail)?;
-        self.file.as_file().sync_data().map_err(PackError::io("fsync the pack", self.file.path()))?;
         let hash = self.hasher.finish();
         let path = self.spool.path_of(&hash);
         self.file.persist(&path).map_err(|error| PackError::Io {
@@ -94,8 +93,6 @@ impl PackWriter {
             path: path.clone(),
             source: error.error,
         })?;
-        let dir = self.spool.dir();
-        File::open(dir).and_then(|d| d.sync_all()).map_err(PackError::io("fsync the directory", dir))?;
         let size = self.written;
         let index = IndexedPack {
             hash,

@@ -19,7 +19,7 @@ pub enum Role {
 /// Where the bytes are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {
-    /// Complete and fsynced. It is gone after the upload.
+    /// Complete. It is gone after the upload.
     File {
         path: PathBuf,
         origin: Origin,
