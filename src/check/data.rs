@@ -1,0 +1,144 @@
+//! Reading packs: each hashed against its name, each of its frames opened.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::CheckError;
+use super::objects::{Objects, read_index};
+use super::progress::CheckProgress;
+use super::report::{CheckReport, Finding, FindingCode, causes};
+use crate::crypto::{self, ObjectHasher};
+use crate::model::{ChunkId, PackKey};
+use crate::repo::{Contents, RepoError, Repository, names};
+use crate::store::StoreError;
+
+const READ_BYTES: u64 = 4 << 20;
+
+/// A pack to be read, with what is known to be in it.
+struct Chosen {
+    pack: PackKey,
+    size: u64,
+    chunks: Vec<ChunkId>,
+}
+
+/// Notes chunks that do not open in `objects`.
+pub(super) fn read_packs(
+    repository: &Repository,
+    contents: &Contents,
+    objects: &mut Objects,
+    percent: u8,
+    progress: &CheckProgress,
+    report: &mut CheckReport,
+) -> Result<(), CheckError> {
+    let seed: [u8; 32] = crypto::random();
+    let mut waiting: HashSet<PackKey> =
+        objects.packs.keys().filter(|pack| is_chosen(pack, percent, &seed)).copied().collect();
+    progress.expect(waiting.iter().map(|pack| objects.packs[pack]).sum());
+    let reading = Reading { repository, contents, progress };
+    for (machine, name) in std::mem::take(&mut objects.indexes) {
+        let Ok(body) = read_index(repository, &machine, &name) else { continue };
+        let chosen = body.packs.into_iter().filter_map(|pack| {
+            let key = PackKey { machine: machine.id, is_tree: pack.is_tree, hash: pack.hash };
+            let chunks = pack.frames.iter().map(|frame| frame.id).collect();
+            waiting.remove(&key).then(|| Chosen { pack: key, size: objects.packs[&key], chunks })
+        });
+        let chosen: Vec<Chosen> = chosen.collect();
+        reading.all(&chosen, objects, report)?;
+    }
+    // packs that no index object lists: their frames are found by nobody, or by their own directories
+    let rest: Vec<Chosen> =
+        waiting.into_iter().map(|pack| Chosen { pack, size: objects.packs[&pack], chunks: vec![] }).collect();
+    reading.all(&rest, objects, report)
+}
+
+fn is_chosen(pack: &PackKey, percent: u8, seed: &[u8; 32]) -> bool {
+    let dice = crypto::hash(&[&seed[..], pack.hash.as_bytes()].concat());
+    let dice = u64::from_le_bytes(dice.0[..8].try_into().expect("8 of 32 bytes"));
+    dice % 100 < u64::from(percent)
+}
+
+struct Reading<'a> {
+    repository: &'a Repository,
+    contents: &'a Contents,
+    progress: &'a CheckProgress,
+}
+
+#[derive(Default)]
+struct Found {
+    findings: Vec<Finding>,
+    bad_chunks: Vec<(ChunkId, String)>,
+    packs: u64,
+    bytes: u64,
+    fatal: Option<CheckError>,
+}
+
+impl Reading<'_> {
+    /// One thread per core, each with a pack at a time.
+    fn all(&self, chosen: &[Chosen], objects: &mut Objects, report: &mut CheckReport) -> Result<(), CheckError> {
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(Found::default()));
+        let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get()).min(chosen.len());
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while let Some(pack) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if let Err(error) = self.pack(pack, &found) {
+                            found.lock().expect("nothing panics while it is held").fatal = Some(error);
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        let found = found.into_inner().expect("nothing panics while it is held");
+        report.findings.extend(found.findings);
+        report.packs_read += found.packs;
+        report.bytes_read += found.bytes;
+        objects.bad_chunks.extend(found.bad_chunks);
+        found.fatal.map_or(Ok(()), Err)
+    }
+
+    fn pack(&self, chosen: &Chosen, found: &Mutex<Found>) -> Result<(), CheckError> {
+        let changed = self.hash(chosen)?;
+        let mut bad_chunks = Vec::new();
+        for id in &chosen.chunks {
+            self.progress.go_on()?;
+            match self.contents.chunk(id) {
+                Ok(_) => {}
+                Err(RepoError::Store(error @ StoreError::TargetGone { .. })) => {
+                    return Err(RepoError::from(error).into());
+                }
+                Err(error) => bad_chunks.push((*id, causes(&error))),
+            }
+        }
+        let object = names::pack(&chosen.pack.machine, chosen.pack.is_tree, &chosen.pack.hash).to_string();
+        let mut found = found.lock().expect("nothing panics while it is held");
+        found.packs += 1;
+        found.bytes += chosen.size;
+        let finding = |code, message| Finding { code, object: object.clone(), message };
+        found.findings.extend(changed.map(|message| finding(FindingCode::PackChanged, message)));
+        found.findings.extend(bad_chunks.iter().map(|(_, message)| finding(FindingCode::Frame, message.clone())));
+        found.bad_chunks.extend(bad_chunks);
+        Ok(())
+    }
+
+    /// `Some`: what is wrong with its bytes.
+    fn hash(&self, chosen: &Chosen) -> Result<Option<String>, CheckError> {
+        let name = names::pack(&chosen.pack.machine, chosen.pack.is_tree, &chosen.pack.hash);
+        let mut hasher = ObjectHasher::new();
+        let mut at = 0;
+        while at < chosen.size {
+            self.progress.go_on()?;
+            let len = READ_BYTES.min(chosen.size - at);
+            match self.repository.store.get_range(&name, at, len) {
+                Ok(bytes) => hasher.update(&bytes),
+                Err(error @ StoreError::TargetGone { .. }) => return Err(RepoError::from(error).into()),
+                Err(error) => return Ok(Some(causes(&error))),
+            }
+            self.progress.read(len);
+            at += len;
+        }
+        let is_right = hasher.finish() == chosen.pack.hash;
+        Ok((!is_right).then(|| "its bytes are not those that its name is made of".to_owned()))
+    }
+}

@@ -1,0 +1,108 @@
+//! Packs and index objects: what is there, and whether the lists agree with it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::CheckError;
+use super::report::{CheckReport, Finding, FindingCode, causes};
+use crate::crypto;
+use crate::format::{FormatError, IndexBody, open_index};
+use crate::model::{ChunkId, ChunkLocation, PackKey};
+use crate::repo::{Machine, RepoError, Repository, names};
+use crate::store::ObjectName;
+
+const MAX_INDEX: u64 = 256 << 20;
+
+/// What the target holds, and what of it is known to be bad.
+pub(super) struct Objects {
+    /// With their sizes in bytes.
+    pub packs: HashMap<PackKey, u64>,
+    /// Readable ones.
+    pub indexes: Vec<(Machine, ObjectName)>,
+    /// Chunks whose frames do not open, and why.
+    pub bad_chunks: HashMap<ChunkId, String>,
+}
+
+impl Objects {
+    pub fn list(repository: &Repository, machines: &[Machine]) -> Result<Self, CheckError> {
+        let mut packs = HashMap::new();
+        for machine in machines {
+            for (folder, is_tree) in [("packs", false), ("trees", true)] {
+                let listed = repository.store.list(&names::folder(&machine.id, folder)).map_err(RepoError::from)?;
+                let key = |name| Some(PackKey { machine: machine.id, is_tree, hash: names::hash_of(name)? });
+                packs.extend(listed.iter().filter_map(|object| Some((key(&object.name)?, object.size))));
+            }
+        }
+        Ok(Self { packs, indexes: vec![], bad_chunks: HashMap::new() })
+    }
+
+    pub fn check_indexes(
+        &mut self,
+        repository: &Repository,
+        machines: &[Machine],
+        report: &mut CheckReport,
+    ) -> Result<(), CheckError> {
+        let mut told = HashSet::new();
+        for machine in machines {
+            for listed in repository.store.list(&names::folder(&machine.id, "index")).map_err(RepoError::from)? {
+                match read_index(repository, machine, &listed.name) {
+                    Ok(body) => {
+                        self.compare(machine, &body, &mut told, report);
+                        self.indexes.push((machine.clone(), listed.name));
+                    }
+                    Err(error) => report.findings.push(Finding {
+                        code: FindingCode::Index,
+                        object: listed.name.to_string(),
+                        message: causes(&error),
+                    }),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A pack may stand in several index objects; it is told of once.
+    fn compare(&self, machine: &Machine, body: &IndexBody, told: &mut HashSet<PackKey>, report: &mut CheckReport) {
+        for pack in &body.packs {
+            let key = PackKey { machine: machine.id, is_tree: pack.is_tree, hash: pack.hash };
+            let (code, message) = match self.packs.get(&key) {
+                None => (FindingCode::PackMissing, "it is missing".to_owned()),
+                Some(size) if *size != pack.size => {
+                    (FindingCode::PackSize, format!("it has {size} bytes instead of {}", pack.size))
+                }
+                Some(_) => continue,
+            };
+            if told.insert(key) {
+                let object = names::pack(&key.machine, key.is_tree, &key.hash).to_string();
+                report.findings.push(Finding { code, object, message });
+            }
+        }
+    }
+
+    /// Why a chunk at this place cannot be read, as far as that is known without reading it.
+    pub fn fault(&self, id: &ChunkId, at: &ChunkLocation) -> Option<String> {
+        if let Some(fault) = self.bad_chunks.get(id) {
+            return Some(fault.clone());
+        }
+        let name = || names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);
+        match self.packs.get(&at.pack) {
+            None => Some(format!("{} is missing", name())),
+            Some(size) if at.offset.checked_add(u64::from(at.len)).is_none_or(|end| end > *size) => {
+                Some(format!("{} is cut off", name()))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+pub(super) fn read_index(
+    repository: &Repository,
+    machine: &Machine,
+    name: &ObjectName,
+) -> Result<IndexBody, RepoError> {
+    let object = |source| RepoError::Object { name: name.clone(), source };
+    let bytes = repository.store.get(name, MAX_INDEX)?;
+    if names::hash_of(name) != Some(crypto::hash(&bytes)) {
+        return Err(object(FormatError::Damaged("its bytes are not those that its name is made of")));
+    }
+    open_index(&bytes, &repository.keys.repo_id, &repository.keys.index, Some(&machine.verifying)).map_err(object)
+}

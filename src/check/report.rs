@@ -1,0 +1,156 @@
+//! What a check found, for people and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::model::{MachineId, Seq, base64_encode};
+
+/// So many damaged paths are listed; all are counted.
+const MAX_LISTED: usize = 10_000;
+
+/// Stable codes: scripts may match on them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingCode {
+    /// A machine's certificate is missing or wrong.
+    Machine,
+    /// A manifest cannot be read: the snapshot cannot be restored.
+    Manifest,
+    /// A sequence number is missing: a snapshot was taken away.
+    Gap,
+    /// A manifest does not follow the one before it: something was exchanged or taken back.
+    Chain,
+    /// An index object cannot be used; the packs' own directories stand in for it.
+    Index,
+    /// A pack that an index object lists is not there.
+    PackMissing,
+    /// A pack is not as long as it was when it was stored.
+    PackSize,
+    /// The bytes of a pack are not those that its name is made of.
+    PackChanged,
+    /// A frame of a pack does not open to its chunk.
+    Frame,
+}
+
+/// An object that is not as it should be.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Finding {
+    pub code: FindingCode,
+    /// Name of the object, or of the machine.
+    pub object: String,
+    pub message: String,
+}
+
+/// What damage costs: a file, or a part of a tree.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Damage {
+    pub machine: MachineId,
+    /// Absolute, as it was on the machine; of a part of a tree its first path.
+    pub path: String,
+    /// Base64 of the exact bytes, only where `path` could not hold them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_b64: Option<String>,
+    /// More than one: a part of a tree, from `path` on.
+    pub entries: u64,
+    pub reason: String,
+    pub snapshots: Vec<Seq>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct CheckReport {
+    pub snapshots: u64,
+    pub packs: u64,
+    /// Entries of trees; those that several snapshots share are counted once.
+    pub entries: u64,
+    /// Packs of which all data was read, and their bytes.
+    pub packs_read: u64,
+    pub bytes_read: u64,
+    pub findings: Vec<Finding>,
+    /// Paths that cannot be restored from some snapshot.
+    pub damage_count: u64,
+    /// The first of them.
+    pub damage: Vec<Damage>,
+}
+
+impl CheckReport {
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.damage_count == 0
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} snapshots, {} packs, {} entries of trees checked", self.snapshots, self.packs, self.entries)?;
+        if self.packs_read > 0 {
+            writeln!(f, "{} packs read, {} bytes", self.packs_read, self.bytes_read)?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "{}: {}", finding.object, finding.message)?;
+        }
+        for damage in &self.damage {
+            write!(f, "cannot be restored: {:?}", damage.path)?;
+            if damage.entries != 1 {
+                write!(f, " and what follows, {} entries", damage.entries)?;
+            }
+            writeln!(f, ", in {}: {}", seqs(&damage.snapshots), damage.reason)?;
+        }
+        match (self.damage_count, self.findings.is_empty()) {
+            (0, true) => writeln!(f, "no damage found"),
+            (0, false) => writeln!(f, "every file of the readable snapshots can be restored all the same"),
+            (count, _) => writeln!(f, "{count} paths cannot be restored from some snapshot; everything else can"),
+        }
+    }
+}
+
+fn seqs(snapshots: &[Seq]) -> String {
+    match snapshots {
+        [] => "no snapshot".into(),
+        [one] => format!("snapshot {one}"),
+        [first, .., last] => format!("{} snapshots from {first} to {last}", snapshots.len()),
+    }
+}
+
+/// Gathers damage: the same path with the same reason in several snapshots is one.
+#[derive(Default)]
+pub(super) struct DamageList {
+    damage: BTreeMap<(MachineId, Vec<u8>, String), (u64, Vec<Seq>)>,
+    /// What was not listed any more.
+    further: u64,
+}
+
+impl DamageList {
+    pub fn add(&mut self, machine: MachineId, seq: Seq, path: Vec<u8>, entries: u64, reason: &str) {
+        let key = (machine, path, reason.to_owned());
+        if self.damage.len() >= MAX_LISTED && !self.damage.contains_key(&key) {
+            self.further += 1;
+            return;
+        }
+        let (_, seqs) = self.damage.entry(key).or_insert_with(|| (entries, vec![]));
+        if seqs.last() != Some(&seq) {
+            seqs.push(seq);
+        }
+    }
+
+    pub fn put_into(self, report: &mut CheckReport) {
+        report.damage_count = self.damage.len() as u64 + self.further;
+        let damage = self.damage.into_iter().map(|((machine, path, reason), (entries, snapshots))| Damage {
+            machine,
+            path_b64: std::str::from_utf8(&path).is_err().then(|| base64_encode(&path)),
+            path: String::from_utf8_lossy(&path).into_owned(),
+            entries,
+            reason,
+            snapshots,
+        });
+        report.damage = damage.collect();
+    }
+}
+
+/// An error with its causes.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", causes(source)),
+        None => error.to_string(),
+    }
+}

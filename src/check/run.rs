@@ -1,0 +1,51 @@
+//! The order of a check: objects first, then data, then what their damage costs.
+
+use super::data::read_packs;
+use super::objects::Objects;
+use super::progress::CheckProgress;
+use super::report::{CheckReport, Finding, FindingCode, causes};
+use super::snapshots::check_snapshots;
+use super::trees::Trees;
+use super::{CheckError, report::DamageList};
+use crate::repo::{Files, Repository};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CheckOptions {
+    /// Percent of the packs to be read, chosen at random each time; 0 reads none.
+    pub read_data: u8,
+}
+
+/// Checks all machines of the repository.
+pub fn run(
+    repository: &Repository,
+    options: CheckOptions,
+    progress: &CheckProgress,
+) -> Result<CheckReport, CheckError> {
+    let mut report = CheckReport::default();
+    let (machines, errors) = repository.machines()?;
+    for error in errors {
+        report.findings.push(Finding {
+            code: FindingCode::Machine,
+            object: "machines".into(),
+            message: causes(&error),
+        });
+    }
+    let manifests = check_snapshots(repository, &machines, &mut report)?;
+    let contents = repository.contents()?;
+    let mut objects = Objects::list(repository, &machines)?;
+    objects.check_indexes(repository, &machines, &mut report)?;
+    report.packs = objects.packs.len() as u64;
+    if options.read_data > 0 {
+        read_packs(repository, &contents, &mut objects, options.read_data, progress, &mut report)?;
+    }
+    let mut damage = DamageList::default();
+    let mut trees = Trees::new(&contents, Files::new(repository, &contents), &objects, progress);
+    for manifest in &manifests {
+        trees.check(manifest, &mut damage)?;
+    }
+    report.entries = trees.entries;
+    damage.put_into(&mut report);
+    report.findings.sort();
+    report.findings.dedup();
+    Ok(report)
+}

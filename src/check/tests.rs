@@ -1,0 +1,114 @@
+//! Whole and damaged repositories made by hand.
+
+use super::*;
+use crate::model::{Entry, Seq};
+use crate::repo::testing::{Entries, TestRepo};
+
+fn file(repo: &mut TestRepo, data: &[u8]) -> Entry {
+    let content = repo.chunked(data, 100);
+    Entry { content: Some(content), ..Entry::test_file(data.len() as u64) }
+}
+
+/// Three snapshots; `old` is in all, `new` in the last two, each in a pack of its own.
+fn repo() -> TestRepo {
+    let mut repo = TestRepo::new();
+    let mut entries = Entries::from([(vec![], Entry::test_dir())]);
+    entries.insert(b"old".to_vec(), file(&mut repo, &[1; 250]));
+    repo.commit(&entries);
+    entries.insert(b"new".to_vec(), file(&mut repo, &[2; 250]));
+    repo.commit(&entries);
+    repo.commit(&entries);
+    repo
+}
+
+fn check(repo: &TestRepo, read_data: u8) -> CheckReport {
+    run(&repo.open(), CheckOptions { read_data }, &CheckProgress::default()).unwrap()
+}
+
+fn codes(report: &CheckReport) -> Vec<FindingCode> {
+    let mut codes: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
+    codes.dedup();
+    codes
+}
+
+fn names(repo: &TestRepo, folder: &str) -> Vec<crate::store::ObjectName> {
+    let all = repo.store.list("machines/").unwrap();
+    all.into_iter().map(|listed| listed.name).filter(|name| name.as_str().contains(folder)).collect()
+}
+
+#[test]
+fn a_whole_repository_is_clean() {
+    let repo = repo();
+    for read_data in [0, 100] {
+        let report = check(&repo, read_data);
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(report.snapshots, 3);
+        assert_eq!(report.packs_read > 0, read_data > 0);
+    }
+}
+
+#[test]
+fn a_damaged_pack_is_found_by_reading_and_the_files_that_it_costs_are_named() {
+    let repo = repo();
+    repo.change(names(&repo, "/packs/")[0].as_str(), |bytes| bytes[400..].fill(0));
+    assert!(check(&repo, 0).is_clean(), "without reading data it cannot be seen");
+    let report = check(&repo, 100);
+    assert_eq!(codes(&report), [FindingCode::PackChanged, FindingCode::Frame]);
+    assert_eq!(report.damage_count, 1, "{report}");
+    let damage = &report.damage[0];
+    let expected = match damage.path.as_str() {
+        "/home/u/old" => vec![Seq(1), Seq(2), Seq(3)],
+        "/home/u/new" => vec![Seq(2), Seq(3)],
+        other => panic!("{other}"),
+    };
+    assert_eq!(damage.snapshots, expected);
+    assert!(report.to_string().contains("1 paths cannot be restored"), "{report}");
+}
+
+#[test]
+fn a_missing_and_a_cut_pack_are_found_without_reading() {
+    let missing = repo();
+    missing.store.delete(&names(&missing, "/packs/")[0]).unwrap();
+    let report = check(&missing, 0);
+    assert_eq!((codes(&report), report.damage_count), (vec![FindingCode::PackMissing], 1));
+    let cut = repo();
+    cut.change(names(&cut, "/packs/")[0].as_str(), |bytes| bytes.truncate(500));
+    let report = check(&cut, 0);
+    assert_eq!((codes(&report), report.damage_count), (vec![FindingCode::PackSize], 1));
+}
+
+#[test]
+fn a_lost_tree_node_is_damage_of_the_snapshots_that_need_it() {
+    let repo = repo();
+    repo.damage("/trees/");
+    let report = check(&repo, 0);
+    assert!(report.damage_count >= 1, "{report}");
+    assert!(report.damage.iter().all(|damage| damage.path == "/home/u"), "{report}");
+}
+
+#[test]
+fn a_snapshot_that_was_taken_away_or_exchanged_breaks_the_chain() {
+    let gone = repo();
+    gone.store.delete(&names(&gone, "/snapshots/")[1]).unwrap();
+    assert_eq!(codes(&check(&gone, 0)), [FindingCode::Gap]);
+    let damaged = repo();
+    damaged.damage("/snapshots/00000000000000000002");
+    assert_eq!(codes(&check(&damaged, 0)), [FindingCode::Manifest]);
+}
+
+#[test]
+fn a_damaged_index_costs_nothing_while_the_packs_are_right() {
+    let repo = repo();
+    repo.damage("/index/");
+    let report = check(&repo, 0);
+    assert_eq!(codes(&report), [FindingCode::Index]);
+    assert_eq!(report.damage_count, 0, "{report}");
+}
+
+#[test]
+fn a_stopped_check_says_so() {
+    let progress = CheckProgress::default();
+    progress.stop();
+    let stopped = run(&repo().open(), CheckOptions::default(), &progress);
+    assert!(matches!(stopped, Err(CheckError::Interrupted)));
+}
