@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::commands::{backup, init, pause, restore, snapshots, status, up};
+use super::commands::{backup, cat, diff, find, history, init, ls, pause, restore, snapshots, status, up};
 
 /// Continuous, encrypted backup of folders, and the way back.
 ///
@@ -61,5 +61,10 @@ pub(super) enum Command {
     /// Go on after a pause
     Resume,
     Restore(restore::RestoreArgs),
+    Ls(ls::LsArgs),
+    Find(find::FindArgs),
+    Cat(cat::CatArgs),
+    Diff(diff::DiffArgs),
+    History(history::HistoryArgs),
     Snapshots(snapshots::SnapshotsArgs),
 }

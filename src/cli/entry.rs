@@ -7,11 +7,12 @@ use clap::error::ErrorKind;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{AgentArguments, Arguments, Command};
-use super::commands::{agent, backup, init, pause, restore, snapshots, status, up};
+use super::commands::{agent, backup, cat, diff, find, history, init, ls, pause, restore, snapshots, status, up};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
+use crate::history::HistoryError;
 
 /// Parses the command line, runs the command, prints what went wrong.
 pub fn main() -> ExitCode {
@@ -40,7 +41,11 @@ fn finish(output: &Output, result: Result<Exit, CliError>) -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         // whoever read our output has what they wanted: `rozenctl ls … | head`
-        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done.into(),
+        Err(CliError::Output(error) | CliError::History(HistoryError::Output(error)))
+            if error.kind() == std::io::ErrorKind::BrokenPipe =>
+        {
+            Exit::Done.into()
+        }
         Err(error) => {
             output.error(&error);
             error.exit().into()
@@ -57,6 +62,11 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Pause(args) => pause::run(&args, context),
         Command::Resume => pause::resume(context),
         Command::Restore(args) => restore::run(&args, context),
+        Command::Ls(args) => ls::run(&args, context),
+        Command::Find(args) => find::run(&args, context),
+        Command::Cat(args) => cat::run(&args, context),
+        Command::Diff(args) => diff::run(&args, context),
+        Command::History(args) => history::run(&args, context),
         Command::Snapshots(args) => snapshots::run(&args, context),
     }
 }

@@ -10,6 +10,7 @@ use crate::config::{ConfigError, PlacesError};
 use crate::control::{ControlError, ErrorCode};
 use crate::crypto::KeyFileError;
 use crate::daemon::DaemonError;
+use crate::history::HistoryError;
 use crate::journal::JournalError;
 use crate::repo::RepoError;
 use crate::restore::RestoreError;
@@ -32,6 +33,8 @@ pub(super) enum CliError {
     Run(#[from] RunError),
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
@@ -76,6 +79,7 @@ impl CliError {
             Self::Journal(error) => of_journal(error),
             Self::Run(error) => of_run(error),
             Self::Restore(error) => of_restore(error),
+            Self::History(error) => of_history(error),
             Self::KeyFile(error) => of_key_file(error),
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
@@ -97,6 +101,7 @@ impl CliError {
             Self::Journal(error) => error.remedy().into(),
             Self::Run(error) => error.remedy().into(),
             Self::Restore(error) => error.remedy().into(),
+            Self::History(error) => error.remedy().into(),
             Self::KeyFile(error) => key_file_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
@@ -180,8 +185,16 @@ fn of_agent(error: &DaemonError) -> Exit {
 fn of_restore(error: &RestoreError) -> Exit {
     match error {
         RestoreError::Repository(error) => of_repository(error),
-        RestoreError::Path(_) | RestoreError::NotInSnapshot(_) => Exit::Usage,
+        RestoreError::Path(_) => Exit::Usage,
         RestoreError::Interrupted => Exit::Interrupted,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_history(error: &HistoryError) -> Exit {
+    match error {
+        HistoryError::Repository(error) => of_repository(error),
+        HistoryError::Spec(_) | HistoryError::Path(_) => Exit::Usage,
         _ => Exit::Failed,
     }
 }

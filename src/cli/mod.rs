@@ -12,6 +12,7 @@
 mod args;
 mod commands;
 mod context;
+mod entries;
 mod entry;
 mod error;
 mod exit;

@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::context::{Context, variable};
 use super::error::CliError;
-use super::prompt;
+use super::{prompt, show};
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
 use crate::format::Manifest;
-use crate::model::Seq;
-use crate::repo::{Machine, RepoError, Repository};
+use crate::history::{self, HistoryError, SnapshotSpec};
+use crate::repo::{Contents, Machine, Repository};
 
 /// Flags of every command that reads backups.
 #[derive(Args, Clone, Debug, Default)]
@@ -29,48 +29,64 @@ pub(super) struct ReadArgs {
 /// Which snapshot.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SnapshotArg {
-    /// `latest` or the number of a snapshot
+    /// `latest`, a number, or a time such as 2026-11-20, 2026-11-20T12:00 or "2 days ago"
     #[arg(value_name = "SNAPSHOT")]
     snapshot: String,
-    /// The machine that made it, when the repository has several (`rozenctl snapshots` lists them)
-    #[arg(long, value_name = "ID", help_heading = "Repository")]
-    machine: Option<String>,
+    #[command(flatten)]
+    machine: MachineArg,
+}
+
+/// Which machine.
+#[derive(Args, Clone, Debug)]
+pub(super) struct MachineArg {
+    /// The machine that made it, or the beginning of its id (`rozenctl snapshots` lists them) [default: this one]
+    #[arg(long = "machine", value_name = "ID", help_heading = "Repository")]
+    id: Option<String>,
 }
 
 /// Finds the snapshot and reads its manifest.
 pub(super) fn pick(repository: &Repository, arg: &SnapshotArg, context: &Context) -> Result<Manifest, CliError> {
-    let machine = pick_machine(repository, arg.machine.as_deref(), context)?;
-    let snapshots = repository.snapshots(&machine)?;
-    let found = match arg.snapshot.as_str() {
-        "latest" => Some(snapshots.last().ok_or(RepoError::NoSnapshots(machine.id))?.seq),
-        text => text.parse().ok().map(Seq).filter(|seq| snapshots.iter().any(|snapshot| snapshot.seq == *seq)),
-    };
-    let seq = found.ok_or_else(|| {
-        CliError::usage(format!("there is no snapshot {:?}", arg.snapshot), "`rozenctl snapshots` lists what there is.")
-    })?;
-    Ok(repository.manifest(&machine, seq)?)
+    let machine = pick_machine(repository, &arg.machine, context)?;
+    pick_of(repository, &machine, &arg.snapshot, context)
+}
+
+/// The same, of a machine that was picked before.
+pub(super) fn pick_of(
+    repository: &Repository,
+    machine: &Machine,
+    text: &str,
+    context: &Context,
+) -> Result<Manifest, CliError> {
+    let viewer = show::viewer(&context.clock);
+    let spec = SnapshotSpec::parse(text, viewer.now, viewer.offset).map_err(HistoryError::from)?;
+    let picked = history::pick(repository, machine, spec)?;
+    for (seq, error) in &picked.unreadable {
+        context.output.warn(format!("snapshot {seq} cannot be read and is passed over: {error}"));
+    }
+    Ok(picked.manifest)
 }
 
 /// The one that was named, this machine itself, or the only one.
-fn pick_machine(repository: &Repository, named: Option<&str>, context: &Context) -> Result<Machine, CliError> {
-    let (mut machines, errors) = repository.machines()?;
-    errors.iter().for_each(|error| context.output.warn(error.to_string()));
-    if let Some(named) = named {
-        let found = machines.into_iter().find(|machine| machine.id.to_string().starts_with(named));
-        return Ok(found.ok_or_else(|| RepoError::NoMachine(named.to_owned()))?);
+pub(super) fn pick_machine(repository: &Repository, arg: &MachineArg, context: &Context) -> Result<Machine, CliError> {
+    if arg.id.is_none()
+        && let Some(own) = own_machine(repository, context)
+    {
+        return Ok(own);
     }
-    let own = context.config().ok().and_then(|config| MachineKeys::load(&config.machine_key).ok());
-    if let Some(at) = own.and_then(|own| machines.iter().position(|machine| machine.id == own.value.machine_id)) {
-        return Ok(machines.swap_remove(at));
-    }
-    match machines.len() {
-        1 => Ok(machines.swap_remove(0)),
-        0 => Err(RepoError::NoMachine("has stored anything".into()).into()),
-        _ => Err(RepoError::WhichMachine(
-            machines.iter().map(|machine| machine.id.to_string()).collect::<Vec<_>>().join(", "),
-        )
-        .into()),
-    }
+    Ok(history::pick_machine(repository, arg.id.as_deref())?)
+}
+
+/// `None` also when this machine backs up into another repository.
+fn own_machine(repository: &Repository, context: &Context) -> Option<Machine> {
+    let keys = MachineKeys::load(&context.config().ok()?.machine_key).ok()?.value;
+    (keys.repo_id == repository.keys.repo_id).then(|| repository.machine(keys.machine_id).ok())?
+}
+
+/// Where chunks are; index objects that cannot be used are told.
+pub(super) fn contents(repository: &Repository, context: &Context) -> Result<Contents, CliError> {
+    let contents = repository.contents()?;
+    contents.take_problems().iter().for_each(|problem| context.output.warn(problem.to_string()));
+    Ok(contents)
 }
 
 /// Opens it for reading.

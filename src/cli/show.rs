@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
@@ -24,6 +24,12 @@ const SHOWN_PROBLEMS: usize = 20;
 /// RFC 3339 in UTC, for programs; `null` where there is none.
 pub(super) fn json_time(time: Option<Timestamp>) -> Value {
     time.and_then(|time| date(time)?.format(&Rfc3339).ok()).map_or(Value::Null, Value::String)
+}
+
+/// The same with all nanoseconds.
+pub(super) fn json_time_exact(time: Timestamp) -> Value {
+    let date = OffsetDateTime::from_unix_timestamp_nanos(time.as_nanos()).ok();
+    date.and_then(|date| date.format(&Rfc3339).ok()).map_or_else(|| json!(format!("@{}", time.secs)), Value::String)
 }
 
 /// `2026-11-21 05:49:17`, in the zone of whoever reads.

@@ -2,7 +2,12 @@
 
 pub(super) mod agent;
 pub(super) mod backup;
+pub(super) mod cat;
+pub(super) mod diff;
+pub(super) mod find;
+pub(super) mod history;
 pub(super) mod init;
+pub(super) mod ls;
 pub(super) mod pause;
 pub(super) mod restore;
 pub(super) mod snapshots;

@@ -1,0 +1,35 @@
+//! `rozenctl cat`: one file of a snapshot to the standard output.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use clap::Args;
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::reading::{self, ReadArgs, SnapshotArg};
+use crate::history;
+
+/// Write a file of a snapshot to the standard output
+#[derive(Args, Debug)]
+pub(in crate::cli) struct CatArgs {
+    #[command(flatten)]
+    snapshot: SnapshotArg,
+    /// The file: absolute as it was, NAME:PATH, or relative to the only folder
+    #[arg(value_name = "PATH")]
+    path: OsString,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+pub(in crate::cli) fn run(args: &CatArgs, context: &Context) -> Result<Exit, CliError> {
+    let repository = reading::open(&args.read, context)?;
+    let manifest = reading::pick(&repository, &args.snapshot, context)?;
+    let contents = reading::contents(&repository, context)?;
+    let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
+    history::cat(&repository, &contents, &manifest, args.path.as_bytes(), &mut out)?;
+    out.flush().map_err(CliError::Output)?;
+    Ok(Exit::Done)
+}
