@@ -1,0 +1,299 @@
+//! The format is what docs/format.md says: the independent reader docs/unrozen.py restores what the program stored.
+//!
+//! Needs python3 with venv and the Python package index once; without them the tests say so and are skipped.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const PACKAGES: [&str; 3] = ["pynacl", "cbor2", "zstandard"];
+
+#[test]
+fn another_program_restores_everything_from_the_document_alone() {
+    let Some(lab) = Lab::with_a_backup() else { return };
+    let restored = lab.dir.path().join("restored");
+    let output = lab.unrozen(&["restore", "latest", restored.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", errors(&output));
+    assert_eq!(described(&restored), described(&lab.root()));
+    assert!(text(&lab.unrozen(&["list"]).stdout).contains("     1  "));
+}
+
+#[test]
+fn it_needs_no_index_objects() {
+    let Some(lab) = Lab::with_a_backup() else { return };
+    lab.objects("index").iter().for_each(|path| fs::remove_file(path).unwrap());
+    let restored = lab.dir.path().join("restored");
+    let output = lab.unrozen(&["restore", "latest", restored.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", errors(&output));
+    assert_eq!(described(&restored), described(&lab.root()));
+}
+
+#[test]
+fn it_names_what_is_damaged_and_restores_everything_else() {
+    let Some(lab) = Lab::with_a_backup() else { return };
+    let pack = lab.objects("packs").into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&pack).unwrap();
+    // the middle of the largest pack is in the largest file
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::remove_file(&pack).unwrap();
+    fs::write(&pack, bytes).unwrap();
+    let restored = lab.dir.path().join("restored");
+    let output = lab.unrozen(&["restore", "1", restored.to_str().unwrap()]);
+    assert_eq!(code(&output), 3, "{}", errors(&output));
+    assert!(errors(&output).contains("large"), "{}", errors(&output));
+    let mut expected = described(&lab.root());
+    expected.remove(OsStr::new("large").as_bytes());
+    assert_eq!(described(&restored), expected);
+}
+
+#[test]
+fn another_recovery_code_is_a_wrong_key_and_a_mistyped_one_names_its_group() {
+    let Some(mut lab) = Lab::with_a_backup() else { return };
+    let own = fs::read_to_string(&lab.recovery).unwrap();
+    let code_line = own.lines().find_map(|line| line.strip_prefix("code: ")).unwrap().to_owned();
+    let other = Lab::prepare().expect("the first one could be prepared");
+    lab.recovery = other.recovery.clone();
+    assert_eq!(code(&lab.unrozen(&["list"])), 12);
+    // a character of the second group
+    let wrong = if &code_line[7..8] == "0" { "1" } else { "0" };
+    lab.recovery = PathBuf::from(format!("{}{wrong}{}", &code_line[..7], &code_line[8..]));
+    let output = lab.unrozen(&["list"]);
+    assert_eq!(code(&output), 1);
+    assert!(errors(&output).contains("group 2"), "{}", errors(&output));
+    lab.recovery = PathBuf::from(code_line.to_lowercase().replace('-', " "));
+    assert_eq!(code(&lab.unrozen(&["list"])), 0);
+}
+
+/// A root, a repository and its recovery file.
+struct Lab {
+    dir: tempfile::TempDir,
+    python: &'static Path,
+    recovery: PathBuf,
+}
+
+impl Lab {
+    /// `None`: said why.
+    fn prepare() -> Option<Lab> {
+        let python = python()?;
+        let dir = tempfile::tempdir().unwrap();
+        let recovery = dir.path().join("recovery.txt");
+        let lab = Lab { dir, python, recovery };
+        plant(&lab.root());
+        lab.rozenctl(&[
+            "init",
+            "--repo",
+            lab.dir.path().join("repo").to_str().unwrap(),
+            "--root",
+            lab.root().to_str().unwrap(),
+            "--recovery-out",
+            lab.recovery.to_str().unwrap(),
+        ]);
+        Some(lab)
+    }
+
+    fn with_a_backup() -> Option<Lab> {
+        let lab = Lab::prepare()?;
+        lab.rozenctl(&["backup", "--once"]);
+        Some(lab)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    fn rozenctl(&self, args: &[&str]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rozenctl"));
+        command.arg("--config").arg(self.dir.path().join("rozen.toml"));
+        command.arg("--state").arg(self.dir.path().join("state"));
+        let output = command.args(args).output().unwrap();
+        assert!(output.status.success(), "rozenctl {args:?}: {}", errors(&output));
+    }
+
+    fn unrozen(&self, args: &[&str]) -> Output {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/unrozen.py");
+        let mut command = Command::new(self.python);
+        command.arg(script).arg(self.dir.path().join("repo")).arg(&self.recovery);
+        command.args(args).output().unwrap()
+    }
+
+    /// The objects in a folder of the only machine.
+    fn objects(&self, folder: &str) -> Vec<PathBuf> {
+        let mut machines = fs::read_dir(self.dir.path().join("repo/machines")).unwrap();
+        let machine = machines.next().unwrap().unwrap().path();
+        fs::read_dir(machine.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// One of everything that the format can hold and this user may make.
+fn plant(root: &Path) {
+    fs::create_dir_all(root.join("dir/below")).unwrap();
+    let mut state = 7u64;
+    let mut noise = |len: usize| -> Vec<u8> {
+        let next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        };
+        std::iter::repeat_with(next).take(len).collect()
+    };
+    for at in 0..300 {
+        let len = at * 37 % 5000;
+        fs::write(root.join(format!("dir/small{at}")), noise(len)).unwrap();
+    }
+    fs::write(root.join("large"), noise(9 << 20)).unwrap();
+    for len in [131_072, 131_073, 524_288, 524_289] {
+        fs::write(root.join(format!("edge{len}")), noise(len)).unwrap();
+    }
+    fs::write(root.join("empty"), b"").unwrap();
+    fs::write(root.join(OsStr::from_bytes(b"bad \xff\nname")), b"x").unwrap();
+    fs::hard_link(root.join("edge131073"), root.join("dir/hard")).unwrap();
+    symlink("../nowhere", root.join("dir/link")).unwrap();
+    holes(root);
+    special(root);
+    fs::set_permissions(root.join("dir/small1"), fs::Permissions::from_mode(0o4751)).unwrap();
+    for (name, seconds, nanoseconds) in [("dir/small2", -1i64, 5), ("dir/small3", 4_102_444_800, 999_999_999)] {
+        let spec = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+        let times = rustix::fs::Timestamps { last_access: spec, last_modification: spec };
+        rustix::fs::utimensat(rustix::fs::CWD, root.join(name), &times, rustix::fs::AtFlags::empty()).unwrap();
+    }
+    fs::set_permissions(root.join("dir/below"), fs::Permissions::from_mode(0o500)).unwrap();
+}
+
+/// A few extents, more extents than an entry holds, and nothing but a hole.
+fn holes(root: &Path) {
+    use std::os::unix::fs::FileExt;
+    for (name, count, step) in [("sparse", 3u64, 20 << 20), ("manyholes", 300, 16 << 10), ("hole", 0, 1)] {
+        let file = fs::File::create(root.join(name)).unwrap();
+        file.set_len(count * step + 400_000).unwrap();
+        for at in 0..count {
+            file.write_all_at(&[(at % 251) as u8 + 1; 4096], at * step).unwrap();
+        }
+    }
+}
+
+fn special(root: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap());
+    if rustix::process::geteuid().is_root() {
+        mknodat(CWD, root.join("null"), FileType::CharacterDevice, Mode::RUSR, rustix::fs::makedev(1, 3)).unwrap();
+        std::os::unix::fs::lchown(root.join("dir/link"), Some(1234), Some(777)).unwrap();
+    } else {
+        eprintln!("skipped: device nodes and owners, which need root");
+    }
+}
+
+/// What is compared of an entry.
+#[derive(Debug, PartialEq)]
+struct Described {
+    kind: &'static str,
+    mode: u32,
+    owner: (u32, u32),
+    size: u64,
+    mtime: (i64, i64),
+    links: u64,
+    device: u64,
+    is_sparse: bool,
+    target: Option<PathBuf>,
+    /// A hash: a difference is shown in one line.
+    content: Option<u64>,
+}
+
+fn described(root: &Path) -> BTreeMap<Vec<u8>, Described> {
+    let mut out = BTreeMap::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(root.join(&dir)).unwrap() {
+            let path = dir.join(entry.unwrap().file_name());
+            let one = describe(&root.join(&path));
+            if one.kind == "directory" {
+                open.push(path.clone());
+            }
+            out.insert(path.as_os_str().as_bytes().to_vec(), one);
+        }
+    }
+    out
+}
+
+fn describe(path: &Path) -> Described {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let meta = fs::symlink_metadata(path).unwrap();
+    let kind = meta.file_type();
+    let content = kind.is_file().then(|| {
+        let mut hasher = DefaultHasher::new();
+        fs::read(path).unwrap().hash(&mut hasher);
+        hasher.finish()
+    });
+    let name = [
+        (kind.is_dir(), "directory"),
+        (kind.is_file(), "file"),
+        (kind.is_symlink(), "link"),
+        (kind.is_fifo(), "fifo"),
+        (kind.is_socket(), "socket"),
+    ];
+    Described {
+        kind: name.iter().find(|(is, _)| *is).map_or("device", |(_, name)| name),
+        mode: meta.mode(),
+        owner: (meta.uid(), meta.gid()),
+        size: if kind.is_dir() { 0 } else { meta.size() },
+        mtime: (meta.mtime(), meta.mtime_nsec()),
+        links: if kind.is_dir() { 0 } else { meta.nlink() },
+        device: meta.rdev(),
+        is_sparse: kind.is_file() && meta.blocks() * 512 + 65_536 < meta.size(),
+        target: fs::read_link(path).ok(),
+        content,
+    }
+}
+
+/// An interpreter that has the packages; made once for all test runs.
+fn python() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let made = PYTHON.get_or_init(|| match make_python() {
+        Ok(python) => Some(python),
+        Err(why) => {
+            eprintln!("skipped: docs/unrozen.py cannot run here: {why}");
+            None
+        }
+    });
+    made.as_deref()
+}
+
+fn make_python() -> Result<PathBuf, String> {
+    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unrozen-venv");
+    let python = venv.join("bin/python");
+    let imports = "import nacl.bindings, cbor2, zstandard";
+    if run(Command::new(&python).args(["-c", imports])).is_ok() {
+        return Ok(python);
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES))?;
+    run(Command::new(&python).args(["-c", imports]))?;
+    Ok(python)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("{command:?}: {}", errors(&output))),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn errors(output: &Output) -> String {
+    text(&output.stderr)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
