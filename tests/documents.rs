@@ -1,0 +1,98 @@
+//! The documents name tests, files and words that exist.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let tests = test_names();
+    let text = read("docs/semantics.md");
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|name| is_test_name(name)).collect();
+    assert!(named.len() > 30, "the promises name their tests in backticks");
+    let missing: Vec<_> = named.iter().filter(|name| !tests.contains(**name)).collect();
+    assert!(missing.is_empty(), "docs/semantics.md names tests that are not there: {missing:#?}");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            if !target.exists() || !has_anchor(&target, anchor) {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_glossary_is_sorted_and_its_references_are_in_it() {
+    let text = read("docs/glossary.md");
+    let rows = || text.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let words: Vec<&str> = rows().map(|line| line[2..].split(" |").next().unwrap()).collect();
+    assert!(words.is_sorted(), "{words:?}");
+    for row in rows() {
+        for reference in row.split('*').skip(1).step_by(2) {
+            let known = words.iter().any(|word| reference == *word || reference.strip_suffix('s') == Some(word));
+            assert!(known, "{reference} in: {row}");
+        }
+    }
+}
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(project().join(name)).unwrap()
+}
+
+fn documents() -> Vec<PathBuf> {
+    let folders = [project().to_path_buf(), project().join("docs")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "md")).collect()
+}
+
+/// Long names in snake case: shorter ones are keys, rooms and commands.
+fn is_test_name(text: &str) -> bool {
+    text.matches('_').count() >= 3 && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// Names of all functions that look like tests' names.
+fn test_names() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut open = vec![project().join("src"), project().join("tests")];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+            names.extend(functions.filter(|name| is_test_name(name)).map(String::from));
+        }
+    }
+    names
+}
+
+/// As people's viewers make them: small letters, dashes for spaces, no punctuation.
+fn has_anchor(document: &Path, anchor: &str) -> bool {
+    if anchor.is_empty() {
+        return true;
+    }
+    let text = fs::read_to_string(document).unwrap();
+    let mut headings =
+        text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    headings.any(|heading| {
+        let kept =
+            heading.to_lowercase().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>();
+        kept.replace(' ', "-") == anchor
+    })
+}
