@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunReport, RunRequest};
+use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunError, RunReport, RunRequest};
 use rozen::chunk::ChunkLimits;
 use rozen::clock::Clock;
 use rozen::config::exclude::{ExcludeConfig, Rules};
@@ -50,11 +50,20 @@ impl Lab {
         Store::open(&StoreUrl::Dir(self.dir.path().join("repo"))).unwrap()
     }
 
+    fn journal(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.dir.path().join("state/journal.db")).unwrap()
+    }
+
     fn backup(&self) -> (RunReport, Progress) {
         self.backup_every(Duration::from_secs(3600))
     }
 
     fn backup_every(&self, partial_every: Duration) -> (RunReport, Progress) {
+        let progress = Progress::default();
+        (self.try_backup(partial_every, &progress).unwrap(), progress)
+    }
+
+    fn try_backup(&self, partial_every: Duration, progress: &Progress) -> Result<RunReport, RunError> {
         let state = self.dir.path().join("state");
         let options = BackupOptions::default();
         let (backup, _) = Backup::open(&state, self.store(), self.keys.clone(), Clock::system(), options).unwrap();
@@ -65,9 +74,7 @@ impl Lab {
             scope: RootScope::Full,
         };
         let request = RunRequest { roots: vec![plan], partial_every, own_dirs: vec![state] };
-        let progress = Progress::default();
-        let report = backup.run(&request, &progress, &AtomicBool::new(false)).unwrap();
-        (report, progress)
+        backup.run(&request, progress, &AtomicBool::new(false))
     }
 
     /// Everything in a snapshot, read with the recovery secret alone.
@@ -242,4 +249,21 @@ fn a_lost_state_directory_uploads_no_content_again() {
     assert_eq!(report.snapshot.unwrap().seq, Seq(2));
     assert_eq!(packs(), before + 1, "only the pack of the new file");
     assert_equal(&lab, 2);
+}
+
+#[test]
+fn a_damaged_local_tree_costs_one_failed_run_and_no_upload() {
+    let lab = Lab::new();
+    for i in 0..300 {
+        lab.write(&format!("d{}/f{i}", i % 9), &noise(i, 3000));
+    }
+    lab.backup();
+    lab.journal().execute("DELETE FROM nodes", []).unwrap();
+    lab.write("d1/new", b"x");
+    let failed = lab.try_backup(Duration::from_secs(3600), &Progress::default());
+    assert!(matches!(failed, Err(RunError::LocalTree { .. })), "{failed:?}");
+    let (report, progress) = lab.backup();
+    assert_eq!(report.snapshot.unwrap().seq, Seq(2));
+    assert_equal(&lab, 2);
+    assert!(progress.bytes_stored.load(std::sync::atomic::Ordering::Relaxed) < 100_000, "no content again");
 }

@@ -102,6 +102,10 @@ impl Backup {
             Ok(()) => Ok(report),
             Err(error) => {
                 self.journal.fail_run(run.id, &error.to_string(), self.clock.wall_ms())?;
+                if let RunError::LocalTree { root, .. } = &error {
+                    // the next run compares everything with nothing; what is stored is known by its ids
+                    self.journal.drop_tree(root)?;
+                }
                 Err(error)
             }
         }
