@@ -2,10 +2,10 @@
 
 /// From this length on a fixed step is small enough (and cheaper).
 const FIXED_FROM: u64 = 16 << 20;
-const FIXED_STEP: u64 = 256 << 10;
+const FIXED_STEP: u64 = 64 << 10;
 
 /// The padded length for `len` bytes: PADMÉ (at most 12 % more, less with size) below 16 MiB, else the next
-/// multiple of 256 KiB.
+/// multiple of 64 KiB.
 ///
 /// PADMÉ: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", 2019.
 pub fn padded_len(len: u64) -> u64 {
@@ -36,6 +36,6 @@ mod tests {
     #[test]
     fn the_values_of_the_paper_and_the_step() {
         assert_eq!([9, 129, 1025].map(padded_len), [10, 144, 1088]);
-        assert_eq!(padded_len((16 << 20) + 1), (16 << 20) + (256 << 10));
+        assert_eq!(padded_len((16 << 20) + 1), (16 << 20) + (64 << 10));
     }
 }
