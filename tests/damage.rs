@@ -1,0 +1,276 @@
+//! Damage in the target: whatever bit of whatever object is wrong, nothing wrong is ever returned as right, what is lost
+//! is named, and everything else comes back.
+//!
+//! In process and in memory, so that every byte of a whole repository can be tried; `ROZEN_FULL=1` tries every bit.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::{facts::Facts, read_facts};
+use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunRequest};
+use rozen::chunk::ChunkLimits;
+use rozen::clock::Clock;
+use rozen::config::exclude::{ExcludeConfig, Rules};
+use rozen::crypto::RecoverySecret;
+use rozen::model::Seq;
+use rozen::repo::{self, Repository};
+use rozen::restore::{self, RestoreOptions, RestoreReport, RestoreTo};
+use rozen::store::{ObjectName, PutSource, Store};
+
+type Objects = BTreeMap<ObjectName, Vec<u8>>;
+
+const SNAPSHOTS: [u64; 2] = [1, 2];
+
+/// A whole repository as bytes, and what its two snapshots hold.
+struct Patient {
+    objects: Objects,
+    secret: RecoverySecret,
+    sources: BTreeMap<u64, Facts>,
+}
+
+/// Two small runs: small files in a bundle, one file in chunks, a directory, links. Each has packs of its own.
+fn patient() -> Patient {
+    let (dir, store) = (tempfile::tempdir().unwrap(), Store::memory());
+    let secret = RecoverySecret::generate();
+    let id = repo::create(&store, &secret, ChunkLimits::DEFAULT, "now").unwrap();
+    let keys = repo::enroll(&store, &secret, id, "now").unwrap();
+    let (root, state) = (dir.path().join("root"), dir.path().join("state"));
+    fs::create_dir_all(root.join("folder/empty")).unwrap();
+    fs::write(root.join("folder/small"), "a small file").unwrap();
+    fs::write(root.join("folder/another"), "another small file").unwrap();
+    fs::hard_link(root.join("folder/small"), root.join("linked")).unwrap();
+    std::os::unix::fs::symlink("folder/small", root.join("symlink")).unwrap();
+    fs::write(root.join("large"), "in chunks".repeat(20_000)).unwrap();
+    let (backup, _) =
+        Backup::open(&state, store.clone(), keys, Clock::system(), BackupOptions::default()).unwrap();
+    let mut sources = BTreeMap::new();
+    for seq in SNAPSHOTS {
+        if seq == 2 {
+            fs::write(root.join("folder/new"), "only in the second snapshot").unwrap();
+        }
+        sources.insert(seq, read_facts(&root));
+        let rules = Rules::compile(&ExcludeConfig::default()).unwrap();
+        let plan = RootPlan { id: "root".into(), path: root.clone(), rules, scope: RootScope::Full };
+        let request =
+            RunRequest { roots: vec![plan], partial_every: Duration::from_secs(3600), own_dirs: vec![state.clone()] };
+        let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
+        assert_eq!(report.snapshot.unwrap().seq, Seq(seq));
+    }
+    let listed = store.list("").unwrap();
+    let objects = listed.into_iter().map(|object| (object.name.clone(), store.get(&object.name, 1 << 30).unwrap()));
+    Patient { objects: objects.collect(), secret, sources }
+}
+
+/// What became of a snapshot in a damaged repository.
+#[derive(Debug)]
+enum Outcome {
+    /// It cannot be restored at all, and that was said.
+    Refused(String),
+    /// The rest was restored, what is missing was named.
+    Partly,
+    Whole,
+}
+
+impl Patient {
+    fn store(&self, objects: &Objects) -> Store {
+        let store = Store::memory();
+        for (name, bytes) in objects {
+            store.put_if_absent(name, PutSource::Bytes(bytes)).unwrap();
+        }
+        store
+    }
+
+    /// Restores both snapshots and holds the result against what they were.
+    fn examine(&self, objects: &Objects) -> [Outcome; 2] {
+        SNAPSHOTS.map(|seq| self.examine_one(self.store(objects), seq))
+    }
+
+    fn examine_one(&self, store: Store, seq: u64) -> Outcome {
+        let dir = fast_directory();
+        let to = dir.path().join("to");
+        let report = match self.restore(store, seq, &to) {
+            Ok(report) => report,
+            Err(error) => return Outcome::Refused(error),
+        };
+        let (source, restored) = (&self.sources[&seq], read_facts(&to));
+        for (path, fact) in &restored {
+            let is_right = source.get(path).is_some_and(|right| right.hash == fact.hash && right.kind == fact.kind);
+            assert!(is_right, "{} is wrong: {report:?}", path.escape_ascii());
+        }
+        for path in source.keys().filter(|path| !restored.contains_key(*path)) {
+            assert!(is_named(path, &report), "{} is lost and not named: {report:?}", path.escape_ascii());
+        }
+        if !report.is_clean() {
+            return Outcome::Partly;
+        }
+        common::assert_same(source, &restored);
+        Outcome::Whole
+    }
+
+    fn restore(&self, store: Store, seq: u64, to: &Path) -> Result<RestoreReport, String> {
+        let text = |error: &dyn std::error::Error| error.to_string();
+        let repository = Repository::open(store, &self.secret).map_err(|error| text(&error))?;
+        let (machines, errors) = repository.machines().map_err(|error| text(&error))?;
+        let Some(machine) = machines.first() else { return Err(format!("no machine: {errors:?}")) };
+        let manifest = repository.manifest(machine, Seq(seq)).map_err(|error| text(&error))?;
+        let options = RestoreOptions { workers: 1, ..RestoreOptions::new(RestoreTo::Dir(to.to_path_buf())) };
+        restore::run(&repository, &manifest, options, &restore::Progress::default()).map_err(|error| text(&error))
+    }
+
+    /// Names of all objects of a kind: the folder below the machine.
+    fn of_kind(&self, kind: &str) -> Vec<ObjectName> {
+        let is_of_kind = |name: &&ObjectName| name.as_str().split('/').nth(2) == Some(kind);
+        self.objects.keys().filter(is_of_kind).cloned().collect()
+    }
+
+    fn without(&self, name: &ObjectName) -> Objects {
+        let mut objects = self.objects.clone();
+        objects.remove(name);
+        objects
+    }
+
+    fn with(&self, name: &ObjectName, bytes: Vec<u8>) -> Objects {
+        let mut objects = self.objects.clone();
+        objects.insert(name.clone(), bytes);
+        objects
+    }
+}
+
+/// A problem names it, or a directory that holds it.
+fn is_named(path: &[u8], report: &RestoreReport) -> bool {
+    let path = String::from_utf8(path.to_vec()).unwrap();
+    let names = |problem: &rozen::model::Problem| {
+        let lost = problem.path.as_str();
+        lost.is_empty() || lost == path || lost.ends_with(&format!("/{path}")) || Path::new(&path).starts_with(lost)
+    };
+    report.problems.iter().any(names)
+}
+
+/// In memory where the system has such a place.
+fn fast_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+#[test]
+fn every_single_bit_flip_in_every_object_is_detected_or_harmless() {
+    let patient = patient();
+    let bits = common::scaled(1, 8);
+    let flips: Vec<(&ObjectName, usize, u32)> = patient
+        .objects
+        .iter()
+        .flat_map(|(name, bytes)| (0..bytes.len()).map(move |at| (name, at)))
+        .flat_map(|(name, at)| (0..bits).map(move |bit| (name, at, (at as u32 * 5 + bit as u32) % 8)))
+        .collect();
+    let (next, counts) = (AtomicUsize::new(0), [const { AtomicUsize::new(0) }; 3]);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while let Some((name, at, bit)) = flips.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    flip(&patient, name, *at, *bit, &counts);
+                }
+            });
+        }
+    });
+    let [refused, partly, whole] = counts.map(AtomicUsize::into_inner);
+    eprintln!(
+        "{} objects, {} flips, {} restores: {refused} refused, {partly} restored in part, {whole} whole",
+        patient.objects.len(),
+        flips.len(),
+        refused + partly + whole
+    );
+    assert!(refused > 0 && partly > 0 && whole > 0);
+}
+
+/// One flip; a panic says which it was.
+fn flip(patient: &Patient, name: &ObjectName, at: usize, bit: u32, counts: &[AtomicUsize; 3]) {
+    let mut bytes = patient.objects[name].clone();
+    bytes[at] ^= 1 << bit;
+    let said = Said(format!("bit {bit} of byte {at} of {name}"));
+    let outcomes = patient.examine(&patient.with(name, bytes));
+    for outcome in &outcomes {
+        let at = match outcome {
+            Outcome::Refused(_) => 0,
+            Outcome::Partly => 1,
+            Outcome::Whole => 2,
+        };
+        counts[at].fetch_add(1, Ordering::Relaxed);
+    }
+    if patient.of_kind("index").contains(name) {
+        assert!(outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "the packs know themselves: {outcomes:?}");
+    }
+    drop(said);
+}
+
+/// Tells where a test was when it panicked.
+struct Said(String);
+
+impl Drop for Said {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("at {}", self.0);
+        }
+    }
+}
+
+#[test]
+fn damage_in_content_of_one_run_costs_nothing_of_another() {
+    let patient = patient();
+    let packs = patient.of_kind("packs");
+    assert_eq!(packs.len(), 2);
+    let of_first: Vec<_> = packs.iter().map(|pack| patient.examine(&patient.without(pack))).collect();
+    assert!(of_first.iter().all(|[_, second]| matches!(second, Outcome::Partly)), "{of_first:?}");
+    // the first snapshot needs one of them, whichever name sorts first
+    let whole = of_first.iter().filter(|[first, _]| matches!(first, Outcome::Whole)).count();
+    assert_eq!(whole, 1, "{of_first:?}");
+}
+
+#[test]
+fn truncated_lengthened_and_missing_objects_are_noticed() {
+    let patient = patient();
+    for (name, bytes) in &patient.objects {
+        let said = Said(format!("{name} cut, lengthened or missing"));
+        for keep in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+            patient.examine(&patient.with(name, bytes[..keep].to_vec()));
+        }
+        patient.examine(&patient.with(name, [bytes.as_slice(), b"x"].concat()));
+        patient.examine(&patient.without(name));
+        drop(said);
+    }
+    assert!(patient.examine(&patient.objects).iter().all(|outcome| matches!(outcome, Outcome::Whole)));
+}
+
+#[test]
+fn objects_in_each_others_place_are_noticed() {
+    let patient = patient();
+    for kind in ["packs", "trees", "index", "snapshots"] {
+        let names = patient.of_kind(kind);
+        assert_eq!(names.len(), 2, "{kind}");
+        let said = Said(format!("{kind} exchanged"));
+        let mut objects = patient.objects.clone();
+        objects.insert(names[0].clone(), patient.objects[&names[1]].clone());
+        objects.insert(names[1].clone(), patient.objects[&names[0]].clone());
+        let outcomes = patient.examine(&objects);
+        if kind == "snapshots" {
+            assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused(_))), "{outcomes:?}");
+        }
+        drop(said);
+    }
+}
+
+#[test]
+fn objects_of_another_repository_are_refused() {
+    let (patient, stranger) = (patient(), self::patient());
+    for kind in ["packs", "trees", "index", "snapshots"] {
+        let (ours, theirs) = (patient.of_kind(kind), stranger.of_kind(kind));
+        let said = Said(format!("{kind} of another repository"));
+        for (our, their) in ours.iter().zip(&theirs) {
+            patient.examine(&patient.with(our, stranger.objects[their].clone()));
+        }
+        drop(said);
+    }
+}

@@ -1,0 +1,67 @@
+//! The local state is a cache: without it nothing is uploaded again and nothing is wrong.
+
+mod common;
+
+use std::fs;
+
+use common::{Machine, Noise, assert_same, read_facts};
+
+fn machine_with_files() -> Machine {
+    let machine = Machine::new();
+    let mut noise = Noise::new(3);
+    for i in 0..400 {
+        let dir = machine.root().join(format!("d{}", i % 13));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(format!("f{i}")), noise.bytes(500 + i * 30)).unwrap();
+    }
+    fs::write(machine.root().join("large"), noise.bytes(9 << 20)).unwrap();
+    machine.init();
+    machine
+}
+
+fn assert_latest_is_the_tree(machine: &Machine, to: &str) {
+    let restored = machine.restore("latest", to);
+    assert_same(&read_facts(machine.root()), &read_facts(&restored));
+}
+
+#[test]
+fn after_the_state_was_deleted_no_content_is_uploaded_again() {
+    let machine = machine_with_files();
+    machine.backup();
+    let before = machine.content_bytes();
+    assert!(before > 9 << 20);
+    fs::remove_dir_all(machine.state()).unwrap();
+    machine.backup();
+    assert_eq!(machine.content_bytes(), before, "bytes of packs of content");
+    assert_latest_is_the_tree(&machine, "unchanged");
+
+    fs::remove_dir_all(machine.state()).unwrap();
+    fs::write(machine.root().join("d3/new"), "new").unwrap();
+    fs::remove_file(machine.root().join("d4/f4")).unwrap();
+    fs::rename(machine.root().join("d5"), machine.root().join("moved")).unwrap();
+    let report = machine.backup();
+    let added = machine.content_bytes() - before;
+    assert!(added < 16 << 10, "{added} bytes for three bytes of content: {report}");
+    assert_latest_is_the_tree(&machine, "changed");
+    eprintln!("{before} bytes of content; after two lost states and one new file {added} more");
+}
+
+#[test]
+fn a_second_machine_in_the_repository_has_snapshots_of_its_own() {
+    let machine = machine_with_files();
+    machine.backup();
+    let seqs: Vec<_> = machine.snapshots().iter().map(|snapshot| snapshot["seq"].clone()).collect();
+    assert_eq!(seqs, [1]);
+    // the configuration and the key are lost as well: the same folder becomes a new machine
+    for name in ["rozen.toml", "rozen.key"] {
+        fs::remove_file(machine.at(name)).unwrap();
+    }
+    fs::remove_dir_all(machine.state()).unwrap();
+    let mut init = machine.rozenctl("init");
+    init.arg("--repo").arg(machine.repository()).arg("--root").arg(machine.root());
+    common::machine::expect(init.arg("--recovery").arg(machine.recovery()), 0);
+    machine.backup();
+    let machines: std::collections::BTreeSet<_> =
+        machine.snapshots().iter().map(|snapshot| snapshot["machine"].to_string()).collect();
+    assert_eq!(machines.len(), 2);
+}
