@@ -30,6 +30,8 @@ const SNAPSHOTS: [u64; 2] = [1, 2];
 struct Patient {
     objects: Objects,
     secret: RecoverySecret,
+    /// Where the files were: problems name them by their old paths.
+    root: String,
     sources: BTreeMap<u64, Facts>,
 }
 
@@ -63,14 +65,14 @@ fn patient() -> Patient {
     }
     let listed = store.list("").unwrap();
     let objects = listed.into_iter().map(|object| (object.name.clone(), store.get(&object.name, 1 << 30).unwrap()));
-    Patient { objects: objects.collect(), secret, sources }
+    Patient { objects: objects.collect(), secret, root: root.to_str().unwrap().to_owned(), sources }
 }
 
 /// What became of a snapshot in a damaged repository.
 #[derive(Debug)]
 enum Outcome {
     /// It cannot be restored at all, and that was said.
-    Refused(String),
+    Refused { #[expect(dead_code, reason = "shown when a test fails")] why: String },
     /// The rest was restored, what is missing was named.
     Partly,
     Whole,
@@ -95,7 +97,7 @@ impl Patient {
         let to = dir.path().join("to");
         let report = match self.restore(store, seq, &to) {
             Ok(report) => report,
-            Err(error) => return Outcome::Refused(error),
+            Err(error) => return Outcome::Refused { why: error },
         };
         let (source, restored) = (&self.sources[&seq], read_facts(&to));
         for (path, fact) in &restored {
@@ -103,7 +105,7 @@ impl Patient {
             assert!(is_right, "{} is wrong: {report:?}", path.escape_ascii());
         }
         for path in source.keys().filter(|path| !restored.contains_key(*path)) {
-            assert!(is_named(path, &report), "{} is lost and not named: {report:?}", path.escape_ascii());
+            assert!(self.is_named(path, &report), "{} is lost and not named: {report:?}", path.escape_ascii());
         }
         if !report.is_clean() {
             return Outcome::Partly;
@@ -120,6 +122,12 @@ impl Patient {
         let manifest = repository.manifest(machine, Seq(seq)).map_err(|error| text(&error))?;
         let options = RestoreOptions { workers: 1, ..RestoreOptions::new(RestoreTo::Dir(to.to_path_buf())) };
         restore::run(&repository, &manifest, options, &restore::Progress::default()).map_err(|error| text(&error))
+    }
+
+    /// A problem names it, or a directory that holds it.
+    fn is_named(&self, path: &[u8], report: &RestoreReport) -> bool {
+        let path = Path::new(&self.root).join(std::str::from_utf8(path).unwrap());
+        report.problems.iter().any(|problem| path.starts_with(&problem.path))
     }
 
     /// Names of all objects of a kind: the folder below the machine.
@@ -139,16 +147,6 @@ impl Patient {
         objects.insert(name.clone(), bytes);
         objects
     }
-}
-
-/// A problem names it, or a directory that holds it.
-fn is_named(path: &[u8], report: &RestoreReport) -> bool {
-    let path = String::from_utf8(path.to_vec()).unwrap();
-    let names = |problem: &rozen::model::Problem| {
-        let lost = problem.path.as_str();
-        lost.is_empty() || lost == path || lost.ends_with(&format!("/{path}")) || Path::new(&path).starts_with(lost)
-    };
-    report.problems.iter().any(names)
 }
 
 /// In memory where the system has such a place.
@@ -194,7 +192,7 @@ fn flip(patient: &Patient, name: &ObjectName, at: usize, bit: u32, counts: &[Ato
     let outcomes = patient.examine(&patient.with(name, bytes));
     for outcome in &outcomes {
         let at = match outcome {
-            Outcome::Refused(_) => 0,
+            Outcome::Refused { .. } => 0,
             Outcome::Partly => 1,
             Outcome::Whole => 2,
         };
@@ -256,7 +254,7 @@ fn objects_in_each_others_place_are_noticed() {
         objects.insert(names[1].clone(), patient.objects[&names[0]].clone());
         let outcomes = patient.examine(&objects);
         if kind == "snapshots" {
-            assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused(_))), "{outcomes:?}");
+            assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused { .. })), "{outcomes:?}");
         }
         drop(said);
     }

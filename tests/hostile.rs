@@ -35,10 +35,15 @@ fn round_trip(machine: &Machine) {
     assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report}");
     let restored = timed("restore", || machine.restore("latest", "restored"));
     assert_same(&source, &timed("reading what was restored", || read_facts(&restored)));
-    let deep = format!("/{}", hostile::DEEP);
-    timed("rsync", || rsync::assert_nothing_to_do(machine.root(), &restored, &[&deep]));
+    timed("rsync", || rsync::assert_nothing_to_do(machine.root(), &restored, &left_to_the_walker()));
     assert_same(&source, &read_facts(machine.root()));
     eprintln!("{} entries are equal", source.len());
+}
+
+/// What rsync cannot compare, and what it reads in full: every zero of ten GiB, twice.
+fn left_to_the_walker() -> Vec<String> {
+    let quick = [hostile::DEEP, hostile::SPARSE];
+    quick[..if common::is_full() { 1 } else { 2 }].iter().map(|path| format!("/{path}")).collect()
 }
 
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {

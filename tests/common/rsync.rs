@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Nothing is to be done to make `restored` equal `source`; `exclude` in rsync's patterns.
-pub fn assert_nothing_to_do(source: &Path, restored: &Path, exclude: &[&str]) {
+pub fn assert_nothing_to_do(source: &Path, restored: &Path, exclude: &[String]) {
     let mut rsync = Command::new("rsync");
     rsync.args(["-aHAXn", "--itemize-changes", "--checksum", "--delete"]);
     rsync.args(exclude.iter().map(|pattern| format!("--exclude={pattern}")));
