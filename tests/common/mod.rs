@@ -5,14 +5,23 @@
 // each test file uses its own part of it
 #![allow(dead_code)]
 
+pub mod agent;
+pub mod changes;
 pub mod facts;
 pub mod hostile;
 pub mod machine;
 pub mod noise;
 pub mod rsync;
 
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub use agent::Agent;
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub use changes::Changes;
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub use facts::{assert_same, read_facts};
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub use machine::Machine;
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub use noise::Noise;
 
 /// The quick size, or the full one where the environment asks for it.
