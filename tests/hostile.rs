@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use common::machine::{expect, json_lines};
 use common::{Machine, assert_same, hostile, read_facts, rsync};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 #[test]
 fn a_hostile_tree_comes_back_equal_in_everything() {
@@ -56,13 +58,13 @@ fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
 /// Linux cannot set them, so they are shown instead.
 fn birth_times_are_listed(machine: &Machine) {
     let file = machine.root().join("names/a.b");
-    let created = fs::metadata(&file).unwrap().created().unwrap();
-    let seconds = created.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let created = OffsetDateTime::from(fs::metadata(&file).unwrap().created().unwrap());
     let mut ls = machine.rozenctl("ls");
     ls.args(["latest", "names/a.b", "--json"]).arg("--recovery").arg(machine.recovery());
     let listed = json_lines(&expect(&mut ls, 0));
     assert_eq!(listed.len(), 1, "{listed:?}");
-    assert_eq!(listed[0]["btime"]["secs"].as_u64(), Some(seconds), "{}", listed[0]);
+    let shown = OffsetDateTime::parse(listed[0]["btime"].as_str().unwrap(), &Rfc3339).unwrap();
+    assert_eq!(shown, created, "{}", listed[0]);
 }
 
 /// Documentation, translations, fonts: names and sizes as people have them.

@@ -104,7 +104,7 @@ fn the_json_reads_back_as_the_same_status() {
     let text = serde_json::to_string(&status).unwrap();
     let back: Status = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&back).unwrap(), text);
-    // times are cut to seconds, all else is exact
+    // times are cut to milliseconds, all else is exact
     status.time = back.time;
     assert_eq!((&back.agent, &back.run.as_ref().unwrap().bytes), (&status.agent, &status.run.as_ref().unwrap().bytes));
     assert_eq!((&back.problems, back.roots.len()), (&status.problems, status.roots.len()));

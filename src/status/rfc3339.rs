@@ -1,4 +1,5 @@
-//! Times in JSON: RFC 3339 in UTC, whole seconds, cut off and never rounded up: `2026-11-21T04:58:03Z`.
+//! Times in JSON: RFC 3339 in UTC, milliseconds, cut off and never rounded up: `2026-11-21T04:58:03.25Z`. Whoever waits
+//! for a change to be stored compares its time with a recovery point; whole seconds would let them wait for nothing.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 use time::OffsetDateTime;
@@ -10,7 +11,10 @@ use crate::model::Timestamp;
 pub(super) fn to_date(time: Timestamp) -> OffsetDateTime {
     const YEAR_0000: i64 = -62_167_219_200;
     const YEAR_9999: i64 = 253_402_300_799;
-    OffsetDateTime::from_unix_timestamp(time.secs.clamp(YEAR_0000, YEAR_9999)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    let seconds = time.secs.clamp(YEAR_0000, YEAR_9999);
+    let whole = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let milliseconds = u16::try_from(time.nanos / 1_000_000).expect("nanos are below 1,000,000,000");
+    whole.replace_millisecond(milliseconds).unwrap_or(whole)
 }
 
 pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -39,5 +43,25 @@ pub(super) mod option {
         #[derive(Deserialize)]
         struct Wrapped(#[serde(with = "super")] Timestamp);
         Ok(Option::<Wrapped>::deserialize(d)?.map(|wrapped| wrapped.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Serialize, Deserialize, PartialEq, Debug)]
+    struct Shown(#[serde(with = "super")] Timestamp);
+
+    #[test]
+    fn a_time_is_cut_off_to_milliseconds_and_reads_back() {
+        for (nanos, text, read) in
+            [(0, "\"2026-11-21T04:58:03Z\"", 0), (250_999_999, "\"2026-11-21T04:58:03.25Z\"", 250_000_000)]
+        {
+            let json = serde_json::to_string(&Shown(Timestamp::new(1_795_237_083, nanos))).unwrap();
+            assert_eq!(json, text);
+            let expected = Shown(Timestamp::new(1_795_237_083, read));
+            assert_eq!(serde_json::from_str::<Shown>(&json).unwrap(), expected);
+        }
     }
 }
