@@ -48,8 +48,7 @@ fn patient() -> Patient {
     fs::hard_link(root.join("folder/small"), root.join("linked")).unwrap();
     std::os::unix::fs::symlink("folder/small", root.join("symlink")).unwrap();
     fs::write(root.join("large"), "in chunks".repeat(20_000)).unwrap();
-    let (backup, _) =
-        Backup::open(&state, store.clone(), keys, Clock::system(), BackupOptions::default()).unwrap();
+    let (backup, _) = Backup::open(&state, store.clone(), keys, Clock::system(), BackupOptions::default()).unwrap();
     let mut sources = BTreeMap::new();
     for seq in SNAPSHOTS {
         if seq == 2 {
@@ -72,7 +71,10 @@ fn patient() -> Patient {
 #[derive(Debug)]
 enum Outcome {
     /// It cannot be restored at all, and that was said.
-    Refused { #[expect(dead_code, reason = "shown when a test fails")] why: String },
+    Refused {
+        #[expect(dead_code, reason = "shown when a test fails")]
+        why: String,
+    },
     /// The rest was restored, what is missing was named.
     Partly,
     Whole,

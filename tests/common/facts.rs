@@ -59,12 +59,7 @@ pub fn assert_same(source: &Facts, restored: &Facts) {
     let paths: std::collections::BTreeSet<_> = source.keys().chain(restored.keys()).collect();
     let differs = |path: &&&Vec<u8>| source.get(**path) != restored.get(**path);
     let show = |path: &Vec<u8>| {
-        format!(
-            "{}\n  source:   {:?}\n  restored: {:?}",
-            path.escape_ascii(),
-            source.get(path),
-            restored.get(path)
-        )
+        format!("{}\n  source:   {:?}\n  restored: {:?}", path.escape_ascii(), source.get(path), restored.get(path))
     };
     let all: Vec<_> = paths.iter().filter(differs).collect();
     let shown: Vec<_> = all.iter().take(8).map(|path| show(path)).collect();
@@ -171,4 +166,3 @@ fn hash(dir: &OwnedFd, name: &[u8], size: u64) -> [u8; 16] {
     }
     hash.finalize()[..16].try_into().unwrap()
 }
-

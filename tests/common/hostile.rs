@@ -9,8 +9,8 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use rustix::fs::{AtFlags, CWD, FileType, IFlags, Mode, OFlags, Timespec, Timestamps, XattrFlags};
 use rozen::chunk::ChunkLimits;
+use rustix::fs::{AtFlags, CWD, FileType, IFlags, Mode, OFlags, Timespec, Timestamps, XattrFlags};
 
 use super::{Noise, scaled};
 
@@ -182,8 +182,12 @@ fn access_lists(dir: &Path) {
 
 fn inode_flags(root: &Path) {
     let dir = dir(root, "flags");
-    let flags =
-        [("immutable", IFlags::IMMUTABLE), ("append", IFlags::APPEND), ("nodump", IFlags::NODUMP), ("none", IFlags::empty())];
+    let flags = [
+        ("immutable", IFlags::IMMUTABLE),
+        ("append", IFlags::APPEND),
+        ("nodump", IFlags::NODUMP),
+        ("none", IFlags::empty()),
+    ];
     for (name, flag) in flags {
         let path = dir.join(name);
         let mut file = File::create(&path).unwrap();

@@ -69,9 +69,7 @@ impl Machine {
 
     /// Nothing is left out of the backup.
     pub fn exclude_nothing(&self) {
-        self.configure(
-            "[exclude]\ndefault_list = false\nnodump = false\ncaches = false\nfiles = []\nif_present = []",
-        );
+        self.configure("[exclude]\ndefault_list = false\nnodump = false\ncaches = false\nfiles = []\nif_present = []");
     }
 
     pub fn rozenctl(&self, subcommand: &str) -> Command {
