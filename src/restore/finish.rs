@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::RestoreError;
 use super::batch::Item;
 use super::context::{Context, ItemError};
 use super::existing::{Begun, begin};
@@ -10,6 +9,7 @@ use super::later::Later;
 use super::links::LinkKey;
 use super::report::Count;
 use super::worker::Worker;
+use super::{Overwrite, RestoreError};
 use crate::model::{Entry, EntryKind, Problem, RelPath};
 use crate::source::{DestDir, Destination, DestinationError, LinkSource, MetadataWriter};
 
@@ -54,7 +54,12 @@ fn link_to(context: &Context<'_>, item: &Item, source: &LinkSource) -> Result<()
         context.count(Count::Skipped);
         return Ok(());
     }
-    match begin(context.options.overwrite, item, |name| item.dir.hard_link(name, source))? {
+    let overwrite = match context.options.overwrite {
+        // the right content in a file of its own is not what the snapshot has
+        Overwrite::Changed => Overwrite::Always,
+        other => other,
+    };
+    match begin(overwrite, item, |name| item.dir.hard_link(name, source))? {
         Begun::New(staged) => {
             staged.publish(item)?;
             context.count(Count::HardLink);

@@ -49,6 +49,7 @@ impl RestoreOptions {
     }
 }
 
+/// One more than cores: creating files waits for the filesystem now and then.
 fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+    std::thread::available_parallelism().map_or(3, |cores| (cores.get() + 1).clamp(3, 9))
 }
