@@ -112,10 +112,13 @@ fn seqs(snapshots: &[Seq]) -> String {
     }
 }
 
+/// Machine, path, reason.
+type DamageKey = (MachineId, Vec<u8>, String);
+
 /// Gathers damage: the same path with the same reason in several snapshots is one.
 #[derive(Default)]
 pub(super) struct DamageList {
-    damage: BTreeMap<(MachineId, Vec<u8>, String), (u64, Vec<Seq>)>,
+    damage: BTreeMap<DamageKey, (u64, Vec<Seq>)>,
     /// What was not listed any more.
     further: u64,
 }

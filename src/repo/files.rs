@@ -31,6 +31,9 @@ impl From<RepoError> for ContentError {
     }
 }
 
+/// Takes data bytes with their offset in the file.
+pub type DataSink<'s, E> = &'s mut dyn FnMut(u64, &[u8]) -> Result<(), E>;
+
 /// Where the data bytes of a file come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum DataParts {
@@ -116,11 +119,7 @@ impl<'a> Files<'a> {
     }
 
     /// The data bytes in order, with their offsets in the file; what lies between is a hole.
-    pub fn read<E: From<ContentError>>(
-        &self,
-        data: &FileData,
-        sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn read<E: From<ContentError>>(&self, data: &FileData, sink: DataSink<'_, E>) -> Result<(), E> {
         match &data.parts {
             DataParts::Bundled { id, bundle, offset, len } => {
                 let bundle = self.contents.chunk(bundle).map_err(ContentError::from)?;
@@ -158,7 +157,7 @@ impl<'a> Files<'a> {
 
 impl FileData {
     /// Splits `bytes`, which begin at `at` of the data, into their places in the file.
-    pub fn place<E>(&self, at: u64, bytes: &[u8], sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub fn place<E>(&self, at: u64, bytes: &[u8], sink: DataSink<'_, E>) -> Result<(), E> {
         let Some(extents) = &self.extents else { return sink(at, bytes) };
         let (mut at, mut rest) = (at, bytes);
         let mut next = extents.partition_point(|placed| placed.data + placed.extent.len <= at);
@@ -235,7 +234,7 @@ mod tests {
 
     fn placed(data: &FileData, at: u64, bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
         let mut out = vec![];
-        let sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), ()> = &mut |at, bytes| {
+        let sink: DataSink<'_, ()> = &mut |at, bytes| {
             out.push((at, bytes.to_vec()));
             Ok(())
         };
@@ -255,13 +254,13 @@ mod tests {
 
     #[test]
     fn extents_and_lengths_that_contradict_each_other_are_refused() {
-        let bad: [(u64, u32, Option<&[(u64, u64)]>); 6] = [
+        let bad = [
             (8, 7, None),
-            (100, 7, Some(&[(10, 3)])),
-            (100, 7, Some(&[(50, 4), (10, 3)])),
-            (100, 7, Some(&[(10, 4), (12, 3)])),
-            (100, 7, Some(&[(96, 7)])),
-            (100, 7, Some(&[(u64::MAX - 2, 7)])),
+            (100, 7, Some(&[(10, 3)][..])),
+            (100, 7, Some(&[(50, 4), (10, 3)][..])),
+            (100, 7, Some(&[(10, 4), (12, 3)][..])),
+            (100, 7, Some(&[(96, 7)][..])),
+            (100, 7, Some(&[(u64::MAX - 2, 7)][..])),
         ];
         for (size, len, extents) in bad {
             assert!(data(size, len, extents).contradiction().is_some(), "{size} {extents:?}");

@@ -25,7 +25,7 @@ pub use commit::{CommittedSnapshot, DurableIndex, SealedManifest, is_committed, 
 pub use contents::Contents;
 pub use create::{create, enroll};
 pub use error::RepoError;
-pub use files::{ContentError, DataParts, FileData, Files};
+pub use files::{ContentError, DataParts, DataSink, FileData, Files};
 pub use open::{Machine, Repository, SnapshotRef};
 pub use places::{PathQueryError, Place, places_of};
 pub use rebuild::{Rebuilt, open_for_backup, rebuild};
