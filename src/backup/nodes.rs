@@ -181,11 +181,12 @@ impl Iterator for StagedEdits<'_> {
     type Item = Result<Edit, RunError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.is_empty() && !self.at_end {
-            if let Err(error) = self.fetch() {
-                self.at_end = true;
-                return Some(Err(error));
-            }
+        if self.page.is_empty()
+            && !self.at_end
+            && let Err(error) = self.fetch()
+        {
+            self.at_end = true;
+            return Some(Err(error));
         }
         self.page.pop_front().map(Ok)
     }

@@ -165,7 +165,11 @@ where
     let work_queue = Mutex::new(work_queue);
     let (complete, changed) = thread::scope(|scope| {
         let (flow, work_queue) = (&flow, &work_queue);
-        scope.spawn(move || uploader::run(context, pack_queue).unwrap_or_else(|error| drop(flow.fail(error))));
+        scope.spawn(move || {
+            if let Err(error) = uploader::run(context, pack_queue) {
+                flow.fail(error);
+            }
+        });
         let packing = scope.spawn(move || pack(context, flow, packed_queue, packs));
         let workers: Vec<_> = (0..context.backup.options.workers)
             .map(|_| {
@@ -295,7 +299,9 @@ fn run_worker(context: &SliceContext<'_>, flow: &Flow<'_>, queue: &Mutex<Receive
         }
         match worker.as_mut().map_or(Ok(()), |worker| worker.work(work)) {
             Ok(()) => {}
-            Err(Stop::Failed(error)) => drop(flow.fail(error)),
+            Err(Stop::Failed(error)) => {
+                flow.fail(error);
+            }
             // the packer is gone and has said why
             Err(Stop::Halted) => flow.failed.store(true, Ordering::Release),
         }
@@ -306,7 +312,9 @@ fn pack(context: &SliceContext<'_>, flow: &Flow<'_>, queue: Receiver<Packed>, pa
     let mut packer = Packer::new(context, packs);
     match packer.run(queue) {
         Ok(()) => {}
-        Err(Stop::Failed(error)) => drop(flow.fail(error)),
+        Err(Stop::Failed(error)) => {
+            flow.fail(error);
+        }
         Err(Stop::Halted) => flow.failed.store(true, Ordering::Release),
     }
     packer.has_staged()
