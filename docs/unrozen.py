@@ -482,8 +482,9 @@ class Restore:
             tried("the owner", lambda: os.chown(path, entry[2], entry[3], follow_symlinks=False))
         for key, value in entry.get(15, ()):
             tried(f"attribute {shown(key)}", lambda: os.setxattr(path, key, value, follow_symlinks=False))
-        if entry[0] != SYMLINK:
-            os.chmod(path, entry[1])
+        if entry[0] != SYMLINK:  # setuid and setgid only for the owner that they were meant for
+            is_own = os.geteuid() in (0, entry[2])
+            os.chmod(path, entry[1] if is_own else entry[1] & 0o1777)
         os.utime(path, ns=(entry[7][0] * 10**9 + entry[7][1],) * 2, follow_symlinks=False)
 
 def shown(name):

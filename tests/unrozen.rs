@@ -70,6 +70,42 @@ fn another_recovery_code_is_a_wrong_key_and_a_mistyped_one_names_its_group() {
     assert_eq!(code(&lab.unrozen(&["list"])), 0);
 }
 
+#[test]
+fn several_roots_come_back_with_a_recovery_file_under_a_passphrase() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let passphrase = dir.path().join("passphrase");
+    fs::write(&passphrase, "correct horse\n").unwrap();
+    fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
+    let lab = Lab { recovery: dir.path().join("recovery.txt"), dir, python };
+    for (root, content) in [("one", "1"), ("two", "2")] {
+        fs::create_dir(lab.dir.path().join(root)).unwrap();
+        fs::write(lab.dir.path().join(root).join("file"), content).unwrap();
+    }
+    let place = |name: &str| lab.dir.path().join(name).to_str().unwrap().to_owned();
+    lab.rozenctl(&[
+        "init",
+        "--repo",
+        &place("repo"),
+        "--root",
+        &place("one"),
+        "--root",
+        &place("two"),
+        "--recovery-out",
+        &place("recovery.txt"),
+        "--passphrase-file",
+        &place("passphrase"),
+    ]);
+    lab.rozenctl(&["backup", "--once"]);
+    let output = lab.unrozen(&["restore", "latest", &place("restored")]);
+    assert_eq!(code(&output), 0, "{}", errors(&output));
+    for (root, content) in [("one", "1"), ("two", "2")] {
+        assert_eq!(fs::read_to_string(lab.dir.path().join("restored").join(root).join("file")).unwrap(), content);
+    }
+    fs::write(&passphrase, "correct house\n").unwrap();
+    assert_eq!(code(&lab.unrozen(&["list"])), 12);
+}
+
 /// A root, a repository and its recovery file.
 struct Lab {
     dir: tempfile::TempDir,
@@ -119,6 +155,7 @@ impl Lab {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/unrozen.py");
         let mut command = Command::new(self.python);
         command.arg(script).arg(self.dir.path().join("repo")).arg(&self.recovery);
+        command.env("ROZEN_PASSPHRASE_FILE", self.dir.path().join("passphrase"));
         command.args(args).output().unwrap()
     }
 
