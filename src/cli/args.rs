@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::commands::{backup, cat, diff, find, history, init, ls, pause, restore, snapshots, status, up};
+use super::commands::{backup, cat, check, diff, find, history, init, key, ls, pause, restore, snapshots, status, up};
 
 /// Continuous, encrypted backup of folders, and the way back.
 ///
@@ -66,5 +66,7 @@ pub(super) enum Command {
     Cat(cat::CatArgs),
     Diff(diff::DiffArgs),
     History(history::HistoryArgs),
+    Check(check::CheckArgs),
+    Key(key::KeyArgs),
     Snapshots(snapshots::SnapshotsArgs),
 }

@@ -7,7 +7,9 @@ use clap::error::ErrorKind;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{AgentArguments, Arguments, Command};
-use super::commands::{agent, backup, cat, diff, find, history, init, ls, pause, restore, snapshots, status, up};
+use super::commands::{
+    agent, backup, cat, check, diff, find, history, init, key, ls, pause, restore, snapshots, status, up,
+};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
@@ -67,6 +69,8 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Cat(args) => cat::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Check(args) => check::run(&args, context),
+        Command::Key(args) => key::run(&args, context),
         Command::Snapshots(args) => snapshots::run(&args, context),
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use crate::backup::RunError;
+use crate::check::CheckError;
 use crate::config::{ConfigError, PlacesError};
 use crate::control::{ControlError, ErrorCode};
 use crate::crypto::KeyFileError;
@@ -35,6 +36,8 @@ pub(super) enum CliError {
     Restore(#[from] RestoreError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
@@ -80,6 +83,8 @@ impl CliError {
             Self::Run(error) => of_run(error),
             Self::Restore(error) => of_restore(error),
             Self::History(error) => of_history(error),
+            Self::Check(CheckError::Repository(error)) => of_repository(error),
+            Self::Check(CheckError::Interrupted) => Exit::Interrupted,
             Self::KeyFile(error) => of_key_file(error),
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
@@ -102,6 +107,7 @@ impl CliError {
             Self::Run(error) => error.remedy().into(),
             Self::Restore(error) => error.remedy().into(),
             Self::History(error) => error.remedy().into(),
+            Self::Check(error) => error.remedy().into(),
             Self::KeyFile(error) => key_file_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),

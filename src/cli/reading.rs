@@ -91,6 +91,11 @@ pub(super) fn contents(repository: &Repository, context: &Context) -> Result<Con
 
 /// Opens it for reading.
 pub(super) fn open(args: &ReadArgs, context: &Context) -> Result<Repository, CliError> {
+    Ok(open_with_secret(args, context)?.0)
+}
+
+/// The same, for who also needs the secret itself: a person types it once.
+pub(super) fn open_with_secret(args: &ReadArgs, context: &Context) -> Result<(Repository, RecoveryFile), CliError> {
     let url = args.repo.clone().map_or_else(|| configured(context), |url| Ok(Some(url)));
     let recovery = recovery(args, context)?;
     let url = match (url, &recovery.url_hint) {
@@ -104,7 +109,7 @@ pub(super) fn open(args: &ReadArgs, context: &Context) -> Result<Repository, Cli
             return Err(CliError::usage("no repository is named", "Give it with --repo URL, or a configuration."));
         }
     };
-    Ok(Repository::open(context.store(&url)?, &recovery.secret)?)
+    Ok((Repository::open(context.store(&url)?, &recovery.secret)?, recovery))
 }
 
 /// `None` when there is no configuration.

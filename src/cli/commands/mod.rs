@@ -3,10 +3,12 @@
 pub(super) mod agent;
 pub(super) mod backup;
 pub(super) mod cat;
+pub(super) mod check;
 pub(super) mod diff;
 pub(super) mod find;
 pub(super) mod history;
 pub(super) mod init;
+pub(super) mod key;
 pub(super) mod ls;
 pub(super) mod pause;
 pub(super) mod restore;

@@ -1,0 +1,94 @@
+//! Objects that somebody changed: named, with what they cost; everything else comes back.
+
+use std::fs;
+
+use crate::lab::{Lab, noise};
+
+/// Several packs, so that one can be lost.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.init();
+    lab.backup().expect(0);
+    lab.write("later.bin", &noise(200_000, 9));
+    lab.backup().expect(0);
+    lab
+}
+
+fn check(lab: &Lab) -> crate::lab::Done {
+    lab.ctl(&["check", "--read-data", "--recovery", "recovery.txt"])
+}
+
+#[test]
+fn a_truncated_pack_costs_its_files_alone() {
+    let lab = lab();
+    let packs = lab.objects("packs");
+    assert_eq!(packs.len(), 2);
+    for pack in &packs {
+        let whole = fs::read(pack).unwrap();
+        fs::write(pack, &whole[..whole.len() / 2]).unwrap();
+        let told = check(&lab).expect(3).out;
+        assert!(told.contains(pack.file_name().unwrap().to_str().unwrap()), "{told}");
+        lab.restore("out").expect(3).says(&["damaged"]);
+        let restored = ["a.txt", "docs/deep/c.bin", "later.bin"].map(|name| {
+            let found = fs::read(lab.path("out").join(name)).ok();
+            let right = found.as_deref() == Some(&fs::read(lab.root().join(name)).unwrap());
+            assert!(found.is_none() || right, "{name} came back wrong");
+            right
+        });
+        assert!(restored.contains(&true) && restored.contains(&false), "{restored:?}");
+        fs::write(pack, whole).unwrap();
+        fs::remove_dir_all(lab.path("out")).unwrap();
+    }
+    check(&lab).expect(0);
+}
+
+#[test]
+fn swapped_objects_are_found() {
+    let lab = lab();
+    for folder in ["packs", "trees", "index", "snapshots"] {
+        let objects = lab.objects(folder);
+        let (a, b) = (&objects[0], &objects[1]);
+        let (content_a, content_b) = (fs::read(a).unwrap(), fs::read(b).unwrap());
+        fs::write(a, &content_b).unwrap();
+        fs::write(b, &content_a).unwrap();
+        let done = check(&lab);
+        assert!(done.code == 3 || done.code == 1, "{folder}: {done:?}");
+        fs::write(a, content_a).unwrap();
+        fs::write(b, content_b).unwrap();
+    }
+    check(&lab).expect(0);
+}
+
+#[test]
+fn a_repository_of_a_newer_version_is_refused() {
+    let lab = lab();
+    let path = lab.path("repo/rozen.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        text.replacen("\"version\":1", "\"version\":2", 1).replacen("\"version\": 1", "\"version\": 2", 1),
+    )
+    .unwrap();
+    assert_ne!(fs::read_to_string(&path).unwrap(), text);
+    lab.ctl(&["snapshots", "--recovery", "recovery.txt"]).expect(1).says(&["rozen.json", "version"]);
+    lab.write("more", b"x");
+    lab.backup().expect(1).says(&["rozen.json", "version"]);
+    fs::write(&path, text).unwrap();
+    lab.backup().expect(0);
+    lab.assert_restores();
+}
+
+#[test]
+fn a_damaged_machine_key_or_journal_is_told() {
+    let lab = lab();
+    let key = lab.path("rozen.key");
+    let text = fs::read_to_string(&key).unwrap();
+    fs::write(&key, &text[..text.len() - 30]).unwrap();
+    lab.backup().expect(1).says(&["rozen.key", "damaged"]);
+    fs::write(&key, text).unwrap();
+    fs::write(lab.path("state/journal.db"), noise(10_000, 5)).unwrap();
+    lab.backup().expect(1).says(&["journal"]);
+    fs::remove_file(lab.path("state/journal.db")).unwrap();
+    lab.backup().expect(0);
+    lab.assert_restores();
+}

@@ -1,0 +1,172 @@
+//! From nothing to a backup and back.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use crate::lab::{Lab, assert_same, is_root, skipped};
+
+#[test]
+fn what_was_backed_up_comes_back_on_another_computer() {
+    let lab = Lab::new();
+    let told = lab.init().out;
+    assert!(told.contains("recovery.txt") && told.contains("rozen.toml"), "{told}");
+    for secret in ["rozen.key", "recovery.txt"] {
+        assert_eq!(fs::metadata(lab.path(secret)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert!(lab.backup().expect(0).out.starts_with("snapshot 1:"));
+    assert!(lab.backup().expect(0).out.starts_with("nothing has changed"));
+    lab.assert_restores();
+    lab.write("docs/new", b"third");
+    fs::remove_file(lab.root().join("a.txt")).unwrap();
+    assert!(lab.backup().expect(0).out.starts_with("snapshot 2:"));
+    lab.assert_restores();
+}
+
+#[test]
+fn the_machine_alone_cannot_read_and_says_so() {
+    let lab = Lab::new();
+    lab.init();
+    lab.backup().expect(0);
+    for command in [&["snapshots"][..], &["ls", "latest"], &["restore", "latest", "--to", "out"], &["check"]] {
+        lab.ctl(command).expect(12).says(&["cannot read its own backups", "--recovery"]);
+    }
+    lab.ctl(&["snapshots", "--recovery", "rozen.key"]).expect(1).says(&["not a recovery file"]);
+}
+
+#[test]
+fn snapshots_can_be_looked_into() {
+    let lab = Lab::new();
+    lab.init();
+    lab.backup().expect(0);
+    lab.write("docs/b.txt", b"second, changed");
+    lab.backup().expect(0);
+    let ask = |args: &[&str]| lab.ctl(&[args, &["--recovery", "recovery.txt"]].concat()).expect(0).out;
+    assert_eq!(ask(&["snapshots"]).lines().count(), 3);
+    assert!(ask(&["ls", "latest"]).contains("a.txt"));
+    assert!(ask(&["ls", "1", "docs", "-r"]).contains("c.bin"));
+    assert!(ask(&["find", "*.bin"]).contains("docs/deep/c.bin"));
+    assert_eq!(ask(&["cat", "1", "docs/b.txt"]), "second");
+    assert_eq!(ask(&["cat", "latest", "data:docs/b.txt"]), "second, changed");
+    assert!(ask(&["diff", "1"]).starts_with("M "));
+    assert_eq!(ask(&["history", "docs/b.txt"]).lines().count(), 2);
+    assert!(ask(&["check", "--read-data"]).contains("no damage found"));
+    let entry: serde_json::Value = serde_json::from_str(ask(&["ls", "1", "a.txt", "--json"]).trim()).unwrap();
+    assert_eq!((&entry["type"], &entry["size"]), (&"file".into(), &5.into()));
+    assert!(entry["btime"].is_string() || entry["btime"].is_null());
+}
+
+#[test]
+fn a_lost_configuration_is_made_anew_and_the_machine_stays_the_same() {
+    let lab = Lab::new();
+    lab.init();
+    lab.backup().expect(0);
+    fs::remove_file(lab.path("rozen.toml")).unwrap();
+    let told = lab.ctl(&["init", "--repo", "repo", "--root", "data"]).expect(0).out;
+    assert!(told.contains("kept as it was") && !told.contains("recovery code"), "{told}");
+    assert!(lab.backup().expect(0).out.starts_with("nothing has changed"));
+}
+
+#[test]
+fn another_machine_joins_with_the_recovery_file() {
+    let lab = Lab::new();
+    lab.init();
+    lab.backup().expect(0);
+    let other = Lab::new();
+    other.write("own", b"of the other");
+    let (repo, recovery) = (lab.path("repo"), lab.path("recovery.txt"));
+    let (repo, recovery) = (repo.to_str().unwrap(), recovery.to_str().unwrap());
+    other.ctl(&["init", "--repo", repo, "--root", "data"]).expect(1).says(&["already is a repository", "--recovery"]);
+    other.ctl(&["init", "--repo", repo, "--root", "data", "--recovery", recovery]).expect(0);
+    other.backup().expect(0);
+    let read = |extra: &[&str]| {
+        let args = ["restore", "latest", "--repo", repo, "--recovery", recovery, "--to", "out"];
+        other.elsewhere(&[&args, extra].concat(), "")
+    };
+    read(&[]).expect(1).says(&["several machines", "--machine"]);
+    // with its own configuration a machine means itself
+    other.ctl(&["restore", "latest", "--recovery", recovery, "--to", "own"]).expect(0);
+    assert_same(&other.root(), &other.path("own"));
+    lab.assert_same_machine(repo, recovery);
+}
+
+impl Lab {
+    fn assert_same_machine(&self, repo: &str, recovery: &str) {
+        self.ctl(&["restore", "latest", "--repo", repo, "--recovery", recovery, "--to", "again"]).expect(0);
+        assert_same(&self.root(), &self.path("again"));
+    }
+}
+
+#[test]
+fn a_passphrase_protects_the_recovery_file() {
+    let lab = Lab::new();
+    fs::write(lab.path("pass"), "correct horse\n").unwrap();
+    fs::write(lab.path("wrong"), "battery staple\n").unwrap();
+    let init = ["init", "--repo", "repo", "--root", "data", "--recovery-out", "recovery.txt"];
+    lab.ctl(&[&init[..], &["--passphrase-file", "pass"]].concat()).expect(0);
+    lab.backup().expect(0);
+    let snapshots = ["snapshots", "--recovery", "recovery.txt"];
+    lab.ctl(&snapshots).expect(12).says(&["passphrase"]);
+    lab.ctl(&[&snapshots[..], &["--passphrase-file", "wrong"]].concat()).expect(12).says(&["passphrase is wrong"]);
+    lab.ctl(&[&snapshots[..], &["--passphrase-file", "pass"]].concat()).expect(0);
+}
+
+#[test]
+fn the_code_that_is_shown_opens_the_backups() {
+    let lab = Lab::new();
+    let told = lab.ctl(&["init", "--repo", "repo", "--root", "data"]).expect(0).out;
+    lab.backup().expect(0);
+    let code: String = told.lines().filter(|line| line.starts_with("    ") && line.contains('-')).take(2).collect();
+    let args = ["restore", "latest", "--repo", "repo", "--recovery", "-", "--to", "out"];
+    lab.elsewhere(&args, &code.to_lowercase()).expect(0);
+    assert_same(&lab.root(), &lab.path("out"));
+    let mut wrong = code.trim().to_owned();
+    let other = if wrong.starts_with('0') { "1" } else { "0" };
+    wrong.replace_range(0..1, other);
+    lab.elsewhere(&args, &wrong).expect(12).says(&["group 1"]);
+}
+
+#[test]
+fn a_secret_of_another_repository_is_a_wrong_key() {
+    let (lab, other) = (Lab::new(), Lab::new());
+    lab.init();
+    other.init();
+    lab.backup().expect(0);
+    let recovery = other.path("recovery.txt");
+    let args = ["snapshots", "--recovery", recovery.to_str().unwrap()];
+    lab.ctl(&args).expect(12).says(&["does not belong"]);
+}
+
+#[test]
+fn up_protects_a_folder_of_an_ordinary_user_from_nothing() {
+    let lab = Lab::new();
+    let stop_after = |command: &mut Command| {
+        let done = lab.run(command, "");
+        assert_eq!(done.code, 0, "{}\n{}", done.out, done.err);
+        done
+    };
+    let home = lab.path("home");
+    fs::create_dir(&home).unwrap();
+    // `timeout` sends what Ctrl-C sends
+    let mut command = Command::new("timeout");
+    command.args(["--signal=INT", "--preserve-status", "10"]);
+    if is_root() {
+        if !fs::metadata(env!("CARGO_BIN_EXE_rozenctl")).is_ok_and(|m| m.permissions().mode() & 0o1 != 0) {
+            return skipped("the program cannot be executed by another user");
+        }
+        let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(lab.path("")).status().unwrap();
+        assert!(owned.success());
+        command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    command.arg(env!("CARGO_BIN_EXE_rozenctl")).args(["up", "data"]);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", &home).current_dir(lab.path(""));
+    let done = stop_after(&mut command);
+    assert!(done.out.contains("Your recovery code") && done.out.contains("snapshot 1"), "{}", done.out);
+    assert!(done.err.contains("same disk"), "{}", done.err);
+    let repo = home.join(".local/share/rozen/repository");
+    let code: String = done.out.lines().filter(|l| l.starts_with("    ") && l.contains('-')).take(2).collect();
+    lab.elsewhere(&["restore", "latest", "--repo", repo.to_str().unwrap(), "--recovery", "-", "--to", "out"], &code)
+        .expect(0);
+    assert_same(&lab.root(), &lab.path("out"));
+}
