@@ -58,7 +58,7 @@ impl Runner {
     ) -> Result<Self, DaemonError> {
         let (jobs, received) = mpsc::channel::<Vec<RootPlan>>();
         let cancel = Arc::new(AtomicBool::new(false));
-        let mut worker = Worker { setup, watching, owner, cancel: cancel.clone(), backup: None };
+        let worker = Worker { setup, watching, owner, cancel: cancel.clone() };
         let work = move || received.into_iter().for_each(|plans| worker.execute(&plans));
         let thread = std::thread::Builder::new().name("run".into()).spawn(work).map_err(DaemonError::Thread)?;
         Ok(Self { jobs: Some(jobs), cancel, thread: Some(thread) })
@@ -97,20 +97,15 @@ struct Worker {
     watching: Arc<Watching>,
     owner: Sender<Message>,
     cancel: Arc<AtomicBool>,
-    /// Opened by the first run, and again after one that failed: opening completes what was left.
-    backup: Option<Backup>,
 }
 
 impl Worker {
-    fn execute(&mut self, plans: &[RootPlan]) {
-        let outcome = self.try_run(plans).unwrap_or_else(|error| {
-            self.backup = None;
-            failed(&error)
-        });
+    fn execute(&self, plans: &[RootPlan]) {
+        let outcome = self.try_run(plans).unwrap_or_else(|error| failed(&error));
         self.tell(Event::RunFinished(outcome));
     }
 
-    fn try_run(&mut self, plans: &[RootPlan]) -> Result<Outcome, RunError> {
+    fn try_run(&self, plans: &[RootPlan]) -> Result<Outcome, RunError> {
         if plans.iter().any(|plan| plan.full) {
             self.watching.recheck_missing();
         }
@@ -169,27 +164,24 @@ impl Worker {
         })
     }
 
-    fn back_up(&mut self, request: &RunRequest) -> Result<RunReport, RunError> {
-        let backup = match self.backup.take() {
-            Some(backup) => backup,
-            None => self.setup.open()?,
-        };
+    /// The repository is opened for each run: that completes what an earlier one left, notices a target that is not the
+    /// same any more, and lets its disk be unmounted in between.
+    fn back_up(&self, request: &RunRequest) -> Result<RunReport, RunError> {
+        let backup = self.setup.open()?;
         let progress = backup::Progress::default();
         let (end, ended) = mpsc::channel::<()>();
         let over = AtomicBool::new(false);
-        let (worker, shown) = (&*self, &progress);
-        let report = std::thread::scope(|scope| {
-            scope.spawn(move || worker.report(shown, &ended));
+        let shown = &progress;
+        std::thread::scope(|scope| {
+            scope.spawn(move || self.report(shown, &ended));
             if backup.is_first(request) {
                 scope.spawn(|| backup.count(request, shown, &over));
             }
-            let report = backup.run(request, &progress, &worker.cancel);
+            let report = backup.run(request, &progress, &self.cancel);
             drop(end);
             over.store(true, Ordering::Relaxed);
             report
-        })?;
-        self.backup = Some(backup);
-        Ok(report)
+        })
     }
 
     /// Tells how far the run is until it has ended.
@@ -258,7 +250,7 @@ impl Setup {
         let (journal, keys) = (self.journal.clone(), self.keys.clone());
         let opened = Backup::with_journal(journal, &self.state_dir, store, keys, self.clock.clone(), options);
         let (backup, recovered) = opened?;
-        tracing::info!(?recovered, "the repository is open");
+        tracing::debug!(?recovered, "the repository is open");
         Ok(backup)
     }
 

@@ -48,6 +48,7 @@ fn changes_are_stored_while_it_runs_and_after_it_was_killed() {
 fn a_backup_that_is_asked_for_ends_with_its_answer() {
     let lab = quick();
     let agent = lab.agent();
+    lab.await_status("the first backup", is_up_to_date);
     lab.write("asked", b"for");
     let told = lab.ctl(&["backup", "--wait"]).expect(0).out;
     assert!(told.starts_with("snapshot "), "{told}");
@@ -106,7 +107,7 @@ fn a_target_that_goes_away_is_told_and_used_again_when_it_is_back() {
     lab.await_status("the first backup", is_up_to_date);
     fs::rename(lab.path("repo"), lab.path("away")).unwrap();
     lab.write("meanwhile", b"x");
-    lab.ctl(&["backup", "--wait"]).expect(1);
+    lab.ctl(&["backup", "--wait", "--full"]).expect(1);
     let told = lab.await_status("the outage", |status| status["target"]["state"] == "down");
     assert!(told["problems"][0]["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{told}");
     lab.ctl(&["status"]).expect(3);
