@@ -1,4 +1,4 @@
-//! The documents name tests, files and words that exist.
+//! The documents name tests, files, words and exit codes that exist, and the code names documents that do.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -47,6 +47,30 @@ fn the_glossary_is_sorted_and_its_references_are_in_it() {
     }
 }
 
+#[test]
+fn exit_codes_are_documented_as_they_are() {
+    let code = |text: &str| text.trim().parse::<u8>().ok();
+    let text = read("docs/cli.md");
+    let documented: BTreeSet<u8> = text.lines().filter_map(|line| code(line.split('|').nth(1)?)).collect();
+    let source = read("src/cli/exit.rs");
+    let numbers = source.lines().filter_map(|line| code(line.split_once(" = ")?.1.trim_end_matches(',')));
+    assert_eq!(documented, numbers.collect());
+}
+
+#[test]
+fn documents_that_the_code_refers_to_are_there() {
+    for file in rust_files() {
+        let text = fs::read_to_string(&file).unwrap();
+        for rest in text.split("docs/").skip(1) {
+            let name = rest.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).next().unwrap();
+            if let Some(name) = name.find(".md").map(|end| &name[..end + 3]) {
+                let there = project().join("docs").join(name).exists();
+                assert!(there, "{} refers to docs/{name}", file.display());
+            }
+        }
+    }
+}
+
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -69,17 +93,24 @@ fn is_test_name(text: &str) -> bool {
 /// Names of all functions that look like tests' names.
 fn test_names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut open = vec![project().join("src"), project().join("tests")];
+    for file in rust_files() {
+        let text = fs::read_to_string(file).unwrap();
+        let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+        names.extend(functions.filter(|name| is_test_name(name)).map(String::from));
+    }
+    names
+}
+
+fn rust_files() -> Vec<PathBuf> {
+    let (mut files, mut open) = (Vec::new(), vec![project().join("src"), project().join("tests")]);
     while let Some(path) = open.pop() {
         if path.is_dir() {
             open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
-            names.extend(functions.filter(|name| is_test_name(name)).map(String::from));
+            files.push(path);
         }
     }
-    names
+    files
 }
 
 /// As people's viewers make them: small letters, dashes for spaces, no punctuation.
