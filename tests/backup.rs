@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunError, RunReport, RunRequest};
+use rozen::backup::{Backup, BackupOptions, Progress, Recovered, RootPlan, RootScope, RunError, RunReport, RunRequest};
 use rozen::chunk::ChunkLimits;
 use rozen::clock::Clock;
 use rozen::config::exclude::{ExcludeConfig, Rules};
 use rozen::crypto::{MachineKeys, RecoverySecret};
 use rozen::format::ContentMap;
-use rozen::model::{Content, Entry, Seq};
+use rozen::journal::HintRow;
+use rozen::model::{Content, Entry, Problem, ProblemCode, Seq};
 use rozen::repo::{self, Contents, Repository};
 use rozen::store::{Store, StoreUrl};
 use rozen::tree::{TreeKey, TreeReader};
@@ -64,17 +65,23 @@ impl Lab {
     }
 
     fn try_backup(&self, partial_every: Duration, progress: &Progress) -> Result<RunReport, RunError> {
+        self.try_backup_to(self.store(), partial_every, progress)
+    }
+
+    fn try_backup_to(&self, store: Store, partial_every: Duration, progress: &Progress) -> Result<RunReport, RunError> {
+        let request = self.request(partial_every, RootScope::Full);
+        self.open(store).0.run(&request, progress, &AtomicBool::new(false))
+    }
+
+    fn open(&self, store: Store) -> (Backup, Recovered) {
         let state = self.dir.path().join("state");
-        let options = BackupOptions::default();
-        let (backup, _) = Backup::open(&state, self.store(), self.keys.clone(), Clock::system(), options).unwrap();
-        let plan = RootPlan {
-            id: "root".into(),
-            path: self.root(),
-            rules: Rules::compile(&ExcludeConfig::default()).unwrap(),
-            scope: RootScope::Full,
-        };
-        let request = RunRequest { roots: vec![plan], partial_every, own_dirs: vec![state] };
-        backup.run(&request, progress, &AtomicBool::new(false))
+        Backup::open(&state, store, self.keys.clone(), Clock::system(), BackupOptions::default()).unwrap()
+    }
+
+    fn request(&self, partial_every: Duration, scope: RootScope) -> RunRequest {
+        let rules = Rules::compile(&ExcludeConfig::default()).unwrap();
+        let plan = RootPlan { id: "root".into(), path: self.root(), rules, scope, guard: None };
+        RunRequest { roots: vec![plan], partial_every, own_dirs: vec![self.dir.path().join("state")] }
     }
 
     /// Everything in a snapshot, read with the recovery secret alone.
@@ -266,4 +273,71 @@ fn a_damaged_local_tree_costs_one_failed_run_and_no_upload() {
     assert_eq!(report.snapshot.unwrap().seq, Seq(2));
     assert_equal(&lab, 2);
     assert!(progress.bytes_stored.load(std::sync::atomic::Ordering::Relaxed) < 100_000, "no content again");
+}
+
+#[test]
+fn partial_snapshots_over_an_existing_tree_do_not_take_it_from_under_the_scan() {
+    let lab = Lab::new();
+    for i in 0..12_000 {
+        lab.write(&format!("d{:03}/f{i}", i % 100), b"x");
+    }
+    lab.backup();
+    for i in [0, 50, 99] {
+        lab.write(&format!("d{i:03}/new"), b"hello");
+    }
+    let report = lab.try_backup(Duration::ZERO, &Progress::default()).unwrap();
+    // the files are younger than the racy window: each directory has something to store
+    assert!(report.partial_snapshots > 0);
+    assert_equal(&lab, report.snapshot.unwrap().seq.0);
+    lab.write("d001/newer", b"hello");
+    let (report, _) = lab.backup();
+    assert_equal(&lab, report.snapshot.unwrap().seq.0);
+}
+
+#[test]
+fn a_manifest_whose_answer_was_lost_is_found_by_the_next_run() {
+    use rozen::store::{Moment, Verb};
+    let lab = Lab::new();
+    lab.write("a", b"hello");
+    lab.backup();
+    lab.write("b", b"more");
+    let (store, faults) = lab.store().failing();
+    faults.fail_nth(Verb::Put, 4, Moment::After, rustix::io::Errno::IO);
+    let failed = lab.try_backup_to(store, Duration::from_secs(3600), &Progress::default());
+    assert!(failed.is_err(), "data pack, tree pack and index object are put before the manifest");
+    lab.write("c", b"and more");
+    let (report, _) = lab.backup();
+    assert_eq!(report.snapshot.unwrap().seq, Seq(3), "the second snapshot exists");
+    assert_equal(&lab, 3);
+}
+
+#[test]
+fn an_edited_ignore_file_counts_for_everything_below_it() {
+    let lab = Lab::new();
+    lab.write("d/.rozenignore", b"*.log\n");
+    lab.write("d/x/y/a.log", b"left out");
+    lab.backup();
+    assert!(!lab.read(1).contains_key("d/x/y/a.log"));
+    lab.write("d/.rozenignore", b"\n");
+    let (backup, _) = lab.open(lab.store());
+    let dir = rozen::model::RelPath::parse(b"d").unwrap();
+    let hint = HintRow { dir, recursive: false, names: vec![], reason: "test".into(), now_ms: 1 };
+    backup.journal.add_hints("root", &[hint]).unwrap();
+    let request = lab.request(Duration::from_secs(3600), RootScope::Hints);
+    backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
+    assert!(lab.read(2).contains_key("d/x/y/a.log"));
+}
+
+#[test]
+fn a_root_whose_guard_refuses_keeps_all_that_was_stored() {
+    let lab = Lab::new();
+    lab.write("a", b"hello");
+    lab.backup();
+    fs::remove_file(lab.root().join("a")).unwrap();
+    let (backup, _) = lab.open(lab.store());
+    let mut request = lab.request(Duration::from_secs(3600), RootScope::Full);
+    let problem = Problem::new(ProblemCode::RootUnavailable, b"", "not the folder", "mount it");
+    request.roots[0].guard = Some(std::sync::Arc::new(move || Err(problem.clone())));
+    let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
+    assert_eq!((report.snapshot, report.unavailable), (None, vec!["root".to_owned()]));
 }

@@ -59,6 +59,7 @@ impl Lab {
             path: self.root(),
             rules: Rules::compile(&ExcludeConfig::default()).unwrap(),
             scope: RootScope::Full,
+            guard: None,
         };
         let request = RunRequest { roots: vec![plan], partial_every: Duration::from_secs(3600), own_dirs: vec![state] };
         backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();

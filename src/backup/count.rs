@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::agent::Backup;
 use super::nodes::LocalNodes;
 use super::progress::Progress;
-use super::run::{RootPlan, RunRequest, own_inodes};
+use super::run::{RootPlan, RunRequest, own_inodes, own_paths};
 use crate::scan::{Found, Scan, ScanOptions, Target};
 use crate::source::View;
 use crate::tree::TreeReader;
@@ -31,7 +31,11 @@ impl Backup {
     /// Entries and bytes, as a run counts them.
     fn count_root(&self, plan: &RootPlan, request: &RunRequest, stop: &AtomicBool) -> Option<(u64, u64)> {
         let view = View::live(&plan.path).ok()?;
-        let options = ScanOptions { rules: plan.rules.clone(), own: own_inodes(&request.own_dirs) };
+        let options = ScanOptions {
+            rules: plan.rules.clone(),
+            own: own_inodes(&request.own_dirs),
+            own_paths: own_paths(&request.own_dirs, &plan.path),
+        };
         let nodes = LocalNodes { journal: self.journal.clone(), root: plan.id.clone() };
         let mut scan = Scan::new(&view, TreeReader::new(nodes, None), options, Target::everything()).ok()?;
         let (mut entries, mut bytes) = (0, 0);

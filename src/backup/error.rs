@@ -2,6 +2,7 @@
 
 use crate::freeze::FreezeError;
 use crate::journal::JournalError;
+use crate::model::Problem;
 use crate::pack::PackError;
 use crate::repo::RepoError;
 use crate::seal::SealError;
@@ -18,6 +19,8 @@ pub enum RunError {
         #[source]
         source: SourceError,
     },
+    #[error("root {root} may not be the folder that was backed up")]
+    Doubtful { root: String, problem: Box<Problem> },
     #[error("root {root} cannot be frozen or opened")]
     Freeze {
         root: String,
@@ -44,7 +47,7 @@ impl RunError {
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {
-            RunError::Source { .. } | RunError::Freeze { .. } => {
+            RunError::Source { .. } | RunError::Freeze { .. } | RunError::Doubtful { .. } => {
                 "Mount or create the root, or change its path in the configuration."
             }
             RunError::Upload(error) => error.remedy(),
@@ -68,6 +71,7 @@ impl RunError {
             RunError::Upload(UploadError::Lost { .. })
             | RunError::Source { .. }
             | RunError::Freeze { .. }
+            | RunError::Doubtful { .. }
             | RunError::LocalTree { .. } => return true,
             _ => return false,
         };

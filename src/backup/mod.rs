@@ -32,4 +32,4 @@ pub use agent::{Backup, BackupOptions};
 pub use error::RunError;
 pub use progress::{Phase, Progress};
 pub use recover::Recovered;
-pub use run::{RootPlan, RootReport, RootScope, RunReport, RunRequest};
+pub use run::{RootGuard, RootPlan, RootReport, RootScope, RunReport, RunRequest};

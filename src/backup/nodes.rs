@@ -43,6 +43,8 @@ impl NodeSource for LocalNodes {
 pub(super) struct BuiltTree {
     pub new: NewTree,
     pub summary: TreeSummary,
+    /// Nodes that the edits made, whether they were new or not.
+    pub made: HashSet<ChunkId>,
     pub stored_bytes: u64,
 }
 
@@ -64,11 +66,11 @@ pub(super) fn build(
         ApplyError::Store(error) | ApplyError::Edits(error) => error,
         ApplyError::Read(error) => RunError::LocalTree { root: root.to_owned(), what: error.to_string() },
     })?;
-    let (kept, stored_bytes) = sealer.finish()?;
+    let (made, stored_bytes) = sealer.finish()?;
     let Some(summary) = applied.summary else { return Ok(None) };
-    let drop = applied.replaced.into_iter().filter(|id| !kept.contains(id)).collect();
+    let drop = applied.replaced.into_iter().filter(|id| !made.contains(id)).collect();
     let new = NewTree { root: root.to_owned(), tree: summary.root, put: Vec::new(), drop };
-    Ok(Some(BuiltTree { new, summary, stored_bytes }))
+    Ok(Some(BuiltTree { new, summary, made, stored_bytes }))
 }
 
 /// Seals nodes that the target does not have, and keeps all new ones locally.

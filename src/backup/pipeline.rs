@@ -99,9 +99,14 @@ impl Flow<'_> {
         self.fail(RunError::Source { root: self.root.to_owned(), source })
     }
 
-    /// The first error is kept.
+    /// The first error is kept, but an error of the source never hides one of the target or the machine: a root that
+    /// cannot be read is passed over, everything else ends the run.
     pub fn fail(&self, error: RunError) -> Halt {
-        lock(&self.error).get_or_insert(error);
+        let mut kept = lock(&self.error);
+        if matches!(*kept, None | Some(RunError::Source { .. })) {
+            *kept = Some(error);
+        }
+        drop(kept);
         self.failed.store(true, Ordering::Release);
         Halt
     }
@@ -165,6 +170,7 @@ where
     let work_queue = Mutex::new(work_queue);
     let (complete, changed) = thread::scope(|scope| {
         let (flow, work_queue) = (&flow, &work_queue);
+        let finish = FinishOnDrop(packed.clone());
         scope.spawn(move || {
             if let Err(error) = uploader::run(context, pack_queue) {
                 flow.fail(error);
@@ -182,8 +188,7 @@ where
         for thread in std::iter::once(reading).chain(workers) {
             resume(thread.join());
         }
-        // everything that can be found has been sent; a packer that failed is gone already
-        let _ = packed.send(Packed::Finish);
+        drop(finish);
         (complete, resume(packing.join()))
     });
     if let Some(error) = flow.error.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -195,6 +200,16 @@ where
         problems: flow.problems.into_inner().unwrap_or_else(PoisonError::into_inner),
         again: flow.again.into_inner().unwrap_or_else(PoisonError::into_inner),
     })
+}
+
+/// Tells the packer that everything has been sent, also when a thread panicked: else it would wait for ever.
+struct FinishOnDrop(Sender<Packed>);
+
+impl Drop for FinishOnDrop {
+    fn drop(&mut self) {
+        // a packer that failed is gone already
+        let _ = self.0.send(Packed::Finish);
+    }
 }
 
 /// A panic of a thread goes on in the run's own thread, whose owner deals with it.

@@ -176,11 +176,13 @@ impl Reader<'_> {
         Progress::add(&self.progress.bytes_read, read.data_len);
     }
 
-    /// What is known of it stays; a file that was never read gets an entry without content.
+    /// What is known of it stays, marked so that it is read again; a file that was never read gets an entry without content.
     fn unreadable(&mut self, job: &ReadJob, error: SourceError) -> Result<(), Halt> {
         self.flow.problem(error.to_problem());
-        if job.previous.is_some() {
-            return Ok(());
+        if let Some(previous) = &job.previous {
+            let mut entry = (**previous).clone();
+            entry.flags = entry.flags.with(EntryFlags::UNREADABLE);
+            return self.flow.put(job.key(), entry);
         }
         let Ok((mut entry, _)) = job.dir.read_entry(&job.name, &job.stat, &mut self.names) else { return Ok(()) };
         entry.fs = job.fs;

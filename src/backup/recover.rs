@@ -39,7 +39,7 @@ pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
 }
 
 /// A run that was about to commit asks the target whether it did; every other run is given up, its hints wait.
-fn end_interrupted_run(backup: &Backup) -> Result<bool, RunError> {
+pub(super) fn end_interrupted_run(backup: &Backup) -> Result<bool, RunError> {
     let Some(run) = backup.journal.unfinished_run()? else { return Ok(false) };
     let now = backup.clock.wall_ms();
     match run.state {

@@ -1,22 +1,25 @@
 //! A run: roots one after the other, partial snapshots on the way, one snapshot at the end.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::agent::Backup;
 use super::error::RunError;
-use super::nodes::{self, LocalNodes};
+use super::nodes::{self, BuiltTree, LocalNodes};
 use super::pipeline::{Slice, SliceContext, run_slice};
 use super::presence::Presence;
 use super::progress::{Phase, Progress};
+use super::recover;
 use super::snapshot::{self, RootResult, Totals};
 use super::view::{self, OpenedView};
 use crate::config::exclude::Rules;
 use crate::crypto::SealingSlot;
-use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, RootState, Run};
+use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, NewTree, RootState, Run, RunId, RunState};
 use crate::model::{ChunkId, Problem, ProblemCode, RelPath, Timestamp};
 use crate::repo::CommittedSnapshot;
 use crate::scan::{Scan, ScanError, ScanOptions, Target};
@@ -36,7 +39,12 @@ pub struct RootPlan {
     pub path: PathBuf,
     pub rules: Rules,
     pub scope: RootScope,
+    /// Asked when the view is open, before anything is read: is this still the folder that was stored?
+    pub guard: Option<RootGuard>,
 }
+
+/// Gives the identity of the folder, or why it must not be read now.
+pub type RootGuard = Arc<dyn Fn() -> Result<String, Problem> + Send + Sync>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RootScope {
@@ -77,6 +85,7 @@ pub struct RootReport {
 impl Backup {
     /// Runs to the end. On an error no hint is lost and what was stored is kept for the next run.
     pub fn run(&self, request: &RunRequest, progress: &Progress, stop: &AtomicBool) -> Result<RunReport, RunError> {
+        recover::end_interrupted_run(self)?;
         let cut_at = self.clock.wall();
         for root in &request.roots {
             self.journal.upsert_root(&root.id, &root.path, self.clock.wall_ms())?;
@@ -93,6 +102,7 @@ impl Backup {
             presence: Presence::new(self.journal.clone()),
             report: RunReport { cut_at, ..RunReport::default() },
             again: Vec::new(),
+            replaced: HashMap::new(),
             done: Vec::new(),
         };
         let result = running.all_roots();
@@ -101,7 +111,7 @@ impl Backup {
         match result {
             Ok(()) => Ok(report),
             Err(error) => {
-                self.journal.fail_run(run.id, &error.to_string(), self.clock.wall_ms())?;
+                self.give_up(run.id, &error)?;
                 if let RunError::LocalTree { root, .. } = &error {
                     // the next run compares everything with nothing; what is stored is known by its ids
                     self.journal.drop_tree(root)?;
@@ -109,6 +119,20 @@ impl Backup {
                 Err(error)
             }
         }
+    }
+}
+
+impl Backup {
+    /// Ends a run that failed. Had it announced its manifest, the target says whether that exists; while the target cannot
+    /// answer, the run stays open and the next one asks again.
+    fn give_up(&self, run: RunId, error: &RunError) -> Result<(), RunError> {
+        if matches!(self.journal.run(run)?.state, RunState::Committing { .. }) {
+            if let Err(unanswered) = recover::end_interrupted_run(self) {
+                tracing::warn!(%unanswered, "whether the last snapshot was committed is asked again by the next run");
+            }
+            return Ok(());
+        }
+        Ok(self.journal.fail_run(run, &error.to_string(), self.clock.wall_ms())?)
     }
 }
 
@@ -124,6 +148,8 @@ struct Running<'a> {
     report: RunReport,
     /// Directories to be looked at again: root and directory.
     again: Vec<(String, RelPath)>,
+    /// Nodes that partial snapshots replaced, by root: the scan under way still reads the tree that it began with.
+    replaced: HashMap<String, HashSet<ChunkId>>,
     done: Vec<RootDone>,
 }
 
@@ -137,16 +163,18 @@ struct RootDone {
 impl Running<'_> {
     fn all_roots(&mut self) -> Result<(), RunError> {
         self.progress.set_phase(Phase::Scanning);
-        for plan in &self.request.roots {
+        for (plan, number) in self.request.roots.iter().zip(0..) {
             let before = self.report.problems.len();
-            match self.root(plan) {
+            match self.root(plan, number) {
                 Ok(done) => {
                     let problems = self.report.problems[before..].to_vec();
                     self.report.roots.push(RootReport { id: plan.id.clone(), problems, ..RootReport::default() });
                     self.done.push(done);
                 }
-                Err(error @ (RunError::Source { .. } | RunError::Freeze { .. })) => {
+                Err(error @ (RunError::Source { .. } | RunError::Freeze { .. } | RunError::Doubtful { .. })) => {
                     self.backup.journal.clear_staging(&plan.id)?;
+                    // what was claimed for it may be in no pack
+                    self.presence = Presence::new(self.backup.journal.clone());
                     self.report.problems.push(unavailable(plan, &error));
                     self.report.unavailable.push(plan.id.clone());
                 }
@@ -156,7 +184,7 @@ impl Running<'_> {
         self.finish()
     }
 
-    fn root(&mut self, plan: &RootPlan) -> Result<RootDone, RunError> {
+    fn root(&mut self, plan: &RootPlan, number: u32) -> Result<RootDone, RunError> {
         self.progress.set_current(&plan.id);
         let backup = self.backup;
         let state = backup.journal.root_state(&plan.id)?;
@@ -166,11 +194,31 @@ impl Running<'_> {
         if targets.is_empty() {
             return Ok(done);
         }
-        let mut opened = view::open(backup, self.run.id, plan, self.done.len() as u32)?;
+        let mut opened = view::open(backup, self.run.id, plan, number)?;
+        if let Err(error) = self.guard(plan, &state) {
+            opened.release(backup)?;
+            return Err(error);
+        }
         self.report.problems.append(&mut opened.problems);
         let done = self.read(plan, &opened, state.tree, targets, RootDone { frozen_by: opened.method, ..done });
         opened.release(backup)?;
         done
+    }
+
+    /// Asked on the open view: a disk that was unmounted since the run began is not an empty folder. The identity is
+    /// written down before the first entry of the root is, so that also a run that is cut off has left it.
+    fn guard(&self, plan: &RootPlan, state: &RootState) -> Result<(), RunError> {
+        let Some(guard) = &plan.guard else { return Ok(()) };
+        let identity =
+            guard().map_err(|problem| RunError::Doubtful { root: plan.id.clone(), problem: Box::new(problem) })?;
+        if state.identity.as_deref() != Some(&identity) {
+            self.backup.journal.set_root_identity(&plan.id, &identity)?;
+        }
+        Ok(())
+    }
+
+    fn done_ids(&self) -> Vec<String> {
+        self.done.iter().map(|done| done.id.clone()).collect()
     }
 
     fn read(
@@ -182,7 +230,11 @@ impl Running<'_> {
         mut done: RootDone,
     ) -> Result<RootDone, RunError> {
         let backup = self.backup;
-        let options = ScanOptions { rules: plan.rules.clone(), own: own_inodes(&self.request.own_dirs) };
+        let options = ScanOptions {
+            rules: plan.rules.clone(),
+            own: own_inodes(&self.request.own_dirs),
+            own_paths: own_paths(&self.request.own_dirs, &plan.path),
+        };
         let nodes = LocalNodes { journal: backup.journal.clone(), root: plan.id.clone() };
         let scan = Scan::new(&opened.view, TreeReader::new(nodes, tree), options, targets);
         let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
@@ -229,21 +281,37 @@ impl Running<'_> {
 
     /// What is stored so far becomes a snapshot that restores; hints stay, the run goes on.
     fn commit_partial(&mut self, reading: &RootDone) -> Result<(), RunError> {
+        if !reading.changed && !self.done.iter().any(|done| done.changed) {
+            return Ok(());
+        }
         let Some(built) = nodes::build(self.backup, &reading.id, &self.slot, &self.presence)? else { return Ok(()) };
         let mut results: Vec<RootResult> = self.build_done()?;
         results.push(RootResult {
             id: reading.id.clone(),
             built: Some(built),
             complete: false,
+            full: false,
             recovery_point: None,
             frozen_by: reading.frozen_by,
         });
         let committed = snapshot::commit(self.backup, self.run.id, &results, &self.totals(true), self.progress)?;
-        let trees: Vec<_> = results.into_iter().filter_map(|result| result.built).map(|built| built.new).collect();
+        let mut trees = Vec::new();
+        for built in results.into_iter().filter_map(|result| result.built) {
+            trees.push(self.keep_replaced(built));
+        }
         self.backup.journal.commit_partial(self.run.id, (committed.seq, committed.manifest), &trees)?;
         self.done.iter_mut().for_each(|done| done.changed = false);
         self.report.partial_snapshots += 1;
         Ok(())
+    }
+
+    /// The new tree without its drops: they are remembered until the end of the run.
+    fn keep_replaced(&mut self, built: BuiltTree) -> NewTree {
+        let BuiltTree { mut new, made, .. } = built;
+        let replaced = self.replaced.entry(new.root.clone()).or_default();
+        replaced.retain(|id| !made.contains(id));
+        replaced.extend(new.drop.drain(..));
+        new
     }
 
     fn build_done(&self) -> Result<Vec<RootResult>, RunError> {
@@ -253,9 +321,9 @@ impl Running<'_> {
                 true => nodes::build(self.backup, &done.id, &self.slot, &self.presence)?,
                 false => None,
             };
-            let recovery_point = Some(self.report.cut_at);
+            let recovery_point = done.full.then_some(self.report.cut_at);
             let (id, frozen_by) = (done.id.clone(), done.frozen_by);
-            results.push(RootResult { id, built, complete: true, recovery_point, frozen_by });
+            results.push(RootResult { id, built, complete: true, full: done.full, recovery_point, frozen_by });
         }
         Ok(results)
     }
@@ -276,10 +344,18 @@ impl Running<'_> {
         }
         self.look_again()?;
         let now_ms = backup.clock.wall_ms();
-        let roots = results.into_iter().zip(&self.done).zip(&before);
-        let roots = roots.filter_map(|((result, done), before)| finish_root(result, done, before, self.report.cut_at));
+        let mut roots = Vec::new();
+        for ((result, id), before) in results.into_iter().zip(self.done_ids()).zip(&before) {
+            let tree = match (result.built, before.tree) {
+                (Some(built), _) => self.keep_replaced(built),
+                (None, Some(tree)) => NewTree { root: id.clone(), tree, put: vec![], drop: vec![] },
+                (None, None) => continue,
+            };
+            let drop = self.replaced.remove(&id).unwrap_or_default().into_iter().collect();
+            roots.push(finish_root(NewTree { drop, ..tree }, result.full, self.report.cut_at));
+        }
         let head = self.report.snapshot.map(|snapshot| (snapshot.seq, snapshot.manifest));
-        backup.journal.finish_run(&FinishRun { run: self.run.id, now_ms, head, roots: roots.collect() })?;
+        backup.journal.finish_run(&FinishRun { run: self.run.id, now_ms, head, roots })?;
         for root in &mut self.report.roots {
             (root.entries, root.bytes) = snapshot::summary(backup, &root.id)?;
         }
@@ -305,20 +381,17 @@ impl Running<'_> {
     }
 }
 
-fn finish_root(result: RootResult, done: &RootDone, before: &RootState, cut_at: Timestamp) -> Option<FinishRoot> {
-    let unchanged = || crate::journal::NewTree {
-        root: done.id.clone(),
-        tree: before.tree.unwrap_or(ChunkId([0; 32])),
-        put: vec![],
-        drop: vec![],
-    };
-    let tree = match result.built {
-        Some(built) => built.new,
-        None if before.tree.is_some() => unchanged(),
-        None => return None,
-    };
+fn finish_root(tree: NewTree, full: bool, cut_at: Timestamp) -> FinishRoot {
     let cut_ms = cut_at.secs * 1000 + i64::from(cut_at.nanos / 1_000_000);
-    Some(FinishRoot { tree, recovery_point_ms: done.full.then_some(cut_ms), audited_ms: done.full.then_some(cut_ms) })
+    FinishRoot { tree, recovery_point_ms: full.then_some(cut_ms), audited_ms: full.then_some(cut_ms) }
+}
+
+/// The same by their logical paths below a root: in a frozen view devices are other ones.
+pub(super) fn own_paths(dirs: &[PathBuf], root: &Path) -> HashSet<RelPath> {
+    let Ok(root) = root.canonicalize() else { return HashSet::new() };
+    let real = dirs.iter().filter_map(|dir| dir.canonicalize().ok());
+    let below = real.filter_map(|dir| dir.strip_prefix(&root).ok().map(|below| below.as_os_str().as_bytes().to_vec()));
+    below.filter_map(|bytes| RelPath::parse(&bytes).ok()).filter(|path| !path.is_root()).collect()
 }
 
 /// Device and inode of our own directories, as far as they exist.
@@ -336,6 +409,9 @@ fn scan_error<E: std::fmt::Display>(root: &str, error: ScanError<E>) -> RunError
 }
 
 fn unavailable(plan: &RootPlan, error: &RunError) -> Problem {
+    if let RunError::Doubtful { problem, .. } = error {
+        return (**problem).clone();
+    }
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let causes: String = causes.map(|cause| format!(": {cause}")).collect();
     Problem::new(

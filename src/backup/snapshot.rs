@@ -8,6 +8,7 @@ use crate::format::{ManifestBody, ManifestProblem, ManifestRoot, ManifestStats};
 use crate::journal::{RunId, RunState};
 use crate::model::{ObjectHash, Problem, Seq, Timestamp};
 use crate::repo::{self, CommittedSnapshot, SealedManifest};
+use crate::upload::Origin;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::Ordering;
 
@@ -20,6 +21,8 @@ pub(super) struct RootResult {
     /// `None`: it has the tree that it had.
     pub built: Option<BuiltTree>,
     pub complete: bool,
+    /// Compared in full.
+    pub full: bool,
     pub recovery_point: Option<Timestamp>,
     pub frozen_by: &'static str,
 }
@@ -39,6 +42,10 @@ pub(super) fn commit(
     totals: &Totals<'_>,
     progress: &Progress,
 ) -> Result<CommittedSnapshot, RunError> {
+    // a pack that is only in the spool is known to the presence, so it must be durable before anything refers to it
+    for row in backup.journal.packs_spooled()? {
+        backup.upload(&row, Origin::EarlierProcess)?;
+    }
     let index = repo::write_index(&backup.uploader, &backup.keys, &backup.journal)?;
     let trees: u64 = results.iter().filter_map(|result| result.built.as_ref()).map(|built| built.stored_bytes).sum();
     Progress::add(&progress.bytes_stored, index.stored_bytes + trees);
@@ -77,8 +84,8 @@ fn manifest(
             entries,
             bytes,
             frozen_by: result.map_or("", |result| result.frozen_by).into(),
-            complete: result.map_or(state.tree.is_some(), |result| result.complete),
-            recovery_point: result.map_or(recovery, |result| result.recovery_point),
+            complete: result.map_or(state.last_audit_ms.is_some(), |result| result.complete),
+            recovery_point: result.and_then(|result| result.recovery_point).or(recovery),
             id: state.id,
         });
     }

@@ -14,7 +14,8 @@ use crate::backup::{Backup, BackupOptions, Phase, Progress, Recovered, RootPlan,
 use crate::config::exclude::Rules;
 use crate::config::{Config, Places, RootConfig};
 use crate::crypto::MachineKeys;
-use crate::daemon::{RootCheck, check_root, remember_root};
+use crate::daemon::{RootCheck, check_root, guard_root, remember_root};
+use crate::journal::RootState;
 use crate::model::{Problem, RootId};
 use crate::status::{counted, grouped};
 use crate::store::StoreUrl;
@@ -39,6 +40,8 @@ fn tell_recovered(recovered: &Recovered) {
 pub(super) struct Checked {
     /// By root id: what to remember once it is stored.
     pub(super) identities: BTreeMap<String, String>,
+    /// By root id: what the journal knows of those that are not accepted as they are.
+    known: BTreeMap<String, RootState>,
     /// By root id: why not.
     pub(super) doubtful: BTreeMap<String, Problem>,
 }
@@ -50,6 +53,7 @@ pub(super) fn check_roots(backup: &Backup, config: &Config, accepted: &[RootId])
     for root in &config.roots {
         let id = root.id.to_string();
         let state = known.iter().find(|state| state.id == id && !accepted.contains(&root.id));
+        checked.known.extend(state.map(|state| (id.clone(), state.clone())));
         match check_root(&root.path, state) {
             RootCheck::Same(identity) => drop(checked.identities.insert(id, identity)),
             RootCheck::Doubtful(problem) => drop(checked.doubtful.insert(id, problem)),
@@ -70,15 +74,16 @@ pub(super) fn remember_roots(backup: &Backup, checked: &Checked, report: &RunRep
 /// The roots that may be read, compared in full: nobody has watched them.
 pub(super) fn request(config: &Config, places: &Places, checked: &Checked) -> Result<RunRequest, CliError> {
     let roots = config.roots.iter().filter(|root| checked.identities.contains_key(root.id.as_str()));
-    let roots = roots.map(|root| plan(config, root)).collect::<Result<_, _>>()?;
+    let roots = roots.map(|root| plan(config, root, checked)).collect::<Result<_, _>>()?;
     Ok(RunRequest { roots, partial_every: config.run.partial_every, own_dirs: own_dirs(config, places)? })
 }
 
-fn plan(config: &Config, root: &RootConfig) -> Result<RootPlan, CliError> {
+fn plan(config: &Config, root: &RootConfig, checked: &Checked) -> Result<RootPlan, CliError> {
     let rules = Rules::compile(&config.excludes_of(root)).map_err(|error| {
         CliError::refused(format!("the excludes of root `{}`: {error}", root.id), "Mend it in the configuration.")
     })?;
-    Ok(RootPlan { id: root.id.to_string(), path: root.path.clone(), rules, scope: RootScope::Full })
+    let guard = Some(guard_root(&root.path, checked.known.get(root.id.as_str()).cloned()));
+    Ok(RootPlan { id: root.id.to_string(), path: root.path.clone(), rules, scope: RootScope::Full, guard })
 }
 
 /// What would make a backup grow by backing itself up.

@@ -7,9 +7,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, StatxFlags, fstatfs, statx};
 
+use crate::backup::RootGuard;
 use crate::journal::{Journal, JournalError, RootState};
 use crate::model::{Problem, ProblemCode};
 
@@ -46,6 +48,15 @@ pub fn check_root(path: &Path, known: Option<&RootState>) -> RootCheck {
         }
         _ => RootCheck::Same(now.to_text()),
     }
+}
+
+/// The same question for a run to ask when its view is open.
+pub fn guard_root(path: &Path, known: Option<RootState>) -> RootGuard {
+    let path = path.to_path_buf();
+    Arc::new(move || match check_root(&path, known.as_ref()) {
+        RootCheck::Same(identity) => Ok(identity),
+        RootCheck::Doubtful(problem) => Err(problem),
+    })
 }
 
 /// After a run has stored the root.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::error::DaemonError;
-use super::identity::{RootCheck, check_root, remember_root};
+use super::identity::{RootCheck, check_root, guard_root, remember_root};
 use super::message::Message;
 use super::watching::Watching;
 use crate::backup::{self, Backup, BackupOptions, RootReport, RootScope, RunError, RunReport, RunRequest};
@@ -159,7 +159,8 @@ impl Worker {
             RootCheck::Same(identity) => {
                 let scope = if plan.full { RootScope::Full } else { RootScope::Hints };
                 let (id, path, rules) = (root.id.to_string(), root.path.clone(), rules.clone());
-                Ok((backup::RootPlan { id, path, rules, scope }, identity))
+                let guard = Some(guard_root(&root.path, Some(known)));
+                Ok((backup::RootPlan { id, path, rules, scope, guard }, identity))
             }
         })
     }

@@ -1,7 +1,8 @@
 //! Which rules hold inside a directory: its ignore files and markers, read once when it is entered.
 
+use super::compare::is_unchanged;
 use crate::config::exclude::{CACHEDIR_SIGNATURE, CACHEDIR_TAG, Rules};
-use crate::model::{EntryKind, Problem, ProblemCode};
+use crate::model::{Entry, EntryKind, Problem, ProblemCode};
 use crate::source::{Dir, Listing, SourceError};
 
 /// Larger ignore files are not read: nobody writes them by hand.
@@ -41,6 +42,18 @@ pub(super) fn inside(rules: &Rules, dir: &Dir, listing: &Listing) -> (Rules, Vec
         )
     }));
     (rules, problems)
+}
+
+/// Has one of the directory's ignore files come, gone or changed since the tree before? `before`: its entries there.
+pub(super) fn changed(rules: &Rules, dir: &Dir, listing: &Listing, before: &[(Vec<u8>, Entry)]) -> bool {
+    rules.config().files.iter().map(|name| name.as_bytes()).any(|name| {
+        let known = before.binary_search_by(|(found, _)| found.as_slice().cmp(name)).ok().map(|at| &before[at].1);
+        match (known, listing.contains(name)) {
+            (None, is_there) => is_there,
+            (Some(_), false) => true,
+            (Some(entry), true) => !dir.stat(name).is_ok_and(|stat| is_unchanged(entry, &stat)),
+        }
+    })
 }
 
 /// `None` for what is no regular file any more.

@@ -20,6 +20,8 @@ pub struct ScanOptions {
     pub rules: Rules,
     /// Device and inode of our own directories (state, spool, target): never stored.
     pub own: HashSet<(u64, u64)>,
+    /// The same by their paths below the root.
+    pub own_paths: HashSet<RelPath>,
 }
 
 /// A scan of one root. [`Scan::step`] until it says that nothing is left.
@@ -116,7 +118,16 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                 at.recursive = false;
                 break;
             };
-            let listing = dir.list().map_err(ScanError::Source)?;
+            let listing = match dir.list() {
+                Ok(listing) => listing,
+                Err(error) if at.path.is_root() || error.disposition() == Disposition::StopRun => {
+                    return Err(ScanError::Source(error));
+                }
+                Err(_) => {
+                    at.recursive = false;
+                    break;
+                }
+            };
             let (inside, _) = rules::inside(&at.rules, &dir, &listing);
             if self.is_left_out(&inside, &path, &stat) {
                 return Ok(());
@@ -158,7 +169,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             true => self.previous.list(&pending.path).map_err(ScanError::Tree)?,
             false => Vec::new(),
         };
-        let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive: pending.recursive };
+        // other rules may hold for everything below
+        let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
+        let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive };
         let mut before = before.into_iter().peekable();
         let mut below = Vec::new();
         for listed in listing.iter() {
@@ -242,6 +255,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
 
     fn is_left_out(&self, rules: &Rules, path: &RelPath, stat: &Stat) -> bool {
         self.options.own.contains(&(stat.dev, stat.ino))
+            || self.options.own_paths.contains(path)
             || (stat.nodump && rules.config().nodump)
             || rules.excludes(path, stat.kind == EntryKind::Dir, stat.size).is_some()
     }
