@@ -134,7 +134,7 @@ fn a_folder_that_cannot_be_read_is_named_and_all_else_is_stored() {
     let lab = Lab::new();
     lab.write("secret/s", b"hidden");
     lab.init();
-    fs::set_permissions(lab.root().join("secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(lab.root().join("secret"), fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = Command::new("setpriv");
     if is_root() {
         let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(lab.path("")).status().unwrap();
