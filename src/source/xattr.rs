@@ -59,7 +59,8 @@ impl<'a> On<'a> {
     }
 }
 
-/// All attributes, sorted by name. What could not be read is a problem, what the filesystem does not support is none.
+/// All attributes up to [`MAX_BYTES`], sorted by name. What could not be read is a problem, what the filesystem does not
+/// support is none.
 pub(super) fn read(on: &On<'_>, path: &RelPath, problems: &mut Vec<Problem>) -> Option<Vec<Xattr>> {
     let names = match growing(|buffer| on.list(buffer)) {
         Ok(names) => names,
@@ -69,11 +70,33 @@ pub(super) fn read(on: &On<'_>, path: &RelPath, problems: &mut Vec<Problem>) -> 
             return None;
         }
     };
+    let mut listed: Vec<&[u8]> = names.split(|b| *b == 0).filter(|name| !name.is_empty()).collect();
+    // Sorted, what the system needs (security, system, trusted) comes before what any user may set.
+    listed.sort_unstable();
+    let kept: Vec<&[u8]> = listed.iter().copied().filter(|name| !is_alias(name, &listed)).collect();
+    let xattrs = values(&kept, |name| growing(|buffer| on.value(name, buffer)), path, problems);
+    (!xattrs.is_empty()).then_some(xattrs)
+}
+
+/// The attributes of these names, up to the first that goes over [`MAX_BYTES`].
+fn values(
+    names: &[&[u8]],
+    value: impl Fn(&[u8]) -> rustix::io::Result<Vec<u8>>,
+    path: &RelPath,
+    problems: &mut Vec<Problem>,
+) -> Vec<Xattr> {
     let mut xattrs = Vec::new();
-    let listed: Vec<&[u8]> = names.split(|b| *b == 0).filter(|name| !name.is_empty()).collect();
-    for name in listed.iter().copied().filter(|name| !is_alias(name, &listed)) {
-        match growing(|buffer| on.value(name, buffer)) {
-            Ok(value) => xattrs.push(Xattr { name: name.to_vec(), value }),
+    let mut size = 0;
+    for (number, name) in names.iter().enumerate() {
+        match value(name) {
+            Ok(value) => {
+                size += name.len() + value.len();
+                if size > MAX_BYTES {
+                    problems.push(too_many(path, name, names.len() - number));
+                    break;
+                }
+                xattrs.push(Xattr { name: name.to_vec(), value });
+            }
             // removed since it was listed
             Err(Errno::NODATA) => {}
             Err(errno) => {
@@ -82,8 +105,7 @@ pub(super) fn read(on: &On<'_>, path: &RelPath, problems: &mut Vec<Problem>) -> 
             }
         }
     }
-    xattrs.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    (!xattrs.is_empty()).then_some(xattrs)
+    xattrs
 }
 
 /// Sets attributes on a file that has none. Was an ACL among them?
@@ -150,6 +172,14 @@ fn unreadable(path: &RelPath, what: &str, errno: Errno) -> Problem {
     metadata_problem(path, message, "run rozend with more rights, or ignore it if the attribute does not matter")
 }
 
+fn too_many(path: &RelPath, first: &[u8], count: usize) -> Problem {
+    let message = format!(
+        "it has more than {MAX_BYTES} bytes of extended attributes; {count} of them, from {:?} on, are not stored",
+        String::from_utf8_lossy(first)
+    );
+    metadata_problem(path, message, "remove attributes that are not needed; the rest of the file is stored")
+}
+
 /// Mostly there is nothing, or little: the first try needs no allocation. ERANGE asks for a larger buffer.
 fn growing(mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
     let mut small = [0; 512];
@@ -166,3 +196,37 @@ fn growing(mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>) -> rust
 
 /// The kernel's own limit for a value and for a list (XATTR_SIZE_MAX, XATTR_LIST_MAX).
 const LARGEST: usize = 64 * 1024;
+
+/// Names and values of one entry together. XFS and btrfs let any user put gigabytes on one file; an entry is stored whole
+/// in one node of the tree, and one that does not fit would end the runs of all.
+const MAX_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProblemCode;
+
+    fn read_of(count: usize, value_size: usize) -> (usize, Vec<Problem>) {
+        let names: Vec<String> = (0..count).map(|n| format!("user.{n:04}")).collect();
+        let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+        let mut problems = Vec::new();
+        let path = RelPath::parse(b"d/f").unwrap();
+        let xattrs = values(&names, |_| Ok(vec![7; value_size]), &path, &mut problems);
+        assert!(xattrs.iter().map(|x| x.name.len() + x.value.len()).sum::<usize>() <= MAX_BYTES);
+        (xattrs.len(), problems)
+    }
+
+    #[test]
+    fn attributes_beyond_the_limit_of_an_entry_are_a_problem_and_the_others_are_kept() {
+        let (kept, problems) = read_of(400, LARGEST);
+        assert_eq!(kept, 15);
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!((problem.code, problem.path.as_str()), (ProblemCode::Metadata, "d/f"));
+        assert!(problem.message.contains("385 of them, from \"user.0015\" on"), "{}", problem.message);
+    }
+
+    #[test]
+    fn attributes_that_fill_the_limit_to_the_last_byte_are_all_kept() {
+        assert_eq!(read_of(64, MAX_BYTES / 64 - "user.0000".len()), (64, Vec::new()));
+    }
+}
