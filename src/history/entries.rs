@@ -21,7 +21,6 @@ pub struct FoundEntry {
 
 /// What a walk gives to whoever asked.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "handed on one at a time, never kept")]
 pub enum HistoryEvent {
     Entry(FoundEntry),
     /// A part of the tree cannot be read: what it held is missing in the answer.
