@@ -46,6 +46,10 @@ impl Output {
             return Ok(());
         }
         let mut out = io::stdout().lock();
+        if self.live && out.is_terminal() {
+            // a progress line may stand here; it is drawn again below
+            let _ = write!(io::stderr().lock(), "\r\x1b[2K");
+        }
         writeln!(out, "{}", text.as_ref()).map_err(CliError::Output)
     }
 

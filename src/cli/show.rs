@@ -151,10 +151,12 @@ fn draw_raw(text: &str) {
 }
 
 fn width() -> usize {
-    rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col).max(20))
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+    // some terminals do not say
+    if columns == 0 { 80 } else { columns }
 }
 
 /// One line must stay one line, or it cannot be drawn over.
 fn cut(line: &str, width: usize) -> String {
-    line.chars().take(width - 1).collect()
+    line.chars().take(width.saturating_sub(1)).collect()
 }
