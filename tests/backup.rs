@@ -14,7 +14,7 @@ use rozen::config::exclude::{ExcludeConfig, Rules};
 use rozen::crypto::{MachineKeys, RecoverySecret};
 use rozen::format::ContentMap;
 use rozen::journal::HintRow;
-use rozen::model::{Content, Entry, Problem, ProblemCode, Seq};
+use rozen::model::{Content, Entry, Problem, ProblemCode, RelPath, Seq};
 use rozen::repo::{self, Contents, Repository};
 use rozen::store::{Store, StoreUrl};
 use rozen::tree::{TreeKey, TreeReader};
@@ -71,6 +71,22 @@ impl Lab {
     fn try_backup_to(&self, store: Store, partial_every: Duration, progress: &Progress) -> Result<RunReport, RunError> {
         let request = self.request(partial_every, RootScope::Full);
         self.open(store).0.run(&request, progress, &AtomicBool::new(false))
+    }
+
+    /// With hints that name these directories alone.
+    fn backup_hinted(&self, dirs: &[&str]) -> RunReport {
+        let (backup, _) = self.open(self.store());
+        let hint = |dir: &&str| HintRow {
+            dir: RelPath::parse(dir.as_bytes()).unwrap(),
+            recursive: false,
+            names: vec![],
+            reason: "test".into(),
+            now_ms: 0,
+        };
+        let hints: Vec<_> = dirs.iter().map(hint).collect();
+        backup.journal.add_hints("root", &hints).unwrap();
+        let request = self.request(Duration::from_secs(3600), RootScope::Hints);
+        backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap()
     }
 
     fn open(&self, store: Store) -> (Backup, Recovered) {
@@ -340,4 +356,29 @@ fn a_root_whose_guard_refuses_keeps_all_that_was_stored() {
     request.roots[0].guard = Some(std::sync::Arc::new(move || Err(problem.clone())));
     let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
     assert_eq!((report.snapshot, report.unavailable), (None, vec!["root".to_owned()]));
+}
+
+#[test]
+fn a_change_through_one_name_of_a_file_is_stored_under_all_its_names() {
+    let lab = Lab::new();
+    lab.write("a/one", b"first");
+    lab.write("b/other", b"x");
+    lab.write("c/other", b"x");
+    fs::hard_link(lab.root().join("a/one"), lab.root().join("b/two")).unwrap();
+    lab.backup();
+    // the watcher names the directory of the name that was used, and no other
+    fs::write(lab.root().join("b/two"), "second, longer").unwrap();
+    lab.backup_hinted(&["b"]);
+    assert_equal(&lab, 2);
+    fs::hard_link(lab.root().join("b/two"), lab.root().join("c/three")).unwrap();
+    lab.backup_hinted(&["c"]);
+    let stored = lab.read(3);
+    for name in ["a/one", "b/two", "c/three"] {
+        assert_eq!((stored[name].0.nlink, stored[name].0.ino), (Some(3), stored["a/one"].0.ino), "{name}");
+    }
+    // one of the directories that hold its names is elsewhere now
+    fs::rename(lab.root().join("a"), lab.root().join("moved")).unwrap();
+    fs::write(lab.root().join("b/two"), "third, longer still").unwrap();
+    lab.backup_hinted(&["b", ""]);
+    assert_equal(&lab, 4);
 }

@@ -1,7 +1,7 @@
 //! A view, the tree of the snapshot before and hints → what to store, what to read, what is gone.
 //!
 //! What must hold: comparison decides, never a hint alone; a directory that could not be listed keeps what the tree before
-//! had of it; only a complete listing makes a name count as deleted; excludes are matched on the logical path. The walk
+//! had of it; only a complete listing makes a name count as deleted; excludes are matched on the logical path; a file with several names that changed is compared under all of them. The walk
 //! holds a bounded number of directories open and no list longer than one directory.
 //!
 //! What survives a crash: nothing, a scan is done again.
@@ -11,6 +11,7 @@
 mod compare;
 mod found;
 mod held;
+mod links;
 mod rules;
 mod targets;
 mod walk;

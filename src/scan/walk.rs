@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::compare::is_unchanged;
 use super::found::{Found, ReadJob, ScanError};
 use super::held::{HeldDir, OpenDirs};
+use super::links::Links;
 use super::rules;
 use super::targets::{self, Target};
 use crate::config::exclude::Rules;
@@ -34,6 +35,7 @@ pub struct Scan<'a, N: NodeSource> {
     root_device: u64,
     targets: std::vec::IntoIter<Target>,
     pending: Vec<Pending>,
+    links: Links,
 }
 
 /// A directory that is still to be listed.
@@ -81,6 +83,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             names: Names::new(),
             open: OpenDirs::default(),
             root_device: root.dev,
+            links: Links::new(&targets),
             targets: targets::merge(targets).into_iter(),
             pending: Vec::new(),
         })
@@ -90,6 +93,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
     pub fn step(&mut self, sink: &mut Sink<'_>) -> Result<bool, ScanError<N::Error>> {
         if let Some(pending) = self.pending.pop() {
             return self.directory(pending, sink).map(|()| true);
+        }
+        if self.targets.len() == 0 {
+            self.targets = self.links.targets(&self.previous).map_err(ScanError::Tree)?.into_iter();
         }
         match self.targets.next() {
             Some(target) => self.begin(target, sink).map(|()| true),
@@ -169,6 +175,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             true => self.previous.list(&pending.path).map_err(ScanError::Tree)?,
             false => Vec::new(),
         };
+        self.links.compared(&pending.path);
         // other rules may hold for everything below
         let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
         let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive };
@@ -238,6 +245,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         previous: Option<Entry>,
         sink: &mut Sink<'_>,
     ) -> Result<(), ScanError<N::Error>> {
+        self.links.changed(fs, stat);
         if stat.kind == EntryKind::File && stat.size > 0 {
             let previous = previous.map(Box::new);
             let job = ReadJob { dir: here.dir.clone(), name: name.to_vec(), stat: *stat, fs, previous };

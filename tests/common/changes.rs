@@ -128,7 +128,10 @@ impl Changes {
 
     fn link(&mut self) -> io::Result<()> {
         let to = self.new_path();
-        std::os::unix::fs::symlink(format!("../{}", self.noise.below(1000)), to)
+        match self.file() {
+            Some(file) if self.noise.below(2) == 0 => fs::hard_link(file, to),
+            _ => std::os::unix::fs::symlink(format!("../{}", self.noise.below(1000)), to),
+        }
     }
 
     fn metadata(&mut self) -> io::Result<()> {

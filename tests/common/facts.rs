@@ -24,7 +24,7 @@ pub struct Fact {
     pub size: u64,
     pub mtime: (i64, u32),
     pub device: (u32, u32),
-    /// The first path of the same inode, where it has several names.
+    /// The first path of the same inode, where it has several names in the tree.
     pub linked_to: Option<Vec<u8>>,
     pub target: Option<Vec<u8>>,
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -51,6 +51,7 @@ pub fn read_facts(root: &Path) -> Facts {
     let dir = open(CWD, root.as_os_str().as_bytes(), OFlags::DIRECTORY);
     reader.entry(&dir, b".", vec![]);
     reader.below(dir, &[]);
+    reader.forget_lonely_links();
     reader.facts
 }
 
@@ -109,6 +110,17 @@ impl Reader {
         };
         self.facts.insert(path, fact);
         kind
+    }
+
+    /// Other names of a file may be outside of the tree: then it has one name here.
+    fn forget_lonely_links(&mut self) {
+        let mut names: HashMap<Vec<u8>, u64> = HashMap::new();
+        for first in self.facts.values().filter_map(|fact| fact.linked_to.as_ref()) {
+            *names.entry(first.clone()).or_default() += 1;
+        }
+        for fact in self.facts.values_mut() {
+            fact.linked_to.take_if(|first| names[first] == 1);
+        }
     }
 
     fn first_name(&mut self, stat: &rustix::fs::Statx, path: &[u8]) -> Vec<u8> {

@@ -1,0 +1,57 @@
+//! Other names of changed files. A watcher tells of a change below the name that it was made through; a file with several
+//! names then differs in other directories too, of which nobody said anything.
+
+use std::collections::HashSet;
+
+use super::targets::Target;
+use crate::model::{EntryKind, RelPath};
+use crate::source::Stat;
+use crate::tree::{NodeSource, TreeError, TreeKey, TreeReader};
+
+/// What a scan of some directories remembers; a scan of all meets every name by itself.
+///
+/// Memory: a path for each directory that is compared, which is what hints name.
+pub(super) struct Links {
+    is_whole: bool,
+    /// Changed inodes with several names, by filesystem (see [`crate::model::Entry::fs`]) and number.
+    changed: HashSet<(Option<u64>, u64)>,
+    /// Also what was asked for and is gone: nothing is asked for twice, so a scan ends.
+    compared: HashSet<RelPath>,
+}
+
+impl Links {
+    pub(super) fn new(targets: &[Target]) -> Self {
+        let is_whole = targets.iter().any(|target| target.recursive && target.dir.is_root());
+        Self { is_whole, changed: HashSet::new(), compared: HashSet::new() }
+    }
+
+    pub(super) fn compared(&mut self, dir: &RelPath) {
+        if !self.is_whole {
+            self.compared.insert(dir.clone());
+        }
+    }
+
+    pub(super) fn changed(&mut self, fs: Option<u64>, stat: &Stat) {
+        if !self.is_whole && stat.nlink > 1 && stat.kind != EntryKind::Dir {
+            self.changed.insert((fs, stat.ino));
+        }
+    }
+
+    /// Directories where the tree before has other names of what changed, as far as they have not been compared. Reads the
+    /// whole tree, but only after a file with several names has changed.
+    pub(super) fn targets<N: NodeSource>(&mut self, before: &TreeReader<N>) -> Result<Vec<Target>, TreeError<N::Error>> {
+        let changed = std::mem::take(&mut self.changed);
+        let mut dirs: Vec<Vec<u8>> = Vec::new();
+        if !changed.is_empty() {
+            before.visit_from(&TreeKey::default(), &mut |key, entry| {
+                if changed.contains(&(entry.fs, entry.ino)) && dirs.last() != Some(&key.dir) {
+                    dirs.push(key.dir.clone());
+                }
+                true
+            })?;
+        }
+        let dirs = dirs.into_iter().filter_map(|dir| RelPath::parse(&dir).ok());
+        let dirs = dirs.filter(|dir| self.compared.insert(dir.clone()));
+        Ok(dirs.map(|dir| Target { dir, recursive: false }).collect())
+    }
+}

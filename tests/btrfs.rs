@@ -1,0 +1,155 @@
+//! Frozen views: what a program writes in one order is never stored in another.
+
+mod common;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use common::{Agent, Machine, Noise};
+
+/// A filesystem in a file, mounted while this lives.
+struct Loop {
+    dir: tempfile::TempDir,
+}
+
+impl Loop {
+    /// The reason, where this system cannot.
+    fn btrfs() -> Result<Self, String> {
+        if !common::is_root() {
+            return Err("only root may mount".into());
+        }
+        let mounted = Self { dir: tempfile::tempdir().unwrap() };
+        let image = mounted.dir.path().join("image");
+        File::create(&image).unwrap().set_len(512 << 20).unwrap();
+        std::fs::create_dir(mounted.path()).unwrap();
+        run(Command::new("mkfs.btrfs").arg("-q").arg(&image))?;
+        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(mounted.path()))?;
+        Ok(mounted)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("mounted")
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        // a mount that failed leaves nothing to unmount
+        let _ = run(Command::new("umount").arg(self.path()));
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let out = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    match out.status.success() {
+        true => Ok(()),
+        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&out.stderr))),
+    }
+}
+
+/// As a database and its log: `second` is written only when `first` is on the disk, and `first` goes on only when `second`
+/// is. What has not been synced may be in a snapshot or not, block by block, as after a power cut. The files lie far apart
+/// in the order of a walk.
+struct LockStep {
+    first: File,
+    second: File,
+}
+
+const BLOCKS: u64 = 40;
+const BLOCK: u64 = 16 << 10;
+
+impl LockStep {
+    fn create(root: &Path) -> Self {
+        std::fs::create_dir_all(root.join("z/z")).unwrap();
+        let create = |path: &str| {
+            let file = File::create(root.join(path)).unwrap();
+            file.set_len(BLOCKS * BLOCK).unwrap();
+            file
+        };
+        Self { first: create("a"), second: create("z/z/z") }
+    }
+
+    /// The number of the step stands in every block of both.
+    fn step(&self, number: u64) {
+        for file in [&self.first, &self.second] {
+            for block in 0..BLOCKS {
+                file.write_all_at(&number.to_le_bytes(), block * BLOCK).unwrap();
+            }
+            file.sync_data().unwrap();
+        }
+    }
+
+    fn numbers(file: &Path) -> Vec<u64> {
+        let bytes = std::fs::read(file).unwrap();
+        let block = |at: u64| u64::from_le_bytes(bytes[(at * BLOCK) as usize..][..8].try_into().unwrap());
+        (0..BLOCKS).map(block).collect()
+    }
+
+    /// One of the two holds one step throughout; the other may be on its way from the step before, or to the next. The
+    /// newest whole step.
+    fn assert_in_step(root: &Path) -> u64 {
+        let (first, second) = (Self::numbers(&root.join("a")), Self::numbers(&root.join("z/z/z")));
+        let range = |numbers: &[u64]| (*numbers.iter().min().unwrap(), *numbers.iter().max().unwrap());
+        let ((first_low, first_high), (second_low, second_high)) = (range(&first), range(&second));
+        let first_moves = second_low == second_high && first_low == second_low && first_high <= first_low + 1;
+        let second_moves = first_low == first_high && second_high <= first_low && second_low + 1 >= first_low;
+        assert!(first_moves || second_moves, "out of step:\n{first:?}\n{second:?}");
+        second_low
+    }
+}
+
+#[test]
+fn two_files_that_are_written_in_lock_step_are_in_step_in_every_snapshot() {
+    let mounted = match Loop::btrfs() {
+        Ok(mounted) => mounted,
+        Err(why) => skip!("no btrfs image can be mounted: {why}"),
+    };
+    let root = mounted.path().join("data");
+    run(Command::new("btrfs").args(["-q", "subvolume", "create"]).arg(&root)).unwrap();
+    let mut noise = Noise::new(21);
+    for i in 0..200 {
+        // something to read between the two
+        std::fs::create_dir_all(root.join("m")).unwrap();
+        std::fs::write(root.join("m").join(i.to_string()), noise.bytes(20_000)).unwrap();
+    }
+    let files = LockStep::create(&root);
+    let machine = Machine::of(&root);
+    machine.init();
+    machine.configure("[run]\nsettle = \"0s\"\nmax_delay = \"1s\"");
+    let (steps, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let wanted = common::scaled(12, 200);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                files.step(steps.fetch_add(1, Ordering::Relaxed));
+            }
+        });
+        let mut agent = Agent::start(&machine);
+        agent.wait_for("there are enough snapshots", |status| {
+            let seq = status["roots"][0]["last_snapshot"]["seq"].as_u64();
+            seq.is_some_and(|seq| seq >= wanted)
+        });
+        agent.stop();
+        stop.store(true, Ordering::Relaxed);
+    });
+    let snapshots = machine.snapshots();
+    let mut seen = std::collections::BTreeSet::new();
+    for snapshot in &snapshots {
+        assert_eq!(snapshot["roots"][0]["frozen_by"], "btrfs", "{snapshot}");
+        let restored = machine.restore(&snapshot["seq"].to_string(), "restored");
+        seen.insert(LockStep::assert_in_step(&restored));
+        std::fs::remove_dir_all(restored).unwrap();
+    }
+    eprintln!("{} snapshots in step, at {} different steps of {steps:?}", snapshots.len(), seen.len());
+    assert!(seen.len() > 2, "the files did change meanwhile");
+    assert_no_freeze_is_left(&mounted.path());
+}
+
+fn assert_no_freeze_is_left(mounted: &Path) {
+    let out = Command::new("btrfs").args(["subvolume", "list"]).arg(mounted).output().unwrap();
+    let list = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(list.lines().count(), 1, "{list}");
+}
