@@ -39,7 +39,10 @@ impl Links {
 
     /// Directories where the tree before has other names of what changed, as far as they have not been compared. Reads the
     /// whole tree, but only after a file with several names has changed.
-    pub(super) fn targets<N: NodeSource>(&mut self, before: &TreeReader<N>) -> Result<Vec<Target>, TreeError<N::Error>> {
+    pub(super) fn targets<N: NodeSource>(
+        &mut self,
+        before: &TreeReader<N>,
+    ) -> Result<Vec<Target>, TreeError<N::Error>> {
         let changed = std::mem::take(&mut self.changed);
         let mut dirs: Vec<Vec<u8>> = Vec::new();
         if !changed.is_empty() {
