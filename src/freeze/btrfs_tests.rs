@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -300,6 +300,43 @@ fn another_mount_below_the_root_is_read_live_and_named() {
     let plan = Freezer::new(MACHINE).plan(&disk.root, FreezeId { run: 2, root: 0 }, &options).unwrap();
     let frozen = plan.create().unwrap();
     assert!(frozen.parts.frozen && frozen.parts.grafts.is_empty() && frozen.not_covered.is_empty());
+    frozen.release().unwrap();
+}
+
+#[test]
+fn a_nested_subvolume_that_cannot_be_frozen_is_read_live_and_named() {
+    let Some(disk) = Disk::new() else { return };
+    disk.subvolume("sub");
+    disk.subvolume("sub/inner");
+    fs::write(disk.path("sub/f"), "sub").unwrap();
+    fs::write(disk.path("sub/inner/f"), "inner").unwrap();
+    let plan = plan(&disk.root, 3);
+    let names = plan.names();
+    // The name is taken when the subvolume is to be frozen.
+    fs::DirBuilder::new().mode(0o700).create(disk.path(FREEZE_DIR)).unwrap();
+    fs::create_dir(disk.path(FREEZE_DIR).join(names[1].as_str())).unwrap();
+    let frozen = plan.create().unwrap();
+    assert_eq!(read(graft(&frozen, "sub"), "f"), b"sub");
+    assert_eq!(read(graft(&frozen, "sub/inner"), "f"), b"inner");
+    assert!(!frozen.parts.frozen && frozen.live.is_none());
+    let [problem] = frozen.not_covered.as_slice() else { panic!("{:?}", frozen.not_covered) };
+    assert_eq!((problem.code, problem.path.as_str()), (ProblemCode::NotFrozen, text(&disk.path("sub"))));
+    assert_eq!(frozen.hold.names(), [names[0].clone(), names[2].clone()]);
+    frozen.release().unwrap();
+    assert_eq!(disk.freezes(), [names[1].to_string()]);
+}
+
+#[test]
+fn a_mount_on_a_file_leaves_the_rest_frozen_and_is_named() {
+    let Some(disk) = Disk::new() else { return };
+    fs::write(disk.path("other"), "below").unwrap();
+    let over = disk.base.path().join("over");
+    fs::write(&over, "over").unwrap();
+    run("mount", &["--bind", text(&over), text(&disk.path("other"))]).unwrap();
+    let frozen = freeze(&disk.root, 1);
+    assert!(frozen.parts.frozen && frozen.parts.grafts.is_empty());
+    assert_eq!(frozen.not_covered[0].code, ProblemCode::NotCovered);
+    assert_eq!(read(&frozen.parts.root, "other"), b"below");
     frozen.release().unwrap();
 }
 

@@ -40,6 +40,12 @@ pub enum FreezeError {
         #[source]
         source: io::Error,
     },
+    #[error("could not open {}, a mount or nested subvolume below the root", path.display())]
+    Below {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("could not freeze as {name}")]
     Create {
         name: FreezeName,

@@ -5,8 +5,8 @@
 //! - What happens *during* the call may be in it or not, as after a power cut: renames and what was made durable
 //!   (fsync) keep their order, buffered writes to different files may be of different moments. btrfs writes files out
 //!   one after the other before it freezes; there is no instant for all. Each subvolume is frozen on its own.
-//! - What the view does not hold is named: a nested subvolume that could not be frozen, a mount that is read live.
-//!   Nothing is silently an empty directory.
+//! - A mount below the root, and a nested subvolume that could not be frozen, is read live in the view and named. One
+//!   that cannot even be opened is there as a directory that cannot be read. Nothing is silently an empty directory.
 //! - Where freezing is not possible the view is live and says why; a backup is never refused for it.
 //! - Only names of our own form *and* machine inside [`FREEZE_DIR`] are ever removed.
 //!

@@ -59,14 +59,26 @@ fn mounts_below(table: &[Mount], root: &Path) -> Vec<(RelPath, Mount)> {
     found.into_iter().collect()
 }
 
-/// Opens a directory below `at`, without following links, in pieces that the kernel takes (PATH_MAX is 4,096).
+/// Opens a directory below `at`, without following links.
 pub(super) fn open_below(at: impl AsFd, dir: &RelPath) -> std::io::Result<OwnedFd> {
+    open_with(at, dir, DIR)
+}
+
+/// A handle of a directory below `at` (O_PATH): can be had of many that cannot be opened.
+pub(super) fn handle_below(at: impl AsFd, dir: &RelPath) -> std::io::Result<OwnedFd> {
+    open_with(at, dir, DIR | OFlags::PATH)
+}
+
+/// In pieces that the kernel takes (PATH_MAX is 4,096).
+fn open_with(at: impl AsFd, dir: &RelPath, last: OFlags) -> std::io::Result<OwnedFd> {
     let mut at = rustix::fs::openat(at, ".", DIR, Mode::empty())?;
     let components: Vec<&[u8]> = dir.components().collect();
     // Fifteen names of 255 bytes are the most that is sure to fit.
-    for piece in components.chunks(15) {
-        let flags = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        at = rustix::fs::openat2(&at, piece.join(&b'/').as_slice(), DIR | OFlags::NOFOLLOW, Mode::empty(), flags)?;
+    let mut pieces = components.chunks(15).peekable();
+    while let Some(piece) = pieces.next() {
+        let flags = if pieces.peek().is_none() { last } else { DIR };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        at = rustix::fs::openat2(&at, piece.join(&b'/').as_slice(), flags | OFlags::NOFOLLOW, Mode::empty(), resolve)?;
     }
     Ok(at)
 }

@@ -1,13 +1,14 @@
 //! From a plan with known names to a frozen view, and its end.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::btrfs::{FreezeDir, Nested, Subvolume, Top};
 use super::error::FreezeError;
 use super::ioctl;
 use super::name::FreezeName;
-use super::place::{Place, open_below};
+use super::place::{Place, handle_below, open_below};
 use crate::model::{Problem, ProblemCode, RelPath};
 
 /// What of the root is wanted.
@@ -44,13 +45,20 @@ impl fmt::Display for LiveReason {
 pub struct Plan {
     place: Place,
     method: Method,
-    live: Vec<RelPath>,
+    live: Vec<LivePart>,
     problems: Vec<Problem>,
 }
 
 enum Method {
     Btrfs { top: Top, outer: Part, inside: RelPath, nested: Vec<(RelPath, Part)>, direct: Vec<(RelPath, Subvolume)> },
     Live(LiveReason),
+}
+
+/// What is read as it is, in the middle of a frozen view.
+struct LivePart {
+    at: RelPath,
+    /// For people.
+    why: String,
 }
 
 struct Part {
@@ -104,19 +112,19 @@ impl Plan {
         mut name: impl FnMut() -> FreezeName,
     ) -> Self {
         let outer = Part { subvolume: outer, name: name() };
-        let mut plan = (Vec::new(), Vec::new(), Vec::new());
-        let (parts, direct, problems) = (&mut plan.0, &mut plan.1, &mut plan.2);
+        let (mut parts, mut direct, mut live) = (Vec::new(), Vec::new(), Vec::new());
         for Nested { at, subvolume } in nested {
             match subvolume.and_then(|s| Ok((ioctl::is_read_only(s.root.as_fd())?, s))) {
                 Ok((true, subvolume)) => direct.push((at, subvolume)),
                 Ok((false, subvolume)) => parts.push((at, Part { subvolume, name: name() })),
-                Err(error) => problems.push(not_covered(&place, &at, &format!("it could not be opened: {error}"))),
+                Err(error) => live.push(LivePart { at, why: format!("a nested subvolume, not opened: {error}") }),
             }
         }
-        let (nested, direct, problems) = plan;
-        let mounts = place.mounts_below.iter().map(|(at, _)| at.clone());
-        let live = mounts.filter(|at| !options.one_filesystem && (options.wanted)(at)).collect();
-        Self { place, method: Method::Btrfs { top, outer, inside, nested, direct }, live, problems }
+        let mounts = place.mounts_below.iter().map(|(at, _)| at);
+        let mounts = mounts.filter(|at| !options.one_filesystem && (options.wanted)(at));
+        live.extend(mounts.map(|at| LivePart { at: at.clone(), why: "another mount below the root".into() }));
+        let method = Method::Btrfs { top, outer, inside, nested: parts, direct };
+        Self { place, method, live, problems: Vec::new() }
     }
 
     /// The names that [`Plan::create`] will make: to be recorded before it is called.
@@ -145,16 +153,24 @@ impl Plan {
                 return Ok(live_view(place, reason, problems));
             }
         };
-        let mut grafts: Vec<(RelPath, OwnedFd)> = Vec::new();
+        let mut parts = FrozenParts { root, grafts: Vec::new(), frozen: true };
         for (at, part) in nested {
-            match hold.add(&part) {
-                Ok(root) => grafts.push((at, root)),
-                Err(error) => problems.push(not_covered(&place, &at, &LiveReason::Failed(error).to_string())),
-            }
+            let root = hold.add(&part).unwrap_or_else(|error| {
+                parts.frozen = false;
+                problems.push(read_live(&place, &at, &LiveReason::Failed(error).to_string()));
+                part.subvolume.root
+            });
+            parts.grafts.push((at, root));
         }
-        grafts.extend(direct.into_iter().map(|(at, subvolume)| (at, subvolume.root)));
-        let frozen = add_live(&place, live, &mut grafts, &mut problems);
-        let parts = FrozenParts { root, grafts, frozen };
+        parts.grafts.extend(direct.into_iter().map(|(at, subvolume)| (at, subvolume.root)));
+        if let Err(error) = add_live(&place, live, &mut parts, &mut problems) {
+            drop(parts);
+            // What cannot be removed now is a leftover for the reaper; the first error is the one to tell.
+            let _ = hold.release();
+            let reason = LiveReason::Failed(error);
+            problems.push(not_frozen(&place, &reason));
+            return Ok(live_view(place, reason, problems));
+        }
         Ok(Frozen { parts, live: None, not_covered: problems, hold })
     }
 }
@@ -206,27 +222,32 @@ fn live_view(place: Place, reason: LiveReason, not_covered: Vec<Problem>) -> Fro
     Frozen { parts, live: Some(reason), not_covered, hold: Hold { freezes: None } }
 }
 
-/// Grafts other mounts as they are. True when there were none, so that everything is frozen.
+/// Grafts what is read as it is. An error means that something is there of which not even a handle can be had: in the
+/// view it would pass for emptied.
 fn add_live(
     place: &Place,
-    live: Vec<RelPath>,
-    grafts: &mut Vec<(RelPath, OwnedFd)>,
+    live: Vec<LivePart>,
+    parts: &mut FrozenParts,
     problems: &mut Vec<Problem>,
-) -> bool {
-    let mut frozen = true;
-    for at in live {
-        match open_below(&place.root, &at) {
-            Ok(dir) => {
-                frozen = false;
-                problems.push(read_live(place, &at));
-                grafts.retain(|(other, _)| !other.is_within(&at));
-                grafts.push((at, dir));
+) -> Result<(), FreezeError> {
+    for LivePart { at, why } in live {
+        let dir = match open_below(&place.root, &at) {
+            Ok(dir) => dir,
+            // It went away, or it is a mount on a file, and the file below it is in the view.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                problems.push(not_covered(place, &at, &format!("{why}: {error}")));
+                continue;
             }
-            // A file can be a mount point too; what is below it in the view is what the mount hides.
-            Err(error) => problems.push(not_covered(place, &at, &format!("another mount, not opened: {error}"))),
-        }
+            // A handle stands for it as a directory that cannot be read: what is known of it is kept.
+            Err(_) => handle_below(&place.root, &at)
+                .map_err(|source| FreezeError::Below { path: at.under(&place.path), source })?,
+        };
+        parts.frozen = false;
+        problems.push(read_live(place, &at, &why));
+        parts.grafts.retain(|(other, _)| !other.is_within(&at));
+        parts.grafts.push((at, dir));
     }
-    frozen
+    Ok(())
 }
 
 fn not_frozen(place: &Place, reason: &LiveReason) -> Problem {
@@ -242,9 +263,9 @@ fn not_covered(place: &Place, at: &RelPath, why: &str) -> Problem {
     Problem::new(ProblemCode::NotCovered, path.as_os_str().as_encoded_bytes(), message, remedy)
 }
 
-fn read_live(place: &Place, at: &RelPath) -> Problem {
+fn read_live(place: &Place, at: &RelPath, why: &str) -> Problem {
     let path = at.under(&place.path);
-    let message = "another mount below the root: read live, not frozen with the rest";
+    let message = format!("read live, not frozen with the rest: {why}");
     let remedy = "make it a root of its own, or set one-filesystem";
     Problem::new(ProblemCode::NotFrozen, path.as_os_str().as_encoded_bytes(), message, remedy)
 }
