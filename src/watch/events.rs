@@ -4,8 +4,9 @@ use ::inotify::EventMask;
 
 use super::coverage::RootState;
 use super::hint::{Reason, RootKey};
-use super::state::{Action, Event, OWN_PREFIX, State};
+use super::state::{Action, Event, State};
 use super::tree::{Parent, Wd};
+use crate::model::is_own_name;
 
 impl State {
     pub(super) fn apply(&mut self, event: &Event) -> Vec<Action> {
@@ -115,7 +116,7 @@ impl State {
     }
 
     fn child_event(&mut self, wd: Wd, mask: EventMask, name: &[u8]) -> Vec<Action> {
-        if name.starts_with(OWN_PREFIX) {
+        if is_own_name(name) {
             return Vec::new();
         }
         self.each_path(wd, |pending, root, dir| pending.name(root, dir, name, Reason::Event));

@@ -224,14 +224,14 @@ fn loops_of_links_are_not_followed_and_skipped_directories_not_watched() {
     let prepare = |root: &Path| {
         fs::create_dir_all(root.join("a/b")).unwrap();
         fs::create_dir_all(root.join("skipped/deep")).unwrap();
-        fs::create_dir_all(root.join(".rozen-own/deep")).unwrap();
+        fs::create_dir_all(root.join(".rozen-freeze/deep")).unwrap();
         std::os::unix::fs::symlink("../..", root.join("a/b/up")).unwrap();
     };
     let scene = Scene::with(prepare, |_| {});
     assert_eq!(scene.watcher.coverage().roots[0].watched, 3);
     fs::write(scene.path("skipped/deep/f"), "x").unwrap();
-    fs::write(scene.path(".rozen-own/f"), "x").unwrap();
-    fs::write(scene.path(".rozen-file"), "x").unwrap();
+    fs::write(scene.path(".rozen-freeze/f"), "x").unwrap();
+    fs::write(scene.path(".rozen-cookie-0-0"), "x").unwrap();
     assert_eq!(scene.hints(), []);
 }
 

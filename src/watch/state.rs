@@ -15,9 +15,6 @@ use super::hint::{Hint, Reason, RootKey};
 use super::tree::{Parent, Tree, Wd};
 use crate::model::RelPath;
 
-/// Files and directories of this program in a watched tree begin so; they give no hints.
-pub(super) const OWN_PREFIX: &[u8] = b".rozen-";
-
 /// An event as the kernel gave it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Event {

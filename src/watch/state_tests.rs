@@ -260,6 +260,21 @@ fn cookie_files_tell_a_sync_point_and_give_no_hint() {
     assert_eq!((hints.len(), &hints[0].names), (1, &Names::Only([b"file".to_vec()].into())));
 }
 
+#[test]
+fn only_the_programs_own_names_give_no_hint() {
+    let mut sim = Sim::settled(&[]);
+    for own in [".rozen-cookie-1-2", ".rozen-freeze"] {
+        sim.apply(event(1, EventMask::CREATE, own));
+    }
+    assert_eq!(sim.state.take_hints(), []);
+    // the user's, and what a restore into a watched tree has not ended: a full pass stores them
+    let theirs = [".rozen-notes", ".rozen-restore-00", ".rozenignore"];
+    theirs.iter().for_each(|name| sim.apply(event(1, EventMask::CREATE, name)));
+    let hints = sim.state.take_hints();
+    let names = theirs.iter().map(|name| name.as_bytes().to_vec()).collect();
+    assert_eq!((hints.len(), &hints[0].names), (1, &Names::Only(names)));
+}
+
 fn covers(hints: &[Hint], root: RootKey, dir: &RelPath) -> bool {
     hints.iter().any(|h| h.root == root && (h.dir == *dir || h.recursive && dir.is_within(&h.dir)))
 }

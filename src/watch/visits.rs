@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::coverage::{Gap, RootState};
 use super::crawl::{Entry, Job, JobId};
 use super::hint::{Reason, RootKey};
-use super::state::{Action, Found, OWN_PREFIX, State, Step};
+use super::state::{Action, Found, State, Step};
 use super::tree::{Attached, Parent, Wd};
-use crate::model::RelPath;
+use crate::model::{RelPath, is_own_name};
 
 impl State {
     /// The next directory to visit. Entries whose place is gone or needs no watch are dropped on the way.
@@ -113,7 +113,7 @@ impl State {
     fn descend(&mut self, job: JobId, wd: Wd, dirs: &[Vec<u8>], no_events: bool) {
         let force = self.crawl.job(job).is_none_or(|job| job.force);
         let parent = Parent::Dir(wd);
-        for name in dirs.iter().filter(|name| !name.starts_with(OWN_PREFIX)) {
+        for name in dirs.iter().filter(|name| !is_own_name(name)) {
             if force || self.tree.child(parent, name).is_none() {
                 self.crawl.push(Entry::Arm { job, parent, name: name.as_slice().into(), no_events });
             }
@@ -142,7 +142,7 @@ impl State {
     }
 
     fn push_counts(&mut self, job: JobId, root: RootKey, dir: &RelPath, gap: Arc<RelPath>, dirs: &[Vec<u8>]) {
-        for name in dirs.iter().filter(|name| !name.starts_with(OWN_PREFIX)) {
+        for name in dirs.iter().filter(|name| !is_own_name(name)) {
             let dir = dir.join(name);
             if !self.skips(root, &dir) {
                 self.crawl.push(Entry::Count { job, root, dir, gap: gap.clone() });
