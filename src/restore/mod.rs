@@ -10,7 +10,8 @@
 //!   files without a name. What grows in memory is about 250 bytes for each inode with several names.
 //!
 //! What survives a crash: complete files, which have their own modification time, set last. The next restore skips them,
-//! does unfinished ones again (they carry a mark, see `source`), and needs no state.
+//! does unfinished ones again (they carry a mark, see `source`), and needs no state. After a power cut: all of a restore
+//! that had ended, and of one that had not no large file that looks complete and is not.
 //!
 //! The order: one thread walks the tree, makes directories and hands out batches of files in tree order (so that the files
 //! of a bundle stay together) and parts of large files; workers write them. Then hard links, then flags that forbid
@@ -38,6 +39,8 @@ mod run;
 mod walk;
 mod worker;
 
+#[cfg(test)]
+mod power_cut_tests;
 #[cfg(test)]
 mod tests;
 

@@ -81,6 +81,7 @@ fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {
     if !context.is_stopped() {
         finish::flags(&destination, &metadata, flagged, &mut |path, told| tell(&context, path, told))?;
         finish::dirs(&destination, &mut metadata, dirs, &mut |path, told| tell(&context, path, told))?;
+        destination.sync().map_err(RestoreError::Destination)?;
     }
     context.into_result()
 }

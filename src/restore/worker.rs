@@ -206,6 +206,13 @@ impl<'c, 'a> Worker<'c, 'a> {
         }
     }
 
+    /// Its parts came in any order, so its size is right long before its data is on the disk: after a power cut the time
+    /// must not say that it is complete.
+    fn end_written(&mut self, file: &LargeFile) -> Result<(), ItemError> {
+        file.staged.made.sync_data()?;
+        self.end_file(&file.item, &file.staged)
+    }
+
     fn end_large(&mut self, file: &LargeFile) {
         // what was cut off stays unfinished under its mark, for the restore that goes on
         if self.context.is_stopped() {
@@ -213,7 +220,7 @@ impl<'c, 'a> Worker<'c, 'a> {
         }
         let ended = match file.take_failure() {
             Some(error) => Err(error),
-            None => self.end_file(&file.item, &file.staged),
+            None => self.end_written(file),
         };
         if let Err(error) = ended {
             self.context.failed(&file.item.path(), error);

@@ -68,6 +68,11 @@ impl DestFile {
         rustix::fs::ftruncate(&self.fd, size).map_err(DestinationError::at("set the size of", &self.path))
     }
 
+    /// Its data and size are on the disk when it returns.
+    pub fn sync_data(&self) -> Result<()> {
+        rustix::fs::fdatasync(&self.fd).map_err(DestinationError::at("sync", &self.path))
+    }
+
     pub fn target(&self) -> Target<'_> {
         Target::open(self.fd.as_fd(), &self.path, self.origin)
     }
