@@ -6,7 +6,7 @@ use super::header::{ObjectHeader, ObjectType};
 use super::index::decode_padded;
 use super::{FormatError, padded_len};
 use crate::crypto::{self, KeySlot, MachineKeys, ReadKeys, SIGNATURE_LEN, SLOT_LEN, SealingSlot, VerifyingKey};
-use crate::model::{ChunkId, MachineId, ObjectHash, Seq, Timestamp};
+use crate::model::{ChunkId, MachineId, ObjectHash, RepoId, Seq, Timestamp};
 
 /// header 48 ‖ sequence number u64 ‖ hash of the manifest before 32 ‖ slot 169
 const CLEAR_LEN: usize = ObjectHeader::LEN + 8 + 32 + SLOT_LEN;
@@ -124,7 +124,23 @@ pub fn open_manifest(
     verifying: &VerifyingKey,
     keys: &ReadKeys,
 ) -> Result<Manifest, FormatError> {
-    let (header, rest) = ObjectHeader::decode(ObjectType::Manifest, &keys.repo_id, bytes)?;
+    let previous = verify_manifest(bytes, seq, &keys.repo_id, machine, verifying)?;
+    let (clear, rest) = bytes.split_at(CLEAR_LEN);
+    let sealed = &rest[..rest.len() - SIGNATURE_LEN];
+    let slot = KeySlot::decode(&clear[CLEAR_LEN - SLOT_LEN..])?.open(keys)?;
+    let plain = slot.object.open(&crypto::fields("rozen.v1/manifest", &[clear]), sealed)?;
+    Ok(Manifest { machine: *machine, seq, previous, body: decode_padded(&plain)? })
+}
+
+/// Did this machine sign it as its snapshot `seq`? Needs no key that reads. Gives the hash of the manifest before.
+pub fn verify_manifest(
+    bytes: &[u8],
+    seq: Seq,
+    repo: &RepoId,
+    machine: &MachineId,
+    verifying: &VerifyingKey,
+) -> Result<ObjectHash, FormatError> {
+    let (header, rest) = ObjectHeader::decode(ObjectType::Manifest, repo, bytes)?;
     if header.machine != *machine {
         return Err(FormatError::WrongMachine { found: header.machine.to_string(), expected: machine.to_string() });
     }
@@ -138,11 +154,7 @@ pub fn open_manifest(
     if found != seq {
         return Err(FormatError::Damaged("its sequence number is not the one of its name"));
     }
-    let previous = ObjectHash::from_slice(&rest[8..40]).expect("32 bytes");
-    let slot = KeySlot::decode(&rest[40..40 + SLOT_LEN])?.open(keys)?;
-    let (clear, sealed) = signed.split_at(CLEAR_LEN);
-    let plain = slot.object.open(&crypto::fields("rozen.v1/manifest", &[clear]), sealed)?;
-    Ok(Manifest { machine: *machine, seq, previous, body: decode_padded(&plain)? })
+    Ok(ObjectHash::from_slice(&rest[8..40]).expect("32 bytes"))
 }
 
 fn signed_text(signed: &[u8]) -> Vec<u8> {

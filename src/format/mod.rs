@@ -21,7 +21,7 @@ pub use error::FormatError;
 pub use header::{ObjectHeader, ObjectType};
 pub use index::{BundleMembers, IndexBody, IndexedFrame, IndexedPack, MemberRow, open_index, seal_index};
 pub use manifest::{
-    Manifest, ManifestBody, ManifestProblem, ManifestRoot, ManifestStats, open_manifest, seal_manifest,
+    Manifest, ManifestBody, ManifestProblem, ManifestRoot, ManifestStats, open_manifest, seal_manifest, verify_manifest,
 };
 pub use pack::{FOOTER_LEN, Footer, PackDirectory, PackLayout, open_directory, seal_tail};
 pub use padme::padded_len;

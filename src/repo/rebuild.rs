@@ -1,6 +1,8 @@
 //! Opening a repository to back up into it, and rebuilding the local state from the target when it was lost: what is stored
 //! is known again by the index objects, so that no content is uploaded a second time.
 
+use std::collections::BTreeSet;
+
 use super::open::{parse_repo, read_record};
 use super::{RepoError, names};
 use crate::chunk::ChunkLimits;
@@ -69,12 +71,41 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<R
     Ok(rebuilt)
 }
 
+/// The last manifest that we signed is what the next one follows. Numbers behind it may be taken by something else (a
+/// damaged manifest, somebody's file): the next manifest goes behind those that follow without a gap, all others are ignored.
 fn adopt_last_snapshot(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<Option<Seq>, RepoError> {
     let listed = store.list(&names::folder(&keys.machine_id, "snapshots"))?;
-    let Some(last) = listed.iter().filter_map(|object| names::seq_of(&object.name)).max() else { return Ok(None) };
-    let bytes = store.get(&names::manifest(&keys.machine_id, last), MAX_MANIFEST)?;
-    journal.adopt_head(last, crypto::hash(&bytes))?;
-    Ok(Some(last))
+    let taken: BTreeSet<Seq> = listed.iter().filter_map(|object| names::seq_of(&object.name)).collect();
+    let mut own = None;
+    for seq in taken.iter().rev() {
+        own = own_manifest(store, keys, *seq)?.map(|hash| (*seq, hash));
+        if own.is_some() {
+            break;
+        }
+    }
+    let (last, previous) = own.unwrap_or((Seq(0), ObjectHash([0; ObjectHash::LEN])));
+    let next = |seq: &Seq| seq.0.checked_add(1).map(Seq).filter(|seq| taken.contains(seq));
+    let behind = std::iter::successors(next(&last), next).last();
+    if let Some(head) = behind.or(own.map(|(seq, _)| seq)) {
+        journal.adopt_head(head, previous)?;
+    }
+    Ok(own.map(|(seq, _)| seq))
+}
+
+/// The hash of this manifest, if it is there and signed by us.
+fn own_manifest(store: &Store, keys: &MachineKeys, seq: Seq) -> Result<Option<ObjectHash>, RepoError> {
+    let name = names::manifest(&keys.machine_id, seq);
+    let bytes = match store.get(&name, MAX_MANIFEST) {
+        Err(StoreError::TooLarge { .. } | StoreError::NotFound { .. }) => return Ok(None),
+        other => other?,
+    };
+    match format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.signing.verifying()) {
+        Ok(_) => Ok(Some(crypto::hash(&bytes))),
+        Err(error) => {
+            tracing::warn!(%name, %error, "a snapshot is not one of this machine, or damaged; the one before it is taken");
+            Ok(None)
+        }
+    }
 }
 
 fn read_index(
@@ -119,4 +150,66 @@ fn contents(pack: IndexedPack) -> PackContents {
     }
     let kind = if pack.is_tree { PackKind::Tree } else { PackKind::Data };
     PackContents { pack: PackRow { hash: pack.hash, kind, size: pack.size, spool_path: None }, frames, members }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Content, Entry};
+    use crate::repo::testing::{Entries, TestRepo};
+    use crate::store::PutSource;
+
+    fn two_snapshots() -> (TestRepo, Content, crate::format::Manifest) {
+        let mut repo = TestRepo::new();
+        let content = repo.bundled(&[b"content"]).remove(0);
+        let file = Entry { content: Some(content.clone()), ..Entry::test_file(7) };
+        let entries = Entries::from([(vec![], Entry::test_dir()), (b"f".to_vec(), file)]);
+        repo.commit(&entries);
+        let manifest = repo.commit(&entries);
+        (repo, content, manifest)
+    }
+
+    fn journal() -> (tempfile::TempDir, Journal) {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(dir.path()).unwrap();
+        (dir, journal)
+    }
+
+    fn hash_of_snapshot(repo: &TestRepo, seq: u64) -> ObjectHash {
+        crypto::hash(&repo.store.get(&names::manifest(&repo.keys.machine_id, Seq(seq)), MAX_MANIFEST).unwrap())
+    }
+
+    fn garbage(repo: &TestRepo, seq: u64) {
+        let name = names::manifest(&repo.keys.machine_id, Seq(seq));
+        repo.store.put_if_absent(&name, PutSource::Bytes(b"not a manifest")).unwrap();
+    }
+
+    #[test]
+    fn the_head_is_the_last_manifest_of_this_machine_whatever_lies_beside_it() {
+        let (repo, ..) = two_snapshots();
+        [9, i64::MAX as u64, u64::MAX].into_iter().for_each(|seq| garbage(&repo, seq));
+        let (_dir, journal) = journal();
+        let rebuilt = rebuild(&repo.store, &repo.keys, &journal).unwrap();
+        assert_eq!(rebuilt.last_snapshot, Some(Seq(2)));
+        assert_eq!(journal.head().unwrap(), Some((Seq(2), hash_of_snapshot(&repo, 2))));
+    }
+
+    #[test]
+    fn a_number_that_is_taken_is_passed_over_and_the_last_own_manifest_followed() {
+        let (repo, ..) = two_snapshots();
+        [3, 4, 6].into_iter().for_each(|seq| garbage(&repo, seq));
+        let (_dir, journal) = journal();
+        rebuild(&repo.store, &repo.keys, &journal).unwrap();
+        assert_eq!(journal.head().unwrap(), Some((Seq(4), hash_of_snapshot(&repo, 2))));
+    }
+
+    #[test]
+    fn where_every_manifest_is_damaged_the_next_one_still_finds_a_free_number() {
+        let (repo, ..) = two_snapshots();
+        repo.damage("/snapshots/");
+        let (_dir, journal) = journal();
+        let rebuilt = rebuild(&repo.store, &repo.keys, &journal).unwrap();
+        assert_eq!(rebuilt.last_snapshot, None);
+        assert_eq!(journal.head().unwrap(), Some((Seq(2), ObjectHash([0; ObjectHash::LEN]))));
+    }
 }
