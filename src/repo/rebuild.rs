@@ -1,7 +1,7 @@
 //! Opening a repository to back up into it, and rebuilding the local state from the target when it was lost: what is stored
 //! is known again by the index objects, so that no content is uploaded a second time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::open::{parse_repo, read_record};
 use super::{RepoError, names};
@@ -21,6 +21,8 @@ pub struct Rebuilt {
     pub last_snapshot: Option<Seq>,
     pub index_objects: u64,
     pub packs: u64,
+    /// Packs that an index object lists and the target does not hold, or not with that size: their content is stored again.
+    pub missing: u64,
     /// Index objects that could not be used: their content may be stored again.
     pub unusable: u64,
 }
@@ -45,18 +47,22 @@ pub fn open_for_backup(store: &Store, keys: &MachineKeys) -> Result<ChunkLimits,
     Ok(record.chunker)
 }
 
-/// Brings an empty journal to what the target holds. Costs one LIST each of this machine's index objects and snapshots and a
-/// GET for each index object. May be repeated.
+/// Brings an empty journal to what the target holds. Costs one LIST each of this machine's packs, index objects and snapshots
+/// and a GET for each index object. May be repeated.
 pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<Rebuilt, RepoError> {
     let mut rebuilt = Rebuilt::default();
+    let present = present_packs(store, keys)?;
     for listed in store.list(&names::folder(&keys.machine_id, "index"))? {
         let Some(hash) = names::hash_of(&listed.name) else { continue };
         if journal.index_known(&hash)? {
             continue;
         }
         match read_index(store, keys, &listed.name, &hash) {
-            Ok(packs) => {
+            Ok(mut packs) => {
+                let listed = packs.len();
+                packs.retain(|contents| present.get(&contents.pack.hash) == Some(&contents.pack.size));
                 rebuilt.index_objects += 1;
+                rebuilt.missing += (listed - packs.len()) as u64;
                 rebuilt.packs += packs.len() as u64;
                 journal.import_index(&hash, &packs)?;
             }
@@ -67,8 +73,24 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<R
             Err(error) => return Err(error),
         }
     }
+    if rebuilt.missing > 0 {
+        tracing::warn!(
+            packs = rebuilt.missing,
+            "packs that were stored are missing in the target or have another size"
+        );
+    }
     rebuilt.last_snapshot = adopt_last_snapshot(store, keys, journal)?;
     Ok(rebuilt)
+}
+
+/// The sizes of the packs that are there.
+fn present_packs(store: &Store, keys: &MachineKeys) -> Result<HashMap<ObjectHash, u64>, RepoError> {
+    let mut present = HashMap::new();
+    for folder in ["packs", "trees"] {
+        let listed = store.list(&names::folder(&keys.machine_id, folder))?;
+        present.extend(listed.iter().filter_map(|object| Some((names::hash_of(&object.name)?, object.size))));
+    }
+    Ok(present)
 }
 
 /// The last manifest that we signed is what the next one follows. Numbers behind it may be taken by something else (a
@@ -211,5 +233,25 @@ mod tests {
         let rebuilt = rebuild(&repo.store, &repo.keys, &journal).unwrap();
         assert_eq!(rebuilt.last_snapshot, None);
         assert_eq!(journal.head().unwrap(), Some((Seq(2), ObjectHash([0; ObjectHash::LEN]))));
+    }
+
+    #[test]
+    fn content_counts_as_stored_only_if_its_pack_is_there_as_it_was_written() {
+        let (repo, content, manifest) = two_snapshots();
+        let Content::Bundled { bundle, .. } = content else { panic!("{content:?}") };
+        let node = manifest.body.roots[0].tree.unwrap();
+        let known = || {
+            let (_dir, journal) = journal();
+            let rebuilt = rebuild(&repo.store, &repo.keys, &journal).unwrap();
+            (rebuilt.missing, journal.chunk_known(&bundle).unwrap(), journal.chunk_known(&node).unwrap())
+        };
+        assert_eq!(known(), (0, true, true));
+        let trees = repo.store.list(&names::folder(&repo.keys.machine_id, "trees")).unwrap().len() as u64;
+        repo.change("/trees/", |bytes| bytes.push(0));
+        assert_eq!(known(), (trees, true, false));
+        for pack in repo.store.list(&names::folder(&repo.keys.machine_id, "packs")).unwrap() {
+            repo.store.delete(&pack.name).unwrap();
+        }
+        assert_eq!(known(), (trees + 1, false, false));
     }
 }
