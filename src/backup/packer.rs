@@ -12,6 +12,9 @@ use crate::tree::TreeKey;
 /// Entries are staged in transactions of about so many.
 const STAGED: usize = 4096;
 
+/// A pack of very many tiny files is closed earlier, so that an index object stays small.
+const PACK_ROWS: usize = 250_000;
+
 /// What the packer takes.
 pub(super) enum Packed {
     Frame {
@@ -76,9 +79,8 @@ impl<'a> Packer<'a> {
             None => open.insert(PackWriter::create(&backup.spool, is_tree, &backup.keys, &self.context.slot.slot)?),
         };
         writer.append(sealed)?;
-        if writer.len() >= backup.options.pack_bytes
-            && let Some(full) = open.take()
-        {
+        let is_full = writer.len() >= backup.options.pack_bytes || writer.rows() >= PACK_ROWS;
+        if is_full && let Some(full) = open.take() {
             self.packs.send(full)?;
         }
         Ok(())

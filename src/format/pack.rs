@@ -151,7 +151,12 @@ pub fn open_directory(
         return Err(FormatError::Damaged("its directory is not the one that was signed"));
     }
     let plain = index.open(Purpose::Directory, &associated(layout, "rozen.v1/directory"), bytes)?;
-    decode_padded(&plain)
+    let frames: PackDirectory = decode_padded(&plain)?;
+    let end = frames.iter().map(|frame| u64::from(frame.len)).sum::<u64>() + u64::from(layout.header_len);
+    if frames.len() as u64 != u64::from(footer.frames) || end != footer.directory_offset {
+        return Err(FormatError::Damaged("its directory does not fit its length"));
+    }
+    Ok(frames)
 }
 
 fn associated(layout: &PackLayout, label: &str) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Where chunks lie, for reading without local state: a temporary table that spills to disk, so that no repository is too
 //! large for memory.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::JournalError;
 use crate::model::{ChunkId, ChunkLocation, MachineId, ObjectHash, PackKey};
@@ -16,7 +16,7 @@ const SCHEMA: &str = "
     PRAGMA synchronous = OFF;
     PRAGMA cache_size = -16384;
     CREATE TABLE packs (key INTEGER PRIMARY KEY, machine BLOB, is_tree INTEGER, hash BLOB, UNIQUE (hash, machine, is_tree));
-    CREATE TABLE chunks (id BLOB PRIMARY KEY, pack INTEGER, offset INTEGER, len INTEGER) WITHOUT ROWID;
+    CREATE TABLE chunks (id BLOB, pack INTEGER, offset INTEGER, len INTEGER, PRIMARY KEY (id, pack)) WITHOUT ROWID;
 ";
 
 impl LocationTable {
@@ -27,7 +27,7 @@ impl LocationTable {
         Ok(Self { connection })
     }
 
-    /// Frames of one pack: chunk, offset in bytes, length in bytes. A chunk that is known already keeps its first place.
+    /// Frames of one pack: chunk, offset in bytes, length in bytes. A chunk may have several places.
     pub fn insert(
         &mut self,
         pack: PackKey,
@@ -60,11 +60,13 @@ impl LocationTable {
         find().map_err(sql("look for a pack"))
     }
 
-    pub fn find(&self, id: &ChunkId) -> Result<Option<ChunkLocation>, JournalError> {
-        let find = || -> rusqlite::Result<Option<ChunkLocation>> {
+    /// All places, those of packs that were inserted first before the others.
+    pub fn find(&self, id: &ChunkId) -> Result<Vec<ChunkLocation>, JournalError> {
+        let find = || -> rusqlite::Result<Vec<ChunkLocation>> {
             let text =
-                "SELECT machine, is_tree, hash, offset, len FROM chunks JOIN packs ON packs.key = pack WHERE id = ?1";
-            self.connection.prepare_cached(text)?.query_row([id], |row| location(row, 0)).optional()
+                "SELECT machine, is_tree, hash, offset, len FROM chunks JOIN packs ON packs.key = pack WHERE id = ?1
+                        ORDER BY pack";
+            self.connection.prepare_cached(text)?.query_map([id], |row| location(row, 0))?.collect()
         };
         find().map_err(sql("look for a chunk"))
     }

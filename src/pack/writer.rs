@@ -26,6 +26,7 @@ pub struct PackWriter {
     written: u64,
     frames: Vec<IndexedFrame>,
     members: Vec<BundleMembers>,
+    rows: usize,
     is_tree: bool,
 }
 
@@ -59,6 +60,7 @@ impl PackWriter {
             written: 0,
             frames: Vec::new(),
             members: Vec::new(),
+            rows: 0,
             is_tree,
         };
         writer.write(&header)?;
@@ -69,6 +71,7 @@ impl PackWriter {
         if !sealed.members.is_empty() {
             self.members.push(BundleMembers::new(self.frames.len() as u32, &sealed.members));
         }
+        self.rows += 1 + sealed.members.len();
         self.frames.push(sealed.frame);
         self.write(&sealed.bytes)
     }
@@ -76,6 +79,11 @@ impl PackWriter {
     /// Bytes so far, without the tail.
     pub fn len(&self) -> u64 {
         self.written
+    }
+
+    /// Frames and small files so far: rows of the index.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     pub fn is_empty(&self) -> bool {

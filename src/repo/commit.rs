@@ -12,6 +12,8 @@ use crate::upload::{Body, Durable, Role, SpooledObject, UploadError, Uploader};
 
 /// One index object lists at most so many packs.
 const PACKS_PER_INDEX: usize = 256;
+/// … and so many frames and small files: some 20 MiB.
+const ROWS_PER_INDEX: usize = 500_000;
 const MAX_MANIFEST: u64 = 64 << 20;
 
 /// Proof that every pack of this machine that is durable is also listed by a durable index object. Only
@@ -43,10 +45,10 @@ pub fn write_index(uploader: &Uploader, keys: &MachineKeys, journal: &Journal) -
     let mut index = DurableIndex { stored_bytes: 0, _objects: Vec::new() };
     loop {
         let mut waiting = journal.packs_unindexed()?;
-        waiting.truncate(PACKS_PER_INDEX);
         if waiting.is_empty() {
             return Ok(index);
         }
+        waiting.truncate(packs_within(&waiting));
         let packs: Vec<ObjectHash> = waiting.iter().map(|contents| contents.pack.hash).collect();
         let body = IndexBody { packs: waiting.into_iter().map(indexed).collect() };
         let bytes = format::seal_index(&body, keys.repo_id, keys.machine_id, &keys.index, &keys.signing);
@@ -92,6 +94,16 @@ impl SealedManifest {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// How many packs the next index object lists: at least one.
+fn packs_within(waiting: &[PackContents]) -> usize {
+    let mut rows = 0;
+    let fits = waiting.iter().take(PACKS_PER_INDEX).take_while(|contents| {
+        rows += contents.frames.len() + contents.members.len();
+        rows <= ROWS_PER_INDEX
+    });
+    fits.count().max(1)
 }
 
 /// Does the target hold this manifest of this machine?

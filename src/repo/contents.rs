@@ -10,7 +10,7 @@ use crate::format::{FOOTER_LEN, Footer, FormatError, IndexedPack, PackLayout, op
 use crate::journal::LocationTable;
 use crate::model::{ChunkId, ChunkLocation, ObjectHash, PackKey};
 use crate::seal::FrameOpener;
-use crate::store::Store;
+use crate::store::{Disposition, Store};
 use crate::tree::NodeSource;
 
 /// Larger index objects are refused; a commit of 256 packs stays far below.
@@ -53,16 +53,32 @@ impl Contents {
 
     /// `None`: no pack is known to hold it.
     pub fn locate(&self, id: &ChunkId) -> Result<Option<ChunkLocation>, RepoError> {
-        if let Some(found) = self.table.lock().expect("no panic while it is held").find(id)? {
-            return Ok(Some(found));
+        Ok(self.places(id)?.into_iter().next())
+    }
+
+    /// The plain content, checked against the id. A chunk that stands in several packs is read from the first that gives it
+    /// whole; the error is that of the first place.
+    pub fn chunk(&self, id: &ChunkId) -> Result<Vec<u8>, RepoError> {
+        let mut refused = None;
+        for at in self.places(id)? {
+            match self.read_at(&at, id) {
+                Ok(content) => return Ok(content),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or(RepoError::MissingChunk(*id)))
+    }
+
+    fn places(&self, id: &ChunkId) -> Result<Vec<ChunkLocation>, RepoError> {
+        let found = self.table.lock().expect("no panic while it is held").find(id)?;
+        if !found.is_empty() {
+            return Ok(found);
         }
         self.scan_packs()?;
         Ok(self.table.lock().expect("no panic while it is held").find(id)?)
     }
 
-    /// The plain content, checked against the id.
-    pub fn chunk(&self, id: &ChunkId) -> Result<Vec<u8>, RepoError> {
-        let at = self.locate(id)?.ok_or(RepoError::MissingChunk(*id))?;
+    fn read_at(&self, at: &ChunkLocation, id: &ChunkId) -> Result<Vec<u8>, RepoError> {
         let name = names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);
         let frame = self.store.get_range(&name, at.offset, u64::from(at.len))?;
         let opener = self.opener(&at.pack)?;
@@ -117,7 +133,7 @@ impl Contents {
             });
             match body {
                 Ok(body) => self.insert(machine, &body.packs)?,
-                Err(RepoError::Store(error)) if !error.is_not_found() => return Err(error.into()),
+                Err(RepoError::Store(error)) if error.disposition() == Disposition::Retry => return Err(error.into()),
                 Err(error) => self.problems.lock().expect("no panic while it is held").push(error),
             }
         }

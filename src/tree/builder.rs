@@ -32,7 +32,13 @@ pub(super) struct Builder<'s, S> {
     leaf: Vec<(TreeKey, Entry)>,
     leaf_bytes: usize,
     /// `inner[i]` gathers children of level `i`.
-    inner: Vec<Vec<ChildRef>>,
+    inner: Vec<Children>,
+}
+
+#[derive(Default)]
+struct Children {
+    refs: Vec<ChildRef>,
+    bytes: usize,
 }
 
 impl<'s, S: NodeSink> Builder<'s, S> {
@@ -53,7 +59,7 @@ impl<'s, S: NodeSink> Builder<'s, S> {
 
     /// May a whole node of `level` be taken over now? Only where a node of that level would begin.
     pub fn is_aligned(&self, level: u8) -> bool {
-        self.leaf.is_empty() && self.inner.iter().take(level as usize).all(|children| children.is_empty())
+        self.leaf.is_empty() && self.inner.iter().take(level as usize).all(|children| children.refs.is_empty())
     }
 
     /// Takes over a node that stands in the sink's store already. `is_aligned(level)` must hold.
@@ -61,11 +67,13 @@ impl<'s, S: NodeSink> Builder<'s, S> {
         debug_assert!(self.is_aligned(level));
         let at = level as usize;
         if self.inner.len() <= at {
-            self.inner.resize_with(at + 1, Vec::new);
+            self.inner.resize_with(at + 1, Children::default);
         }
         let ends = splits(&child.first, level + 1, INNER_AVERAGE);
-        self.inner[at].push(child);
-        if ends || self.inner[at].len() >= MAX_ITEMS {
+        let children = &mut self.inner[at];
+        children.bytes += 64 + child.first.dir.len() + child.first.name.len();
+        children.refs.push(child);
+        if ends || children.refs.len() >= MAX_ITEMS || children.bytes >= MAX_BYTES {
             self.end_inner(at)?;
         }
         Ok(())
@@ -79,11 +87,11 @@ impl<'s, S: NodeSink> Builder<'s, S> {
         let mut level = 0;
         while level < self.inner.len() {
             let is_top = level + 1 == self.inner.len();
-            if is_top && self.inner[level].len() == 1 {
-                let root = self.inner[level].remove(0);
+            if is_top && self.inner[level].refs.len() == 1 {
+                let root = self.inner[level].refs.remove(0);
                 return Ok(Some(TreeSummary { root: root.id, entries: root.entries, bytes: root.bytes }));
             }
-            if !self.inner[level].is_empty() {
+            if !self.inner[level].refs.is_empty() {
                 self.end_inner(level)?;
             }
             level += 1;
@@ -101,7 +109,7 @@ impl<'s, S: NodeSink> Builder<'s, S> {
     }
 
     fn end_inner(&mut self, at: usize) -> Result<(), S::Error> {
-        let children = std::mem::take(&mut self.inner[at]);
+        let children = std::mem::take(&mut self.inner[at]).refs;
         let first = children[0].first.clone();
         let entries = children.iter().map(|c| c.entries).sum();
         let bytes = children.iter().map(|c| c.bytes).fold(0u64, u64::saturating_add);
