@@ -27,14 +27,16 @@ fn machine() -> Machine {
 
 #[test]
 fn a_run_that_died_anywhere_is_followed_by_one_that_is_right() {
-    let mut hits = 0;
+    let (mut crashes, mut never_met) = (0, Vec::new());
     for (point, what) in POINTS {
-        for hit in [1, 3] {
-            hits += u32::from(dies_and_recovers(&format!("{point}:{hit}"), what));
+        let met = [1, 3].map(|hit| dies_and_recovers(&format!("{point}:{hit}"), what));
+        crashes += met.iter().filter(|met| **met).count();
+        if !met[0] {
+            never_met.push(point);
         }
     }
-    eprintln!("{hits} crashes at {} points", POINTS.len());
-    assert!(hits as usize >= POINTS.len(), "every point is met at least once");
+    eprintln!("{crashes} crashes at {} points", POINTS.len());
+    assert!(never_met.is_empty(), "a run does not come by {never_met:?}");
 }
 
 /// Whether the point was met at all.

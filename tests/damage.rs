@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use common::{facts::Facts, read_facts};
 use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunRequest};
+use rozen::check::{self, CheckOptions, CheckProgress, CheckReport};
 use rozen::chunk::ChunkLimits;
 use rozen::clock::Clock;
 use rozen::config::exclude::{ExcludeConfig, Rules};
@@ -116,6 +117,13 @@ impl Patient {
         Outcome::Whole
     }
 
+    /// What `check` finds in it; an error is a finding as well.
+    fn check(&self, objects: &Objects) -> Result<CheckReport, String> {
+        let repository = Repository::open(self.store(objects), &self.secret).map_err(|error| error.to_string())?;
+        check::run(&repository, CheckOptions { read_data: 100 }, &CheckProgress::default())
+            .map_err(|error| error.to_string())
+    }
+
     fn restore(&self, store: Store, seq: u64, to: &Path) -> Result<RestoreReport, String> {
         let text = |error: &dyn std::error::Error| error.to_string();
         let repository = Repository::open(store, &self.secret).map_err(|error| text(&error))?;
@@ -191,7 +199,8 @@ fn flip(patient: &Patient, name: &ObjectName, at: usize, bit: u32, counts: &[Ato
     let mut bytes = patient.objects[name].clone();
     bytes[at] ^= 1 << bit;
     let said = Said(format!("bit {bit} of byte {at} of {name}"));
-    let outcomes = patient.examine(&patient.with(name, bytes));
+    let objects = patient.with(name, bytes);
+    let outcomes = patient.examine(&objects);
     for outcome in &outcomes {
         let at = match outcome {
             Outcome::Refused { .. } => 0,
@@ -203,6 +212,15 @@ fn flip(patient: &Patient, name: &ObjectName, at: usize, bit: u32, counts: &[Ato
     if patient.of_kind("index").contains(name) {
         assert!(outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "the packs know themselves: {outcomes:?}");
     }
+    let report = patient.check(&objects);
+    let is_noticed = report.as_ref().map_or(true, |report| !report.is_clean());
+    // a letter of a record may have two forms: where nothing is lost, nothing must be said
+    assert!(is_noticed || outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "{outcomes:?}, {report:?}");
+    let in_a_pack = ["packs", "trees"].iter().any(|kind| patient.of_kind(kind).contains(name));
+    assert!(is_noticed || !in_a_pack, "a check that reads all data reads every bit");
+    let names_its_cost = report.as_ref().map_or(true, |report| !report.damage.is_empty());
+    let partly = outcomes.iter().any(|o| matches!(o, Outcome::Partly));
+    assert!(names_its_cost || !partly, "a restore misses what the check does not name: {report:?}");
     drop(said);
 }
 
