@@ -147,17 +147,13 @@ impl Plan {
         };
         let (mut hold, root) = match freeze_outer(&top, &outer, &inside) {
             Ok(made) => made,
-            Err(error) => {
-                let reason = LiveReason::Failed(error);
-                problems.push(not_frozen(&place, &reason));
-                return Ok(live_view(place, reason, problems));
-            }
+            Err(error) => return Ok(failed_view(place, error, problems)),
         };
         let mut parts = FrozenParts { root, grafts: Vec::new(), frozen: true };
         for (at, part) in nested {
             let root = hold.add(&part).unwrap_or_else(|error| {
-                parts.frozen = false;
                 problems.push(read_live(&place, &at, &LiveReason::Failed(error).to_string()));
+                parts.frozen = false;
                 part.subvolume.root
             });
             parts.grafts.push((at, root));
@@ -167,9 +163,7 @@ impl Plan {
             drop(parts);
             // What cannot be removed now is a leftover for the reaper; the first error is the one to tell.
             let _ = hold.release();
-            let reason = LiveReason::Failed(error);
-            problems.push(not_frozen(&place, &reason));
-            return Ok(live_view(place, reason, problems));
+            return Ok(failed_view(place, error, problems));
         }
         Ok(Frozen { parts, live: None, not_covered: problems, hold })
     }
@@ -215,6 +209,13 @@ fn freeze_outer(top: &Top, outer: &Part, inside: &RelPath) -> Result<(Hold, Owne
             Err(error)
         }
     }
+}
+
+/// Freezing failed: all of it is read live.
+fn failed_view(place: Place, error: FreezeError, mut problems: Vec<Problem>) -> Frozen {
+    let reason = LiveReason::Failed(error);
+    problems.push(not_frozen(&place, &reason));
+    live_view(place, reason, problems)
 }
 
 fn live_view(place: Place, reason: LiveReason, not_covered: Vec<Problem>) -> Frozen {
