@@ -381,4 +381,13 @@ fn a_change_through_one_name_of_a_file_is_stored_under_all_its_names() {
     fs::write(lab.root().join("b/two"), "third, longer still").unwrap();
     lab.backup_hinted(&["b", ""]);
     assert_equal(&lab, 4);
+    // the name that was used is gone, or its whole directory
+    fs::write(lab.root().join("b/two"), "fourth, and then removed").unwrap();
+    fs::remove_file(lab.root().join("b/two")).unwrap();
+    lab.backup_hinted(&["b"]);
+    assert_equal(&lab, 5);
+    fs::write(lab.root().join("c/three"), "fifth, and then removed with all beside it").unwrap();
+    fs::remove_dir_all(lab.root().join("c")).unwrap();
+    lab.backup_hinted(&[""]);
+    assert_equal(&lab, 6);
 }

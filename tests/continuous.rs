@@ -135,6 +135,7 @@ impl Story<'_> {
         for _ in 0..3 {
             count += self.changes(60);
             self.acknowledged.insert(agent.settle());
+            self.changes.settled();
             assert_newest_is_the_tree(self.machine);
             self.comparisons += 1;
         }

@@ -1,10 +1,13 @@
 //! Other names of changed files. A watcher tells of a change below the name that it was made through; a file with several
 //! names then differs in other directories too, of which nobody said anything.
+//!
+//! Not here: a name that is made, written through and removed between two scans leaves no trace in any directory; the next
+//! full comparison finds what it changed.
 
 use std::collections::HashSet;
 
 use super::targets::Target;
-use crate::model::{EntryKind, RelPath};
+use crate::model::{Entry, EntryKind, RelPath};
 use crate::source::Stat;
 use crate::tree::{NodeSource, TreeError, TreeKey, TreeReader};
 
@@ -13,7 +16,7 @@ use crate::tree::{NodeSource, TreeError, TreeKey, TreeReader};
 /// Memory: a path for each directory that is compared, which is what hints name.
 pub(super) struct Links {
     is_whole: bool,
-    /// Changed inodes with several names, by filesystem (see [`crate::model::Entry::fs`]) and number.
+    /// Inodes with several names that changed or lost one, by filesystem (see [`crate::model::Entry::fs`]) and number.
     changed: HashSet<(Option<u64>, u64)>,
     /// Also what was asked for and is gone: nothing is asked for twice, so a scan ends.
     compared: HashSet<RelPath>,
@@ -35,6 +38,33 @@ impl Links {
         if !self.is_whole && stat.nlink > 1 && stat.kind != EntryKind::Dir {
             self.changed.insert((fs, stat.ino));
         }
+    }
+
+    /// A name that the tree before has is gone: the change may have been made through it.
+    pub(super) fn gone(&mut self, entry: &Entry) {
+        if !self.is_whole && entry.nlink.is_some() {
+            self.changed.insert((entry.fs, entry.ino));
+        }
+    }
+
+    /// The same for all names below a directory.
+    pub(super) fn gone_below<N: NodeSource>(
+        &mut self,
+        before: &TreeReader<N>,
+        dir: &RelPath,
+    ) -> Result<(), TreeError<N::Error>> {
+        if self.is_whole {
+            return Ok(());
+        }
+        let dir = dir.as_bytes();
+        before.visit_from(&TreeKey { dir: dir.to_vec(), name: vec![] }, &mut |key, entry| {
+            let Some(rest) = key.dir.strip_prefix(dir) else { return false };
+            // names such as `dir-2` sort among those below `dir`
+            if rest.first().is_none_or(|byte| *byte == b'/') {
+                self.gone(entry);
+            }
+            true
+        })
     }
 
     /// Directories where the tree before has other names of what changed, as far as they have not been compared. Reads the

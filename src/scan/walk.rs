@@ -183,12 +183,12 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let mut below = Vec::new();
         for listed in listing.iter() {
             while let Some((name, entry)) = before.next_if(|(name, _)| name.as_slice() < listed.name) {
-                gone(&here, &name, &entry, sink)?;
+                self.gone(&here, &name, &entry, sink)?;
             }
             let previous = before.next_if(|(name, _)| name.as_slice() == listed.name).map(|(_, entry)| entry);
             below.extend(self.name(&here, listed.name, previous, sink)?);
         }
-        before.try_for_each(|(name, entry)| gone(&here, &name, &entry, sink))?;
+        before.try_for_each(|(name, entry)| self.gone(&here, &name, &entry, sink))?;
         self.pending.extend(below.into_iter().rev());
         Ok(())
     }
@@ -202,21 +202,22 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         sink: &mut Sink<'_>,
     ) -> Result<Option<Pending>, ScanError<N::Error>> {
         if OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-            return left_out(here, name, previous, sink);
+            return self.left_out(here, name, previous, sink);
         }
         let stat = match here.dir.stat(name) {
             Ok(stat) => stat,
-            Err(error) => return failed(here, name, previous, error, sink),
+            Err(error) => return self.failed(here, name, previous, error, sink),
         };
         let path = here.dir.path().join(name);
         if self.is_left_out(&here.rules, &path, &stat) {
-            return left_out(here, name, previous, sink);
+            return self.left_out(here, name, previous, sink);
         }
         let is_dir = stat.kind == EntryKind::Dir;
         let was_dir = previous.as_ref().is_some_and(|entry| entry.kind == EntryKind::Dir);
         let place = self.place(&path, here.place, stat.dev);
         let is_covered = place.fs.is_none() || !self.options.rules.config().one_filesystem;
         if was_dir && !(is_dir && is_covered) {
+            self.links.gone_below(&self.previous, &path).map_err(ScanError::Tree)?;
             say(Found::DeleteBelow(path.clone()), sink)?;
         }
         let looks_same = previous
@@ -257,8 +258,53 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                 say_all(problems, sink)?;
                 say(Found::Put(TreeKey::new(here.dir.path(), name), entry), sink)
             }
-            Err(error) => failed(here, name, previous, error, sink).map(|_| ()),
+            Err(error) => self.failed(here, name, previous, error, sink).map(|_| ()),
         }
+    }
+
+    /// A name that could not be looked at: gone, or kept as it was known.
+    fn failed(
+        &mut self,
+        here: &Here,
+        name: &[u8],
+        previous: Option<Entry>,
+        error: SourceError,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<Pending>, ScanError<N::Error>> {
+        match error.disposition() {
+            Disposition::Vanished => self.left_out(here, name, previous, sink),
+            Disposition::StopRun => Err(ScanError::Source(error)),
+            Disposition::Changed | Disposition::Unreadable => {
+                say(Found::Problem(error.to_problem()), sink).map(|()| None)
+            }
+        }
+    }
+
+    /// What is excluded is no longer in the tree; older snapshots keep it.
+    fn left_out(
+        &mut self,
+        here: &Here,
+        name: &[u8],
+        previous: Option<Entry>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<Pending>, ScanError<N::Error>> {
+        previous.map_or(Ok(()), |entry| self.gone(here, name, &entry, sink)).map(|()| None)
+    }
+
+    fn gone(
+        &mut self,
+        here: &Here,
+        name: &[u8],
+        entry: &Entry,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), ScanError<N::Error>> {
+        if entry.kind == EntryKind::Dir {
+            let below = here.dir.path().join(name);
+            self.links.gone_below(&self.previous, &below).map_err(ScanError::Tree)?;
+            say(Found::DeleteBelow(below), sink)?;
+        }
+        self.links.gone(entry);
+        say(Found::Delete(TreeKey::new(here.dir.path(), name)), sink)
     }
 
     fn is_left_out(&self, rules: &Rules, path: &RelPath, stat: &Stat) -> bool {
@@ -299,38 +345,6 @@ fn unlisted<E>(pending: &Pending, error: SourceError, sink: &mut Sink<'_>) -> Re
         Disposition::Vanished | Disposition::Changed => Ok(()),
         Disposition::Unreadable => say(Found::Problem(error.to_problem()), sink),
     }
-}
-
-/// A name that could not be looked at: gone, or kept as it was known.
-fn failed<E>(
-    here: &Here,
-    name: &[u8],
-    previous: Option<Entry>,
-    error: SourceError,
-    sink: &mut Sink<'_>,
-) -> Result<Option<Pending>, ScanError<E>> {
-    match error.disposition() {
-        Disposition::Vanished => left_out(here, name, previous, sink),
-        Disposition::StopRun => Err(ScanError::Source(error)),
-        Disposition::Changed | Disposition::Unreadable => say(Found::Problem(error.to_problem()), sink).map(|()| None),
-    }
-}
-
-/// What is excluded is no longer in the tree; older snapshots keep it.
-fn left_out<E>(
-    here: &Here,
-    name: &[u8],
-    previous: Option<Entry>,
-    sink: &mut Sink<'_>,
-) -> Result<Option<Pending>, ScanError<E>> {
-    previous.map_or(Ok(()), |entry| gone(here, name, &entry, sink)).map(|()| None)
-}
-
-fn gone<E>(here: &Here, name: &[u8], entry: &Entry, sink: &mut Sink<'_>) -> Result<(), ScanError<E>> {
-    if entry.kind == EntryKind::Dir {
-        say(Found::DeleteBelow(here.dir.path().join(name)), sink)?;
-    }
-    say(Found::Delete(TreeKey::new(here.dir.path(), name)), sink)
 }
 
 fn say<E>(found: Found, sink: &mut Sink<'_>) -> Result<(), ScanError<E>> {

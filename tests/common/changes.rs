@@ -1,8 +1,9 @@
 //! Random changes to a tree, as people and programs make them.
 
+use std::collections::HashSet;
 use std::fs::{self, FileTimes};
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Noise;
@@ -16,16 +17,24 @@ pub struct Changes {
     outside: PathBuf,
     noise: Noise,
     names: u64,
+    /// Inodes that got a further name since [`Changes::settled`]. Nothing is written into them: a name that is made, written
+    /// through and removed before anybody looks leaves no trace for who watches directories.
+    fresh_links: HashSet<u64>,
 }
 
 impl Changes {
     pub fn new(root: &Path, outside: &Path, noise: Noise) -> Self {
         fs::create_dir_all(outside).unwrap();
-        Self { root: root.to_path_buf(), outside: outside.to_path_buf(), noise, names: 0 }
+        Self { root: root.to_path_buf(), outside: outside.to_path_buf(), noise, names: 0, fresh_links: HashSet::new() }
     }
 
     pub fn noise(&mut self) -> &mut Noise {
         &mut self.noise
+    }
+
+    /// All that was done is in a snapshot.
+    pub fn settled(&mut self) {
+        self.fresh_links.clear();
     }
 
     /// One change; where the tree has nothing to change, a new file.
@@ -56,7 +65,7 @@ impl Changes {
     }
 
     fn edit(&mut self) -> io::Result<()> {
-        let Some(path) = self.file() else { return self.create() };
+        let Some(path) = self.writable() else { return self.create() };
         let content = self.content();
         let file = fs::File::options().write(true).open(path)?;
         let len = file.metadata()?.len();
@@ -129,13 +138,16 @@ impl Changes {
     fn link(&mut self) -> io::Result<()> {
         let to = self.new_path();
         match self.file() {
-            Some(file) if self.noise.below(2) == 0 => fs::hard_link(file, to),
+            Some(file) if self.noise.below(2) == 0 => {
+                self.fresh_links.insert(fs::symlink_metadata(&file)?.ino());
+                fs::hard_link(file, to)
+            }
             _ => std::os::unix::fs::symlink(format!("../{}", self.noise.below(1000)), to),
         }
     }
 
     fn metadata(&mut self) -> io::Result<()> {
-        let path = if self.noise.below(2) == 0 { self.file().unwrap_or_else(|| self.dir()) } else { self.dir() };
+        let path = if self.noise.below(2) == 0 { self.writable().unwrap_or_else(|| self.dir()) } else { self.dir() };
         if self.noise.below(2) == 0 {
             return fs::set_permissions(path, fs::Permissions::from_mode(0o700 + self.noise.below(64) as u32));
         }
@@ -145,7 +157,7 @@ impl Changes {
 
     /// Same size, same modification time: only the change time tells.
     fn edit_behind_the_clock(&mut self) -> io::Result<()> {
-        let Some(path) = self.file() else { return self.create() };
+        let Some(path) = self.writable() else { return self.create() };
         let file = fs::File::options().write(true).open(path)?;
         let found = file.metadata()?;
         let content = self.noise.bytes(found.len().min(50) as usize);
@@ -191,6 +203,10 @@ impl Changes {
         let is_file = |path: &PathBuf| fs::symlink_metadata(path).unwrap().is_file() && !path.ends_with("marker");
         let files: Vec<_> = children(&dir).into_iter().filter(is_file).collect();
         self.noise.pick(&files).cloned()
+    }
+
+    fn writable(&mut self) -> Option<PathBuf> {
+        self.file().filter(|path| !self.fresh_links.contains(&fs::symlink_metadata(path).unwrap().ino()))
     }
 
     fn count(&self) -> usize {
