@@ -250,7 +250,7 @@ pub(super) fn tell_recovery_file(path: &Path, output: &Output) -> Result<(), Cli
     )
 }
 
-pub(super) fn tell_recovery_code(code: &RecoveryCode, output: &Output) -> Result<(), CliError> {
+pub(super) fn tell_recovery_code(code: &RecoveryCode, repository: &str, output: &Output) -> Result<(), CliError> {
     let [first, second] = code.lines();
     output.line("\nYour recovery code. It is shown this once:")?;
     output.line(format!("\n    {first}\n    {second}\n"))?;
@@ -258,7 +258,7 @@ pub(super) fn tell_recovery_code(code: &RecoveryCode, output: &Output) -> Result
         "Without it nobody can read the backups, not even you. Write it down, keep it away from this computer \
                  and in two places. To get files back, on any computer:",
     )?;
-    output.line("    rozenctl restore latest --repo URL --recovery - --to DIR")
+    output.line(format!("    rozenctl restore latest --repo {repository} --recovery - --to DIR"))
 }
 
 pub(super) fn warn_shared_disk(config: &Config, output: &Output) -> Result<(), CliError> {

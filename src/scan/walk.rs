@@ -9,12 +9,9 @@ use super::links::Links;
 use super::rules;
 use super::targets::{self, Target};
 use crate::config::exclude::Rules;
-use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath};
+use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, is_own_name};
 use crate::source::{Dir, Disposition, Names, SourceError, Stat, View};
 use crate::tree::{NodeSource, TreeKey, TreeReader};
-
-/// Beginnings of names that are ours: sync points of the watcher, freezes.
-const OWN_PREFIXES: [&[u8]; 2] = [b".rozen-cookie-", b".rozen-freeze"];
 
 /// What holds for the whole scan.
 pub struct ScanOptions {
@@ -201,7 +198,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         previous: Option<Entry>,
         sink: &mut Sink<'_>,
     ) -> Result<Option<Pending>, ScanError<N::Error>> {
-        if OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        if is_own_name(name) {
             return self.left_out(here, name, previous, sink);
         }
         let stat = match here.dir.stat(name) {

@@ -114,7 +114,7 @@ fn tell(args: &InitArgs, made: &Made, places: &Places, context: &Context) -> Res
     setup::tell_made(made, places, output)?;
     match (&made.new_secret, &args.recovery_out) {
         (Some(_), Some(path)) => setup::tell_recovery_file(path, output)?,
-        (Some(code), None) => setup::tell_recovery_code(code, output)?,
+        (Some(code), None) => setup::tell_recovery_code(code, &made.config.repository, output)?,
         (None, _) => {}
     }
     setup::warn_shared_disk(&made.config, output)?;
