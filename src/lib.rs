@@ -27,6 +27,3 @@ pub mod store;
 pub mod tree;
 pub mod upload;
 pub mod watch;
-
-#[cfg(test)]
-mod testing;

@@ -64,7 +64,7 @@ mod tests {
     fn keeping_some_files_moves_their_ranges() {
         let mut batch = Batch { data: b"aabbbc".to_vec(), files: vec![] };
         for range in [0..2, 2..5, 5..6] {
-            let entry = crate::testing::file_entry(range.len() as u64);
+            let entry = Entry::test_file(range.len() as u64);
             batch.files.push(BatchFile { key: TreeKey::default(), entry, range });
         }
         batch.keep(&[false, true, true]);

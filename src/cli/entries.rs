@@ -168,7 +168,6 @@ fn marks(flags: EntryFlags) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::file_entry;
 
     #[test]
     fn permissions_read_as_in_ls() {
@@ -180,7 +179,7 @@ mod tests {
 
     #[test]
     fn names_cannot_command_the_terminal() {
-        let line = line(b"/a\x1b[2Jb\xff", &file_entry(3));
+        let line = line(b"/a\x1b[2Jb\xff", &Entry::test_file(3));
         assert!(!line.contains('\x1b') && line.ends_with("b\u{fffd}"), "{line:?}");
     }
 

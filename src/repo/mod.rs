@@ -28,4 +28,4 @@ pub use error::RepoError;
 pub use files::{ContentError, DataParts, DataSink, FileData, Files};
 pub use open::{Machine, Repository, SnapshotRef};
 pub use places::{PathQueryError, Place, places_of};
-pub use rebuild::{Rebuilt, open_for_backup, rebuild};
+pub use rebuild::{Rebuilt, contents_of, open_for_backup, rebuild};

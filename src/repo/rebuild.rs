@@ -146,10 +146,11 @@ fn read_index(
     }
     let body =
         format::open_index(&bytes, &keys.repo_id, &keys.index, Some(&keys.signing.verifying())).map_err(object)?;
-    Ok(body.packs.into_iter().map(contents).collect())
+    Ok(body.packs.into_iter().map(contents_of).collect())
 }
 
-fn contents(pack: IndexedPack) -> PackContents {
+/// What an index says of a pack, as the journal keeps it. Members of a bundle that the pack does not have are left out.
+pub fn contents_of(pack: IndexedPack) -> PackContents {
     let frames: Vec<FrameRow> = pack
         .located()
         .map(|(frame, offset)| FrameRow {

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::file_entry as entry;
 
 #[derive(Default)]
 struct Memory {
@@ -33,6 +32,10 @@ impl NodeSink for Sink<'_> {
         self.1 += 1;
         Ok(id)
     }
+}
+
+fn entry(size: u64) -> Entry {
+    Entry::test_file(size)
 }
 
 fn key(dir: &str, name: &str) -> TreeKey {
