@@ -18,7 +18,7 @@ use rozen::chunk::ChunkLimits;
 use rozen::clock::Clock;
 use rozen::config::exclude::{ExcludeConfig, Rules};
 use rozen::crypto::RecoverySecret;
-use rozen::model::Seq;
+use rozen::model::{Seq, StorageClass};
 use rozen::repo::{self, Repository};
 use rozen::restore::{self, RestoreOptions, RestoreReport, RestoreTo};
 use rozen::store::{ObjectName, PutSource, Store};
@@ -85,7 +85,7 @@ impl Patient {
     fn store(&self, objects: &Objects) -> Store {
         let store = Store::memory();
         for (name, bytes) in objects {
-            store.put_if_absent(name, PutSource::Bytes(bytes)).unwrap();
+            store.put_if_absent(name, PutSource::Bytes(bytes), StorageClass::Standard).unwrap();
         }
         store
     }

@@ -14,6 +14,7 @@ mod own;
 mod path;
 mod problem;
 mod root_id;
+mod storage_class;
 mod time;
 
 pub use base64::{base64_decode, base64_encode};
@@ -25,4 +26,5 @@ pub use own::is_own_name;
 pub use path::{PathError, RelPath};
 pub use problem::{Problem, ProblemCode};
 pub use root_id::{RootId, RootIdError};
+pub use storage_class::{StorageClass, StorageClassError};
 pub use time::Timestamp;

@@ -4,7 +4,7 @@ use super::{RepoError, names};
 use crate::chunk::ChunkLimits;
 use crate::crypto::{self, MachineKeys, RecoverySecret};
 use crate::format::{MachineRecord, RepositoryRecord, SignedRecord};
-use crate::model::RepoId;
+use crate::model::{RepoId, StorageClass};
 use crate::store::{PutOutcome, PutSource, Store};
 
 const EPOCH: u32 = 1;
@@ -27,7 +27,7 @@ pub fn create(store: &Store, secret: &RecoverySecret, limits: ChunkLimits, creat
         created: created.into(),
     };
     let bytes = SignedRecord::sign(&record, &secret.admin_signing());
-    match store.put_if_absent(&names::repository(), PutSource::Bytes(&bytes))? {
+    match store.put_if_absent(&names::repository(), PutSource::Bytes(&bytes), StorageClass::Standard)? {
         PutOutcome::Created => Ok(repo),
         PutOutcome::AlreadyThere => Err(already()),
     }
@@ -44,6 +44,6 @@ pub fn enroll(store: &Store, secret: &RecoverySecret, repo: RepoId, created: &st
         created: created.into(),
     };
     let bytes = SignedRecord::sign(&record, &secret.admin_signing());
-    store.put_if_absent(&names::machine(&keys.machine_id), PutSource::Bytes(&bytes))?;
+    store.put_if_absent(&names::machine(&keys.machine_id), PutSource::Bytes(&bytes), StorageClass::Standard)?;
     Ok(keys)
 }

@@ -178,7 +178,7 @@ pub fn contents_of(pack: IndexedPack) -> PackContents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Content, Entry};
+    use crate::model::{Content, Entry, StorageClass};
     use crate::repo::testing::{Entries, TestRepo};
     use crate::store::PutSource;
 
@@ -204,7 +204,7 @@ mod tests {
 
     fn garbage(repo: &TestRepo, seq: u64) {
         let name = names::manifest(&repo.keys.machine_id, Seq(seq));
-        repo.store.put_if_absent(&name, PutSource::Bytes(b"not a manifest")).unwrap();
+        repo.store.put_if_absent(&name, PutSource::Bytes(b"not a manifest"), StorageClass::Standard).unwrap();
     }
 
     #[test]

@@ -9,7 +9,9 @@ use crate::format::{
     ContentMap, IndexBody, IndexedFrame, Manifest, ManifestBody, ManifestRoot, ManifestStats, MemberRow, seal_index,
     seal_manifest,
 };
-use crate::model::{ChunkId, ChunkRef, Content, Entry, Extent, MachineId, ObjectHash, RelPath, Seq, Timestamp};
+use crate::model::{
+    ChunkId, ChunkRef, Content, Entry, Extent, MachineId, ObjectHash, RelPath, Seq, StorageClass, Timestamp,
+};
 use crate::pack::{PackWriter, SealedFrame, Spool};
 use crate::seal::{FrameKind, FrameSealer};
 use crate::store::{ObjectName, PutSource, Store};
@@ -166,7 +168,7 @@ impl TestRepo {
     }
 
     fn store_object(&self, name: &ObjectName, bytes: &[u8]) {
-        self.store.put_if_absent(name, PutSource::Bytes(bytes)).unwrap();
+        self.store.put_if_absent(name, PutSource::Bytes(bytes), StorageClass::Standard).unwrap();
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Barrier;
 
 use super::*;
 use crate::clock::Clock;
+use crate::model::StorageClass;
 
 fn name(text: &str) -> ObjectName {
     ObjectName::parse(text).unwrap()
 }
 
 fn put(store: &Store, text: &str, bytes: &[u8]) -> Result<PutOutcome, StoreError> {
-    store.put_if_absent(&name(text), PutSource::Bytes(bytes))
+    store.put_if_absent(&name(text), PutSource::Bytes(bytes), StorageClass::Standard)
 }
 
 fn names(store: &Store, prefix: &str) -> Vec<String> {
@@ -66,8 +67,11 @@ fn what_is_put_comes_back_in_all_sizes(kind: &Kind) {
     for size in [0usize, 1, 2, 511, 512, 4095, 4096, 4097, 262_143, 262_144, 262_145, 3_000_001] {
         let bytes: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
         let object = name(&format!("sizes/{size}"));
-        assert_eq!(kind.store.put_if_absent(&object, PutSource::Bytes(&bytes)).unwrap(), PutOutcome::Created);
-        assert_eq!(kind.store.head(&object).unwrap(), Some(size as u64));
+        assert_eq!(
+            kind.store.put_if_absent(&object, PutSource::Bytes(&bytes), StorageClass::Standard).unwrap(),
+            PutOutcome::Created
+        );
+        assert_eq!(kind.store.head(&object).unwrap().map(|info| info.size), Some(size as u64));
         assert!(kind.store.get(&object, size as u64).unwrap() == bytes, "{size}");
     }
 }
@@ -78,7 +82,7 @@ fn a_file_is_stored_moved_or_not(kind: &Kind) {
         fs::write(&path, b"spooled bytes").unwrap();
         let object = name(&format!("packs/{may_move}"));
         let source = PutSource::File { path: &path, may_move };
-        assert_eq!(kind.store.put_if_absent(&object, source).unwrap(), PutOutcome::Created);
+        assert_eq!(kind.store.put_if_absent(&object, source, StorageClass::Standard).unwrap(), PutOutcome::Created);
         assert_eq!(kind.store.get(&object, 100).unwrap(), b"spooled bytes");
         assert!(may_move || path.exists());
         let _ = fs::remove_file(&path);
@@ -95,7 +99,10 @@ fn nothing_is_ever_replaced(kind: &Kind) {
     let path = kind.dir.path().join("spooled");
     fs::write(&path, b"moved").unwrap();
     let source = PutSource::File { path: &path, may_move: true };
-    assert_eq!(kind.store.put_if_absent(&name("a/b"), source).unwrap(), PutOutcome::AlreadyThere);
+    assert_eq!(
+        kind.store.put_if_absent(&name("a/b"), source, StorageClass::Standard).unwrap(),
+        PutOutcome::AlreadyThere
+    );
     assert_eq!(kind.store.get(&name("a/b"), 100).unwrap(), b"first");
 }
 
@@ -114,7 +121,7 @@ fn of_many_writers_exactly_one_wins_and_the_object_is_whole(kind: &Kind) {
                 1 => PutSource::File { path: &path, may_move: false },
                 _ => PutSource::File { path: &path, may_move: true },
             };
-            kind.store.put_if_absent(&object, source).unwrap()
+            kind.store.put_if_absent(&object, source, StorageClass::Standard).unwrap()
         };
         let outcomes: Vec<PutOutcome> = std::thread::scope(|scope| {
             let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || write(writer))).collect();
@@ -182,7 +189,10 @@ fn deleting_is_idempotent(kind: &Kind) {
 fn a_missing_spool_file_is_no_error_of_the_target(kind: &Kind) {
     let path = kind.dir.path().join("nowhere");
     for may_move in [false, true] {
-        let error = kind.store.put_if_absent(&name("x"), PutSource::File { path: &path, may_move }).unwrap_err();
+        let error = kind
+            .store
+            .put_if_absent(&name("x"), PutSource::File { path: &path, may_move }, StorageClass::Standard)
+            .unwrap_err();
         assert_eq!(error.disposition(), Disposition::Spool);
     }
     assert_eq!(kind.store.list("").unwrap(), []);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use super::{NameError, ObjectName};
+use super::{NameError, ObjectName, UploadId};
 
 /// One of the verbs of a [`super::Store`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -18,11 +18,32 @@ pub enum Verb {
     Head,
     List,
     Delete,
+    CreateUpload,
+    PutPart,
+    ListParts,
+    CompleteUpload,
+    AbortUpload,
+    ListUploads,
+    Thaw,
 }
 
 impl Verb {
-    /// The verbs that act on objects.
-    pub const ALL: [Verb; 6] = [Verb::Put, Verb::Get, Verb::GetRange, Verb::Head, Verb::List, Verb::Delete];
+    /// All verbs but [`Verb::Open`].
+    pub const ALL: [Verb; 13] = [
+        Verb::Put,
+        Verb::Get,
+        Verb::GetRange,
+        Verb::Head,
+        Verb::List,
+        Verb::Delete,
+        Verb::CreateUpload,
+        Verb::PutPart,
+        Verb::ListParts,
+        Verb::CompleteUpload,
+        Verb::AbortUpload,
+        Verb::ListUploads,
+        Verb::Thaw,
+    ];
 }
 
 impl fmt::Display for Verb {
@@ -35,6 +56,13 @@ impl fmt::Display for Verb {
             Verb::Head => "look for",
             Verb::List => "list",
             Verb::Delete => "delete",
+            Verb::CreateUpload => "begin to upload",
+            Verb::PutPart => "upload a part of",
+            Verb::ListParts => "list the uploaded parts of",
+            Verb::CompleteUpload => "complete the upload of",
+            Verb::AbortUpload => "abort the upload of",
+            Verb::ListUploads => "list the begun uploads of",
+            Verb::Thaw => "thaw",
         })
     }
 }
@@ -58,6 +86,12 @@ pub enum StoreError {
     NotADirectory { place: PathBuf },
     #[error("the filesystem of the target {place} can neither link nor rename without replacing")]
     NoExclusiveCreate { place: PathBuf, source: io::Error },
+    #[error("the target cannot {verb} objects")]
+    NotOffered { verb: Verb },
+    #[error("{name} is archived and must be thawed before it can be read")]
+    Archived { name: ObjectName },
+    #[error("the target does not know the upload {id} of {name} any more")]
+    UploadGone { name: ObjectName, id: UploadId },
     /// The local file to be stored, not the target.
     #[error("cannot read the spooled file {path}")]
     Spool { path: PathBuf, source: io::Error },
@@ -107,6 +141,9 @@ impl StoreError {
             | StoreError::NoExclusiveCreate { .. }
             | StoreError::BadUrl { .. }
             | StoreError::NotYetSupported { .. }
+            | StoreError::NotOffered { .. }
+            | StoreError::Archived { .. }
+            | StoreError::UploadGone { .. }
             | StoreError::Name(_) => Disposition::Permanent,
         }
     }
@@ -123,6 +160,11 @@ impl StoreError {
             StoreError::NoExclusiveCreate { .. } => "Put the repository on another filesystem (ext4, xfs, btrfs, NFS).",
             StoreError::BadUrl { .. } => "Give an absolute path, or file:///path.",
             StoreError::NotYetSupported { .. } => "Use a directory as target for now: a path, or file:///path.",
+            StoreError::NotOffered { .. } => "Use a target of another kind for this.",
+            StoreError::Archived { .. } => "Restore with a thaw: `rozenctl restore` plans it and tells what it costs.",
+            StoreError::UploadGone { .. } => {
+                "Nothing to do: the object is looked for, and sent again if it is not there."
+            }
             StoreError::Conflict { .. } => {
                 "Two writers may use one machine identity, or the object is damaged: run `rozenctl check`."
             }

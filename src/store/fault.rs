@@ -4,7 +4,11 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::seam::Backend;
-use super::{Listed, ObjectName, PutOutcome, PutSource, StoreError, Verb};
+use super::{
+    CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
+    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb,
+};
+use crate::model::StorageClass;
 
 /// When an injected error strikes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,8 +96,13 @@ impl FaultyStore {
 }
 
 impl Backend for FaultyStore {
-    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
-        self.run(Verb::Put, name.as_str(), |inner| inner.put_if_absent(name, source))
+    fn put_if_absent(
+        &self,
+        name: &ObjectName,
+        source: PutSource<'_>,
+        class: StorageClass,
+    ) -> Result<PutOutcome, StoreError> {
+        self.run(Verb::Put, name.as_str(), |inner| inner.put_if_absent(name, source, class))
     }
 
     fn get(&self, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError> {
@@ -104,7 +113,7 @@ impl Backend for FaultyStore {
         self.run(Verb::GetRange, name.as_str(), |inner| inner.get_range(name, offset, len))
     }
 
-    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
+    fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
         self.run(Verb::Head, name.as_str(), |inner| inner.head(name))
     }
 
@@ -114,5 +123,41 @@ impl Backend for FaultyStore {
 
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         self.run(Verb::Delete, name.as_str(), |inner| inner.delete(name))
+    }
+
+    fn part_rules(&self) -> Option<PartRules> {
+        self.inner.part_rules()
+    }
+
+    fn create_upload(&self, name: &ObjectName, class: StorageClass) -> Result<UploadId, StoreError> {
+        self.run(Verb::CreateUpload, name.as_str(), |inner| inner.create_upload(name, class))
+    }
+
+    fn put_part(&self, upload: &Upload, number: u32, source: PartSource<'_>) -> Result<PartReceipt, StoreError> {
+        self.run(Verb::PutPart, upload.name.as_str(), |inner| inner.put_part(upload, number, source))
+    }
+
+    fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
+        self.run(Verb::ListParts, upload.name.as_str(), |inner| inner.list_parts(upload))
+    }
+
+    fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
+        self.run(Verb::CompleteUpload, upload.name.as_str(), |inner| inner.complete_upload(upload, parts))
+    }
+
+    fn abort_upload(&self, upload: &Upload) -> Result<(), StoreError> {
+        self.run(Verb::AbortUpload, upload.name.as_str(), |inner| inner.abort_upload(upload))
+    }
+
+    fn list_uploads(&self, prefix: &str) -> Result<Vec<Upload>, StoreError> {
+        self.run(Verb::ListUploads, prefix, |inner| inner.list_uploads(prefix))
+    }
+
+    fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
+        self.run(Verb::Thaw, name.as_str(), |inner| inner.thaw(name, tier, days))
+    }
+
+    fn requests(&self) -> Requests {
+        self.inner.requests()
     }
 }

@@ -5,7 +5,8 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::seam::Backend;
-use super::{Listed, ObjectName, PutOutcome, PutSource, StoreError};
+use super::{Listed, ObjectInfo, ObjectName, PutOutcome, PutSource, StoreError};
+use crate::model::StorageClass;
 
 #[derive(Default)]
 pub(super) struct MemoryStore {
@@ -23,7 +24,12 @@ impl MemoryStore {
 }
 
 impl Backend for MemoryStore {
-    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
+    fn put_if_absent(
+        &self,
+        name: &ObjectName,
+        source: PutSource<'_>,
+        _class: StorageClass,
+    ) -> Result<PutOutcome, StoreError> {
         let bytes = read_source(source)?;
         let mut objects = self.objects();
         let Some(present) = objects.get(name) else {
@@ -56,8 +62,8 @@ impl Backend for MemoryStore {
         part.map(<[u8]>::to_vec).ok_or_else(|| StoreError::OutOfRange { name: name.clone(), offset, len, size })
     }
 
-    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
-        Ok(self.objects().get(name).map(|bytes| bytes.len() as u64))
+    fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
+        Ok(self.objects().get(name).map(|bytes| ObjectInfo::plain(bytes.len() as u64)))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
@@ -65,7 +71,7 @@ impl Backend for MemoryStore {
         let from = objects.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         Ok(from
             .take_while(|(name, _)| name.as_str().starts_with(prefix))
-            .map(|(name, bytes)| Listed { name: name.clone(), size: bytes.len() as u64 })
+            .map(|(name, bytes)| Listed { name: name.clone(), size: bytes.len() as u64, class: StorageClass::Standard })
             .collect())
     }
 

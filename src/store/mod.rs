@@ -5,6 +5,7 @@
 //! - What `put_if_absent` returned `Ok` for is durable, whether it was created now or was there already.
 //! - Every verb may be repeated; a repeated put finds its own object.
 //! - A failed [`Store::list`] is an error, never a short or an empty list.
+//! - Uploads by parts ([`Store::part_rules`]) have ids that the caller keeps: nothing about them is remembered here.
 //!
 //! What survives a crash: all objects that were acknowledged. A put that was cut off leaves at most a temporary file
 //! outside the name space of objects, which a later process removes.
@@ -19,17 +20,23 @@ mod conformance;
 mod dir;
 mod error;
 mod fault;
+mod info;
 mod memory;
+mod multipart;
 mod name;
 mod record;
+mod requests;
 mod retry;
 mod seam;
 mod url;
 
 pub use error::{Disposition, StoreError, Verb};
 pub use fault::{Faults, Moment};
+pub use info::{Access, ObjectInfo, ThawOutcome, ThawTier};
+pub use multipart::{CompleteOutcome, PartReceipt, PartRules, PartSource, Upload, UploadId};
 pub use name::{NameError, ObjectName};
 pub use record::{Counts, Recorder};
+pub use requests::Requests;
 pub use retry::RetryPolicy;
 pub use seam::{Listed, PutOutcome, PutSource, Store};
 pub use url::StoreUrl;

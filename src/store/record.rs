@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::seam::Backend;
-use super::{Listed, ObjectName, PutOutcome, PutSource, StoreError, Verb};
+use super::{
+    CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
+    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb,
+};
+use crate::model::StorageClass;
 
 /// What went through a store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
     pub calls: u64,
     pub failures: u64,
-    /// Bytes of objects: stored by [`Verb::Put`] (created ones only), read by [`Verb::Get`] and [`Verb::GetRange`].
+    /// Bytes of objects: stored by [`Verb::Put`] (created ones only) and [`Verb::PutPart`], read by [`Verb::Get`] and [`Verb::GetRange`].
     pub bytes: u64,
 }
 
@@ -59,10 +63,15 @@ impl RecordingStore {
 }
 
 impl Backend for RecordingStore {
-    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
+    fn put_if_absent(
+        &self,
+        name: &ObjectName,
+        source: PutSource<'_>,
+        class: StorageClass,
+    ) -> Result<PutOutcome, StoreError> {
         // before the put: it may move the file away
         let size = source_size(source);
-        let result = self.inner.put_if_absent(name, source);
+        let result = self.inner.put_if_absent(name, source, class);
         self.recorder.note(Verb::Put, &result, |outcome| if *outcome == PutOutcome::Created { size } else { 0 });
         result
     }
@@ -79,7 +88,7 @@ impl Backend for RecordingStore {
         result
     }
 
-    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
+    fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
         let result = self.inner.head(name);
         self.recorder.note(Verb::Head, &result, |_| 0);
         result
@@ -95,6 +104,56 @@ impl Backend for RecordingStore {
         let result = self.inner.delete(name);
         self.recorder.note(Verb::Delete, &result, |()| 0);
         result
+    }
+
+    fn part_rules(&self) -> Option<PartRules> {
+        self.inner.part_rules()
+    }
+
+    fn create_upload(&self, name: &ObjectName, class: StorageClass) -> Result<UploadId, StoreError> {
+        let result = self.inner.create_upload(name, class);
+        self.recorder.note(Verb::CreateUpload, &result, |_| 0);
+        result
+    }
+
+    fn put_part(&self, upload: &Upload, number: u32, source: PartSource<'_>) -> Result<PartReceipt, StoreError> {
+        let result = self.inner.put_part(upload, number, source);
+        self.recorder.note(Verb::PutPart, &result, |receipt| receipt.size);
+        result
+    }
+
+    fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
+        let result = self.inner.list_parts(upload);
+        self.recorder.note(Verb::ListParts, &result, |_| 0);
+        result
+    }
+
+    fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
+        let result = self.inner.complete_upload(upload, parts);
+        self.recorder.note(Verb::CompleteUpload, &result, |_| 0);
+        result
+    }
+
+    fn abort_upload(&self, upload: &Upload) -> Result<(), StoreError> {
+        let result = self.inner.abort_upload(upload);
+        self.recorder.note(Verb::AbortUpload, &result, |_| 0);
+        result
+    }
+
+    fn list_uploads(&self, prefix: &str) -> Result<Vec<Upload>, StoreError> {
+        let result = self.inner.list_uploads(prefix);
+        self.recorder.note(Verb::ListUploads, &result, |_| 0);
+        result
+    }
+
+    fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
+        let result = self.inner.thaw(name, tier, days);
+        self.recorder.note(Verb::Thaw, &result, |_| 0);
+        result
+    }
+
+    fn requests(&self) -> Requests {
+        self.inner.requests()
     }
 }
 

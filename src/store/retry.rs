@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use super::error::Disposition;
 use super::seam::Backend;
-use super::{Listed, ObjectName, PutOutcome, PutSource, StoreError};
+use super::{
+    CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
+    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId,
+};
 use crate::clock::Clock;
+use crate::model::StorageClass;
 
 /// How long to go on. The n-th delay is between half and all of `first_delay` · 2ⁿ, at most `max_delay`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,8 +72,13 @@ fn random_fraction() -> f64 {
 }
 
 impl Backend for RetryingStore {
-    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
-        self.run(|inner| inner.put_if_absent(name, source))
+    fn put_if_absent(
+        &self,
+        name: &ObjectName,
+        source: PutSource<'_>,
+        class: StorageClass,
+    ) -> Result<PutOutcome, StoreError> {
+        self.run(|inner| inner.put_if_absent(name, source, class))
     }
 
     fn get(&self, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError> {
@@ -80,7 +89,7 @@ impl Backend for RetryingStore {
         self.run(|inner| inner.get_range(name, offset, len))
     }
 
-    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
+    fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
         self.run(|inner| inner.head(name))
     }
 
@@ -90,6 +99,43 @@ impl Backend for RetryingStore {
 
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         self.run(|inner| inner.delete(name))
+    }
+
+    fn part_rules(&self) -> Option<PartRules> {
+        self.inner.part_rules()
+    }
+
+    fn create_upload(&self, name: &ObjectName, class: StorageClass) -> Result<UploadId, StoreError> {
+        // an answer that was lost leaves an upload that nobody knows: the sweep of room `upload` finds it
+        self.run(|inner| inner.create_upload(name, class))
+    }
+
+    fn put_part(&self, upload: &Upload, number: u32, source: PartSource<'_>) -> Result<PartReceipt, StoreError> {
+        self.run(|inner| inner.put_part(upload, number, source))
+    }
+
+    fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
+        self.run(|inner| inner.list_parts(upload))
+    }
+
+    fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
+        self.run(|inner| inner.complete_upload(upload, parts))
+    }
+
+    fn abort_upload(&self, upload: &Upload) -> Result<(), StoreError> {
+        self.run(|inner| inner.abort_upload(upload))
+    }
+
+    fn list_uploads(&self, prefix: &str) -> Result<Vec<Upload>, StoreError> {
+        self.run(|inner| inner.list_uploads(prefix))
+    }
+
+    fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
+        self.run(|inner| inner.thaw(name, tier, days))
+    }
+
+    fn requests(&self) -> Requests {
+        self.inner.requests()
     }
 }
 
@@ -120,7 +166,10 @@ mod tests {
         let (clock, manual) = Clock::manual(Timestamp::default());
         let store = failing.retrying(RetryPolicy::default(), clock);
         faults.fail_nth(Verb::Put, 1, Moment::After, Errno::TIMEDOUT);
-        assert_eq!(store.put_if_absent(&name(), PutSource::Bytes(b"x")).unwrap(), PutOutcome::AlreadyThere);
+        assert_eq!(
+            store.put_if_absent(&name(), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap(),
+            PutOutcome::AlreadyThere
+        );
         assert_eq!(manual.slept().len(), 1);
     }
 
@@ -134,7 +183,7 @@ mod tests {
         assert_eq!(store.head(&name()).unwrap_err().disposition(), Disposition::Retry);
         assert_eq!(recorder.calls(Verb::Head), u64::from(RetryPolicy::default().tries));
         faults.fail_all(Verb::Put, Errno::NOSPC);
-        let error = store.put_if_absent(&name(), PutSource::Bytes(b"x")).unwrap_err();
+        let error = store.put_if_absent(&name(), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap_err();
         assert_eq!((error.disposition(), recorder.calls(Verb::Put)), (Disposition::Full, 1));
     }
 }

@@ -8,8 +8,12 @@ use super::fault::{Faults, FaultyStore};
 use super::memory::MemoryStore;
 use super::record::{Recorder, RecordingStore};
 use super::retry::{RetryPolicy, RetryingStore};
-use super::{ObjectName, StoreError, StoreUrl};
+use super::{
+    CompleteOutcome, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, Requests, StoreError, StoreUrl,
+    ThawOutcome, ThawTier, Upload, UploadId, Verb,
+};
 use crate::clock::Clock;
+use crate::model::StorageClass;
 
 /// Where the bytes of a new object come from.
 #[derive(Clone, Copy, Debug)]
@@ -36,16 +40,59 @@ pub enum PutOutcome {
 pub struct Listed {
     pub name: ObjectName,
     pub size: u64,
+    pub class: StorageClass,
 }
 
-/// The verbs as kinds and decorators implement them; [`Store`] documents them.
+/// The verbs as kinds and decorators implement them; [`Store`] documents them. What not every target offers has a
+/// default that says so; a decorator hands everything on.
 pub(super) trait Backend: Send + Sync {
-    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError>;
+    fn put_if_absent(
+        &self,
+        name: &ObjectName,
+        source: PutSource<'_>,
+        class: StorageClass,
+    ) -> Result<PutOutcome, StoreError>;
     fn get(&self, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError>;
     fn get_range(&self, name: &ObjectName, offset: u64, len: u64) -> Result<Vec<u8>, StoreError>;
-    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError>;
+    fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError>;
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError>;
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError>;
+
+    fn part_rules(&self) -> Option<PartRules> {
+        None
+    }
+
+    fn create_upload(&self, _name: &ObjectName, _class: StorageClass) -> Result<UploadId, StoreError> {
+        Err(StoreError::NotOffered { verb: Verb::CreateUpload })
+    }
+
+    fn put_part(&self, _upload: &Upload, _number: u32, _source: PartSource<'_>) -> Result<PartReceipt, StoreError> {
+        Err(StoreError::NotOffered { verb: Verb::PutPart })
+    }
+
+    fn list_parts(&self, _upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
+        Err(StoreError::NotOffered { verb: Verb::ListParts })
+    }
+
+    fn complete_upload(&self, _upload: &Upload, _parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
+        Err(StoreError::NotOffered { verb: Verb::CompleteUpload })
+    }
+
+    fn abort_upload(&self, _upload: &Upload) -> Result<(), StoreError> {
+        Err(StoreError::NotOffered { verb: Verb::AbortUpload })
+    }
+
+    fn list_uploads(&self, _prefix: &str) -> Result<Vec<Upload>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn thaw(&self, _name: &ObjectName, _tier: ThawTier, _days: u32) -> Result<ThawOutcome, StoreError> {
+        Err(StoreError::NotOffered { verb: Verb::Thaw })
+    }
+
+    fn requests(&self) -> Requests {
+        Requests::default()
+    }
 }
 
 /// A handle to a target. Cloning is cheap; all clones share the connection.
@@ -95,9 +142,14 @@ impl Store {
     /// Stores a whole object under a name that nobody has taken.
     ///
     /// Atomic; durable on return, also for [`PutOutcome::AlreadyThere`]; may be repeated. An object of the same name and
-    /// another size is [`StoreError::Conflict`]. Nothing is ever replaced.
-    pub fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
-        self.backend.put_if_absent(name, source)
+    /// another size is [`StoreError::Conflict`]. Nothing is ever replaced. Targets without classes ignore `class`.
+    pub fn put_if_absent(
+        &self,
+        name: &ObjectName,
+        source: PutSource<'_>,
+        class: StorageClass,
+    ) -> Result<PutOutcome, StoreError> {
+        self.backend.put_if_absent(name, source, class)
     }
 
     /// The whole object; [`StoreError::TooLarge`] before anything is read when it has more than `limit` bytes.
@@ -110,8 +162,8 @@ impl Store {
         self.backend.get_range(name, offset, len)
     }
 
-    /// Size in bytes; `None` when the target surely does not hold it.
-    pub fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
+    /// What the target tells about an object; `None` when it surely does not hold it.
+    pub fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
         self.backend.head(name)
     }
 
@@ -125,6 +177,56 @@ impl Store {
     /// deleted already.
     pub fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         self.backend.delete(name)
+    }
+
+    /// Whether and how large objects go by parts; `None`: this target takes whole objects only.
+    pub fn part_rules(&self) -> Option<PartRules> {
+        self.backend.part_rules()
+    }
+
+    /// Begins an upload by parts. Not idempotent: after a lost answer an upload exists that only
+    /// [`Store::list_uploads`] shows.
+    pub fn create_upload(&self, name: &ObjectName, class: StorageClass) -> Result<UploadId, StoreError> {
+        self.backend.create_upload(name, class)
+    }
+
+    /// Stores one part (`number` from 1), replacing an earlier one of this number; may be repeated. Durable on return
+    /// as far as the target keeps uploads. [`StoreError::UploadGone`] when the target does not know the upload.
+    pub fn put_part(&self, upload: &Upload, number: u32, source: PartSource<'_>) -> Result<PartReceipt, StoreError> {
+        self.backend.put_part(upload, number, source)
+    }
+
+    /// All parts that the target holds, in the order of their numbers; `None` when it does not know the upload.
+    pub fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
+        self.backend.list_parts(upload)
+    }
+
+    /// Makes the object of all parts, in the order given, if no object of this name is there. An identical call may
+    /// be repeated after a lost answer: any outcome but [`CompleteOutcome::Created`] then says nothing about whose object
+    /// is there. Durable when `Created`.
+    pub fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
+        self.backend.complete_upload(upload, parts)
+    }
+
+    /// Ends an upload and frees its parts; an unknown upload is ended already.
+    pub fn abort_upload(&self, upload: &Upload) -> Result<(), StoreError> {
+        self.backend.abort_upload(upload)
+    }
+
+    /// All begun uploads of objects whose names begin with `prefix`; empty where there are no uploads by parts.
+    pub fn list_uploads(&self, prefix: &str) -> Result<Vec<Upload>, StoreError> {
+        self.backend.list_uploads(prefix)
+    }
+
+    /// Asks for a readable copy of an archived object for `days` days; may be repeated. [`Store::head`] tells when it
+    /// is there.
+    pub fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
+        self.backend.thaw(name, tier, days)
+    }
+
+    /// Requests that left the program so far, as a target that bills them counts them.
+    pub fn requests(&self) -> Requests {
+        self.backend.requests()
     }
 
     /// For people: where it is.

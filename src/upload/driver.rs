@@ -9,7 +9,7 @@ use super::{Body, Durable, Origin, Role, SpooledObject, UploadError};
 use crate::crypto::{ObjectHasher, hash};
 use crate::fault;
 use crate::journal::Journal;
-use crate::model::ObjectHash;
+use crate::model::{ObjectHash, StorageClass};
 use crate::store::{Disposition, PutOutcome, PutSource, Store, StoreError};
 
 /// Uploads spooled objects, from any number of threads. Cloning is cheap.
@@ -56,7 +56,7 @@ impl Uploader {
             Body::File { path, .. } => PutSource::File { path, may_move: true },
             Body::Bytes(bytes) => PutSource::Bytes(bytes),
         };
-        let event = match self.store.put_if_absent(&object.name, source) {
+        let event = match self.store.put_if_absent(&object.name, source, StorageClass::Standard) {
             Ok(PutOutcome::Created) => Event::Created,
             Ok(PutOutcome::AlreadyThere) => Event::AlreadyThere,
             Err(StoreError::Conflict { .. }) => Event::Different,
@@ -69,7 +69,7 @@ impl Uploader {
 
     fn head<T>(&self, object: &SpooledObject<T>) -> Result<Event, UploadError> {
         match self.store.head(&object.name) {
-            Ok(Some(size)) if size == object.size => Ok(Event::Same),
+            Ok(Some(info)) if info.size == object.size => Ok(Event::Same),
             Ok(Some(_)) => Ok(Event::Different),
             Ok(None) => Ok(Event::Absent),
             Err(error) => Err(target_error(object, error)),
@@ -231,7 +231,7 @@ mod tests {
     fn an_upload_that_ended_without_its_record_is_recognised() {
         let bench = Bench::new();
         let pack = bench.pack(b"content", Origin::EarlierProcess);
-        bench.store.put_if_absent(&pack.name, PutSource::Bytes(b"content")).unwrap();
+        bench.store.put_if_absent(&pack.name, PutSource::Bytes(b"content"), StorageClass::Standard).unwrap();
         fs::remove_file(pack.body.path().unwrap()).unwrap();
         let _ = bench.uploader().upload(pack).unwrap();
         assert_eq!(bench.waiting(), 0);
@@ -269,7 +269,7 @@ mod tests {
     fn an_object_of_another_size_than_its_hash_stands_for_is_reported_as_damage() {
         let bench = Bench::new();
         let pack = bench.pack(b"content", Origin::ThisProcess);
-        bench.store.put_if_absent(&pack.name, PutSource::Bytes(b"cont")).unwrap();
+        bench.store.put_if_absent(&pack.name, PutSource::Bytes(b"cont"), StorageClass::Standard).unwrap();
         let error = bench.uploader().upload(pack).unwrap_err();
         assert!(matches!(error, UploadError::Damaged { .. }), "{error}");
         assert_eq!(bench.waiting(), 1);

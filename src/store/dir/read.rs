@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
 use super::root::{DIR_FLAGS, DirStore};
+use crate::model::StorageClass;
 use crate::store::{Listed, ObjectName, StoreError, Verb};
 
 /// Descriptors of the objects read last. A restore reads many ranges of few packs; objects never change.
@@ -155,7 +156,9 @@ impl Walk<'_> {
 
     fn object(&mut self, dir: &impl AsFd, name: ObjectName) -> Result<(), StoreError> {
         match statat(dir, name.leaf(), AtFlags::empty()) {
-            Ok(stat) => self.found.push(Listed { name, size: stat.st_size.cast_unsigned() }),
+            Ok(stat) => {
+                self.found.push(Listed { name, size: stat.st_size.cast_unsigned(), class: StorageClass::Standard })
+            }
             // deleted since the directory was read
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(StoreError::io(Verb::List, name, errno)),

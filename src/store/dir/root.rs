@@ -10,8 +10,9 @@ use rustix::io::Errno;
 
 use super::read::OpenObjects;
 use super::{place, read, temp};
+use crate::model::StorageClass;
 use crate::store::seam::Backend;
-use crate::store::{Listed, ObjectName, PutOutcome, PutSource, StoreError, Verb};
+use crate::store::{Listed, ObjectInfo, ObjectName, PutOutcome, PutSource, StoreError, Verb};
 
 const DIR_MODE: Mode = Mode::RWXU;
 pub(super) const DIR_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -100,7 +101,12 @@ impl DirStore {
 }
 
 impl Backend for DirStore {
-    fn put_if_absent(&self, name: &ObjectName, source: PutSource<'_>) -> Result<PutOutcome, StoreError> {
+    fn put_if_absent(
+        &self,
+        name: &ObjectName,
+        source: PutSource<'_>,
+        _class: StorageClass,
+    ) -> Result<PutOutcome, StoreError> {
         self.check_root(Verb::Put)?;
         self.swept.call_once(|| temp::sweep(self));
         place::put(self, name, source)
@@ -114,9 +120,9 @@ impl Backend for DirStore {
         read::range(self, &self.open_objects, name, offset, len)
     }
 
-    fn head(&self, name: &ObjectName) -> Result<Option<u64>, StoreError> {
+    fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
         match statat(&self.root, name.as_str(), AtFlags::empty()) {
-            Ok(stat) => Ok(Some(stat.st_size.cast_unsigned())),
+            Ok(stat) => Ok(Some(ObjectInfo::plain(stat.st_size.cast_unsigned()))),
             Err(Errno::NOENT) => self.check_root(Verb::Head).map(|()| None),
             Err(errno) => Err(StoreError::io(Verb::Head, name, errno)),
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use crate::model::StorageClass;
 use crate::store::{Disposition, ObjectName, PutOutcome, PutSource, Store, StoreError, StoreUrl};
 
 const CHILD: &str = "ROZEN_TEST_STORE_DIR";
@@ -36,11 +37,11 @@ fn make_old(path: &Path) {
 /// The put that the child dies in.
 fn put_both_ways(dir: &Path) {
     let store = create(&dir.join("repo"));
-    store.put_if_absent(&name("packs/copied"), PutSource::Bytes(&[7; SIZE])).unwrap();
+    store.put_if_absent(&name("packs/copied"), PutSource::Bytes(&[7; SIZE]), StorageClass::Standard).unwrap();
     let spooled = dir.join("spooled");
     fs::write(&spooled, [8; SIZE]).unwrap();
     let source = PutSource::File { path: &spooled, may_move: true };
-    store.put_if_absent(&name("packs/moved"), source).unwrap();
+    store.put_if_absent(&name("packs/moved"), source, StorageClass::Standard).unwrap();
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn temporary_files_are_removed_only_when_old_and_without_a_living_owner() {
     rustix::fs::flock(&owner, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let store = create(dir.path());
     assert!(temp("old").exists(), "opening writes nothing");
-    store.put_if_absent(&name("a"), PutSource::Bytes(b"x")).unwrap();
+    store.put_if_absent(&name("a"), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap();
     assert!(temp("young").exists() && temp("old-but-locked").exists() && !temp("old").exists());
     assert_eq!(store.list("").unwrap().len(), 1);
 }
@@ -100,7 +101,7 @@ fn a_moved_file_is_not_copied() {
     fs::write(&spooled, b"x").unwrap();
     let inode = fs::metadata(&spooled).unwrap().ino();
     let source = PutSource::File { path: &spooled, may_move: true };
-    create(&dir.path().join("repo")).put_if_absent(&name("a/b"), source).unwrap();
+    create(&dir.path().join("repo")).put_if_absent(&name("a/b"), source, StorageClass::Standard).unwrap();
     assert_eq!(fs::metadata(dir.path().join("repo/a/b")).unwrap().ino(), inode);
 }
 
@@ -112,7 +113,7 @@ fn a_target_that_was_removed_is_no_empty_target() {
     fs::remove_dir(&repo).unwrap();
     fs::create_dir(&repo).unwrap();
     let gone = |error: StoreError| assert!(matches!(error, StoreError::TargetGone { .. }), "{error}");
-    gone(store.put_if_absent(&name("a"), PutSource::Bytes(b"x")).unwrap_err());
+    gone(store.put_if_absent(&name("a"), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap_err());
     gone(store.get(&name("a"), 9).unwrap_err());
     gone(store.get_range(&name("a"), 0, 1).unwrap_err());
     gone(store.head(&name("a")).unwrap_err());
@@ -137,7 +138,7 @@ fn what_cannot_be_opened_says_why() {
 fn what_lies_around_in_a_target_is_no_object() {
     let dir = tempfile::tempdir().unwrap();
     let store = create(dir.path());
-    store.put_if_absent(&name("a/b"), PutSource::Bytes(b"x")).unwrap();
+    store.put_if_absent(&name("a/b"), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap();
     fs::create_dir(dir.path().join("lost+found")).unwrap();
     fs::write(dir.path().join("a/.DS_Store"), b"x").unwrap();
     fs::write(dir.path().join("a/with space"), b"x").unwrap();
@@ -176,10 +177,16 @@ impl Drop for SmallDisk {
 fn a_target_that_fills_up_keeps_no_half_object_and_goes_on_when_there_is_space() {
     let Some(disk) = SmallDisk::mount("size=2m") else { return };
     let store = create(disk.0.path());
-    store.put_if_absent(&name("first"), PutSource::Bytes(&[1; SIZE])).unwrap();
+    store.put_if_absent(&name("first"), PutSource::Bytes(&[1; SIZE]), StorageClass::Standard).unwrap();
     let spool = tempfile::NamedTempFile::new().unwrap();
     fs::write(spool.path(), vec![2; 3 * SIZE / 2]).unwrap();
-    let put = || store.put_if_absent(&name("second"), PutSource::File { path: spool.path(), may_move: true });
+    let put = || {
+        store.put_if_absent(
+            &name("second"),
+            PutSource::File { path: spool.path(), may_move: true },
+            StorageClass::Standard,
+        )
+    };
     let error = put().unwrap_err();
     assert_eq!(error.disposition(), Disposition::Full, "{error:?}");
     assert!(error.remedy().contains("space"));
@@ -193,11 +200,11 @@ fn a_target_that_fills_up_keeps_no_half_object_and_goes_on_when_there_is_space()
 #[test]
 fn a_read_only_target_can_be_read_and_says_that_it_cannot_be_written() {
     let Some(disk) = SmallDisk::mount("size=2m") else { return };
-    create(disk.0.path()).put_if_absent(&name("a"), PutSource::Bytes(b"x")).unwrap();
+    create(disk.0.path()).put_if_absent(&name("a"), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap();
     disk.remount("ro");
     let store = Store::open(&StoreUrl::from_path(disk.0.path()).unwrap()).unwrap();
     assert_eq!(store.get(&name("a"), 9).unwrap(), b"x");
     assert_eq!(store.list("").unwrap().len(), 1);
-    let error = store.put_if_absent(&name("b"), PutSource::Bytes(b"x")).unwrap_err();
+    let error = store.put_if_absent(&name("b"), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap_err();
     assert_eq!(error.disposition(), Disposition::ReadOnly, "{error:?}");
 }
