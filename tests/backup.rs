@@ -391,3 +391,59 @@ fn a_change_through_one_name_of_a_file_is_stored_under_all_its_names() {
     lab.backup_hinted(&[""]);
     assert_equal(&lab, 6);
 }
+
+/// Wall clock far enough ahead that no change counts as made around the cut.
+fn later() -> Clock {
+    let now = Clock::system().wall();
+    Clock::manual(rozen::model::Timestamp::new(now.secs + 60, 0)).0
+}
+
+#[test]
+fn a_full_comparison_counts_the_directories_with_changes_that_no_hint_had_named() {
+    let lab = Lab::new();
+    for dir in ["a", "b", "c"] {
+        lab.write(&format!("{dir}/f"), b"x");
+    }
+    let open = || {
+        let state = lab.dir.path().join("state");
+        Backup::open(&state, lab.store(), lab.keys.clone(), later(), BackupOptions::default()).unwrap().0
+    };
+    let run = |backup: &Backup| {
+        let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+        let mut report = backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
+        report.roots.remove(0).missed_by_watcher
+    };
+    let backup = open();
+    assert_eq!(run(&backup), 0, "there was nothing to compare with");
+    fs::write(lab.root().join("a/f"), "hinted").unwrap();
+    fs::write(lab.root().join("b/f"), "not hinted").unwrap();
+    fs::write(lab.root().join("b/g"), "not hinted either").unwrap();
+    fs::remove_file(lab.root().join("c/f")).unwrap();
+    let dir = RelPath::parse(b"a").unwrap();
+    let hint = HintRow { dir, recursive: false, names: vec![], reason: "test".into(), now_ms: 0 };
+    backup.journal.add_hints("root", &[hint]).unwrap();
+    assert_eq!(run(&backup), 2, "b and c");
+    assert_eq!(run(&backup), 0, "they are stored now");
+}
+
+#[test]
+fn directories_to_be_looked_at_again_are_reported_with_their_hints() {
+    let lab = Lab::new();
+    lab.write("d/changes", &noise(1, 32 << 20));
+    let over = AtomicBool::new(false);
+    let (report, waiting) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = fs::File::options().write(true).open(lab.root().join("d/changes")).unwrap();
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                std::os::unix::fs::FileExt::write_at(&file, b"x", 0).unwrap();
+            }
+        });
+        let (backup, _) = lab.open(lab.store());
+        let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+        let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false));
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        (report.unwrap(), backup.journal.pending("root").unwrap().count)
+    });
+    assert_eq!(report.problems[0].code, ProblemCode::ChangedWhileRead);
+    assert_eq!((report.roots[0].look_again, waiting), (1, 1));
+}

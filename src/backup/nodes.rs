@@ -43,8 +43,6 @@ impl NodeSource for LocalNodes {
 pub(super) struct BuiltTree {
     pub new: NewTree,
     pub summary: TreeSummary,
-    /// Nodes that the edits made, whether they were new or not.
-    pub made: HashSet<ChunkId>,
     pub stored_bytes: u64,
 }
 
@@ -70,7 +68,7 @@ pub(super) fn build(
     let Some(summary) = applied.summary else { return Ok(None) };
     let drop = applied.replaced.into_iter().filter(|id| !made.contains(id)).collect();
     let new = NewTree { root: root.to_owned(), tree: summary.root, put: Vec::new(), drop };
-    Ok(Some(BuiltTree { new, summary, made, stored_bytes }))
+    Ok(Some(BuiltTree { new, summary, stored_bytes }))
 }
 
 /// Seals nodes that the target does not have, and keeps all new ones locally.
@@ -120,7 +118,7 @@ impl<'a> TreeSealer<'a> {
 
     fn keep_local(&mut self) -> Result<(), RunError> {
         if !self.local.is_empty() {
-            self.backup.journal.import_nodes(self.root, &self.local)?;
+            self.backup.journal.make_nodes(self.root, &self.local)?;
             self.local.clear();
         }
         Ok(())

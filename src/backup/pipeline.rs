@@ -17,6 +17,7 @@ use super::packer::{Packed, Packer};
 use super::presence::Presence;
 use super::progress::Progress;
 use super::reader::Reader;
+use super::unannounced::Unannounced;
 use super::uploader;
 use super::worker::{Stop, Worker};
 use crate::crypto::SealingSlot;
@@ -136,6 +137,8 @@ pub(super) struct SliceContext<'a> {
     pub frozen_at: Option<Timestamp>,
     /// After so long the slice ends at the next directory, so that a partial snapshot can be committed.
     pub time: Duration,
+    /// Of a full comparison with a tree.
+    pub unannounced: Option<&'a Mutex<Unannounced>>,
 }
 
 /// What a slice gave beside stored content.
@@ -228,7 +231,10 @@ where
 {
     let clock = &context.backup.clock;
     let end = clock.monotonic() + context.time;
-    let mut sink = |found| take(context.progress, flow, &jobs, found).is_ok();
+    let mut sink = |found| {
+        context.unannounced.iter().for_each(|unannounced| lock(unannounced).see(&found));
+        take(context.progress, flow, &jobs, found).is_ok()
+    };
     loop {
         match scan.step(&mut sink) {
             Ok(true) if clock.monotonic() < end => {}

@@ -1,21 +1,22 @@
 //! A run: roots one after the other, partial snapshots on the way, one snapshot at the end.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::agent::Backup;
 use super::error::RunError;
-use super::nodes::{self, BuiltTree, LocalNodes};
+use super::nodes::{self, LocalNodes};
 use super::pipeline::{Slice, SliceContext, run_slice};
 use super::presence::Presence;
 use super::progress::{Phase, Progress};
 use super::recover;
 use super::snapshot::{self, RootResult, Totals};
+use super::unannounced::Unannounced;
 use super::view::{self, OpenedView};
 use crate::config::exclude::Rules;
 use crate::crypto::SealingSlot;
@@ -80,6 +81,10 @@ pub struct RootReport {
     pub entries: u64,
     pub bytes: u64,
     pub problems: Vec<Problem>,
+    /// Directories where a full comparison found changes that no hint had announced; 0 where there was nothing to compare with.
+    pub missed_by_watcher: u64,
+    /// Directories that could not be read as one state: the journal has a hint of each that is younger than the cut.
+    pub look_again: u64,
 }
 
 impl Backup {
@@ -102,7 +107,6 @@ impl Backup {
             presence: Presence::new(self.journal.clone()),
             report: RunReport { cut_at, ..RunReport::default() },
             again: Vec::new(),
-            replaced: HashMap::new(),
             done: Vec::new(),
         };
         let result = running.all_roots();
@@ -148,8 +152,6 @@ struct Running<'a> {
     report: RunReport,
     /// Directories to be looked at again: root and directory.
     again: Vec<(String, RelPath)>,
-    /// Nodes that partial snapshots replaced, by root: the scan under way still reads the tree that it began with.
-    replaced: HashMap<String, HashSet<ChunkId>>,
     done: Vec<RootDone>,
 }
 
@@ -158,6 +160,7 @@ struct RootDone {
     changed: bool,
     full: bool,
     frozen_by: &'static str,
+    missed_by_watcher: u64,
 }
 
 impl Running<'_> {
@@ -168,7 +171,8 @@ impl Running<'_> {
             match self.root(plan, number) {
                 Ok(done) => {
                     let problems = self.report.problems[before..].to_vec();
-                    self.report.roots.push(RootReport { id: plan.id.clone(), problems, ..RootReport::default() });
+                    let (id, missed_by_watcher) = (plan.id.clone(), done.missed_by_watcher);
+                    self.report.roots.push(RootReport { id, problems, missed_by_watcher, ..RootReport::default() });
                     self.done.push(done);
                 }
                 Err(error @ (RunError::Source { .. } | RunError::Freeze { .. } | RunError::Doubtful { .. })) => {
@@ -190,7 +194,7 @@ impl Running<'_> {
         let state = backup.journal.root_state(&plan.id)?;
         let full = plan.scope == RootScope::Full || state.tree.is_none();
         let targets = if full { Target::everything() } else { self.targets(&plan.id, self.run.cut)? };
-        let done = RootDone { id: plan.id.clone(), changed: false, full, frozen_by: "" };
+        let done = RootDone { id: plan.id.clone(), changed: false, full, frozen_by: "", missed_by_watcher: 0 };
         if targets.is_empty() {
             return Ok(done);
         }
@@ -200,7 +204,8 @@ impl Running<'_> {
             return Err(error);
         }
         self.report.problems.append(&mut opened.problems);
-        let done = self.read(plan, &opened, state.tree, targets, RootDone { frozen_by: opened.method, ..done });
+        let unannounced = self.unannounced(plan, &state)?;
+        let done = self.read(plan, &opened, state.tree, targets, unannounced.as_ref(), RootDone { frozen_by: opened.method, ..done });
         opened.release(backup)?;
         done
     }
@@ -227,6 +232,7 @@ impl Running<'_> {
         opened: &OpenedView,
         tree: Option<ChunkId>,
         targets: Vec<Target>,
+        unannounced: Option<&Mutex<Unannounced>>,
         mut done: RootDone,
     ) -> Result<RootDone, RunError> {
         let backup = self.backup;
@@ -239,14 +245,15 @@ impl Running<'_> {
         let scan = Scan::new(&opened.view, TreeReader::new(nodes, tree), options, targets);
         let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
         loop {
-            let slice = self.slice(plan, opened.frozen_at, &mut scan)?;
+            let slice = self.slice(plan, opened.frozen_at, unannounced, &mut scan)?;
             let complete = slice.complete;
             done.changed |= slice.changed;
             let problems = slice.problems.into_iter().map(|problem| problem.below(&plan.path));
             self.report.problems.extend(problems);
             self.again.extend(slice.again.into_iter().map(|dir| (plan.id.clone(), dir)));
             if complete {
-                return Ok(done);
+                let found = unannounced.map(|u| u.lock().unwrap_or_else(PoisonError::into_inner).count());
+                return Ok(RootDone { missed_by_watcher: found.unwrap_or(0), ..done });
             }
             self.commit_partial(&done)?;
         }
@@ -256,6 +263,7 @@ impl Running<'_> {
         &self,
         plan: &RootPlan,
         frozen_at: Option<Timestamp>,
+        unannounced: Option<&Mutex<Unannounced>>,
         scan: &mut Scan<'_, N>,
     ) -> Result<Slice, RunError>
     where
@@ -270,8 +278,18 @@ impl Running<'_> {
             stop: self.stop,
             frozen_at,
             time: self.request.partial_every,
+            unannounced,
         };
         run_slice(&context, scan)
+    }
+
+    /// A full comparison with a tree tells how much the watcher missed.
+    fn unannounced(&self, plan: &RootPlan, state: &RootState) -> Result<Option<Mutex<Unannounced>>, RunError> {
+        if plan.scope != RootScope::Full || state.tree.is_none() {
+            return Ok(None);
+        }
+        let hints = self.backup.journal.hints_upto(&plan.id, self.run.cut)?;
+        Ok(Some(Mutex::new(Unannounced::new(hints, self.report.cut_at))))
     }
 
     fn targets(&self, root: &str, cut: Cut) -> Result<Vec<Target>, RunError> {
@@ -295,23 +313,11 @@ impl Running<'_> {
             frozen_by: reading.frozen_by,
         });
         let committed = snapshot::commit(self.backup, self.run.id, &results, &self.totals(true), self.progress)?;
-        let mut trees = Vec::new();
-        for built in results.into_iter().filter_map(|result| result.built) {
-            trees.push(self.keep_replaced(built));
-        }
+        let trees: Vec<NewTree> = results.into_iter().filter_map(|result| result.built).map(|built| built.new).collect();
         self.backup.journal.commit_partial(self.run.id, (committed.seq, committed.manifest), &trees)?;
         self.done.iter_mut().for_each(|done| done.changed = false);
         self.report.partial_snapshots += 1;
         Ok(())
-    }
-
-    /// The new tree without its drops: they are remembered until the end of the run.
-    fn keep_replaced(&mut self, built: BuiltTree) -> NewTree {
-        let BuiltTree { mut new, made, .. } = built;
-        let replaced = self.replaced.entry(new.root.clone()).or_default();
-        replaced.retain(|id| !made.contains(id));
-        replaced.extend(new.drop.drain(..));
-        new
     }
 
     fn build_done(&self) -> Result<Vec<RootResult>, RunError> {
@@ -347,12 +353,11 @@ impl Running<'_> {
         let mut roots = Vec::new();
         for ((result, id), before) in results.into_iter().zip(self.done_ids()).zip(&before) {
             let tree = match (result.built, before.tree) {
-                (Some(built), _) => self.keep_replaced(built),
+                (Some(built), _) => built.new,
                 (None, Some(tree)) => NewTree { root: id.clone(), tree, put: vec![], drop: vec![] },
                 (None, None) => continue,
             };
-            let drop = self.replaced.remove(&id).unwrap_or_default().into_iter().collect();
-            roots.push(finish_root(NewTree { drop, ..tree }, result.full, self.report.cut_at));
+            roots.push(finish_root(tree, result.full, self.report.cut_at));
         }
         let head = self.report.snapshot.map(|snapshot| (snapshot.seq, snapshot.manifest));
         backup.journal.finish_run(&FinishRun { run: self.run.id, now_ms, head, roots })?;
@@ -369,7 +374,11 @@ impl Running<'_> {
     /// Hints for what could not be read as one state; they are younger than the cut and stay.
     fn look_again(&mut self) -> Result<(), RunError> {
         let now_ms = self.backup.clock.wall_ms();
+        self.again.sort();
+        self.again.dedup();
         for (root, dir) in self.again.drain(..) {
+            let report = self.report.roots.iter_mut().find(|report| report.id == root);
+            report.into_iter().for_each(|report| report.look_again += 1);
             let hint = HintRow { dir, recursive: false, names: vec![], reason: "changed while read".into(), now_ms };
             self.backup.journal.add_hints(&root, &[hint])?;
         }

@@ -15,8 +15,9 @@ use crate::status::{PathText, RootStatus, SnapshotStatus};
 #[serde(default)]
 struct Shown {
     last_snapshot: Option<SnapshotStatus>,
-    files: u64,
+    entries: u64,
     bytes: u64,
+    missed_by_last_audit: Option<u64>,
 }
 
 /// Makes the roots of the configuration known to the journal, marks those to compare whose excludes have changed, and
@@ -64,8 +65,9 @@ fn known_root(journal: &Journal, root: &RootConfig) -> Result<KnownRoot, Journal
         recovery_point: state.recovery_point_ms.map(timestamp),
         last_audit: state.last_audit_ms.map(timestamp),
         last_snapshot: shown.last_snapshot,
-        files: shown.files,
+        entries: shown.entries,
         bytes: shown.bytes,
+        missed_by_last_audit: shown.missed_by_last_audit,
         needs_audit: true,
     })
 }
@@ -75,7 +77,12 @@ pub(super) fn keep(journal: &Journal, roots: &[RootStatus]) -> Result<(), Journa
     for root in roots {
         let point = root.recovery_point.map(|point| point.secs * 1000 + i64::from(point.nanos / 1_000_000));
         journal.set_recovery_point(root.id.as_str(), point)?;
-        let shown = Shown { last_snapshot: root.last_snapshot.clone(), files: root.files, bytes: root.bytes };
+        let shown = Shown {
+            last_snapshot: root.last_snapshot.clone(),
+            entries: root.entries,
+            bytes: root.bytes,
+            missed_by_last_audit: root.missed_by_last_audit,
+        };
         let bytes = serde_json::to_vec(&shown).expect("numbers and texts always become JSON");
         journal.set_fact(&name(&root.id), &bytes)?;
     }

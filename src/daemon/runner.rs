@@ -213,7 +213,7 @@ impl Worker {
         };
         Progress {
             phase,
-            files: Count { done: entries, total: total.map(|(files, _)| files) },
+            entries: Count { done: entries, total: total.map(|(entries, _)| entries) },
             bytes: Count { done: bytes, total: total.map(|(_, bytes)| bytes) },
             bytes_per_second: bytes.checked_div(seconds),
         }
@@ -225,6 +225,7 @@ impl Worker {
             let result = match report.roots.iter().find(|found| found.id == root.as_str()) {
                 Some(found) => {
                     remember_root(&self.setup.journal, root.as_str(), &identity)?;
+                    self.tell_look_again(&root, found.look_again);
                     Ok(covered(found))
                 }
                 None => Err(self.setup.gone(&root, report)),
@@ -232,6 +233,15 @@ impl Worker {
             results.push(RootResult { root, result });
         }
         Ok(results)
+    }
+
+    /// What could not be read as one state waits for the next run: the engine hears of it before it hears that this one
+    /// is over.
+    fn tell_look_again(&self, root: &RootId, count: u64) {
+        if count > 0 {
+            let newest = self.watching.stored_by_run(count);
+            self.tell(Event::HintsStored { root: root.clone(), count, newest });
+        }
     }
 
     fn tell(&self, event: Event) {
@@ -268,10 +278,9 @@ impl Setup {
 
 fn covered(report: &RootReport) -> Covered {
     Covered {
-        files: report.entries,
+        entries: report.entries,
         bytes: report.bytes,
-        // a run does not say yet which of the changes no hint had announced
-        missed_by_watcher: 0,
+        missed_by_watcher: report.missed_by_watcher,
         problems: report.problems.clone(),
     }
 }

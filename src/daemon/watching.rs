@@ -76,6 +76,11 @@ impl Watching {
         SyncPoint { newest: HintSeq(self.stored.load(Ordering::SeqCst)), complete }
     }
 
+    /// A run has put `count` hints into the journal; gives the number of the newest.
+    pub(super) fn stored_by_run(&self, count: u64) -> HintSeq {
+        HintSeq(self.stored.fetch_add(count, Ordering::SeqCst) + count)
+    }
+
     /// `Err`: there is no watcher, and why.
     pub(super) fn coverage(&self) -> Result<Coverage, &str> {
         self.watcher.as_ref().map(Watcher::coverage).map_err(String::as_str)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{Problem, Timestamp};
 
 const FIRST: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(1800);
+const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// The run failed, perhaps several times: one setback, one problem, however many tries.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +24,7 @@ pub(super) enum SetbackKind {
     Run,
 }
 
-/// Half to all of a delay that doubles up to half an hour.
+/// Half to all of a delay that doubles up to a quarter of an hour.
 pub(super) fn delay(attempt: u32, jitter: &mut Jitter) -> Duration {
     let full = FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(LONGEST);
     full / 2 + full.mul_f64(jitter.fraction() / 2.0)
@@ -53,7 +53,7 @@ mod tests {
     fn delays_double_within_their_jitter_up_to_a_bound() {
         let mut jitter = Jitter(7);
         for attempt in 1..100 {
-            let full = (FIRST * 2u32.pow((attempt - 1).min(9))).min(LONGEST);
+            let full = (FIRST * 2u32.pow((attempt - 1).min(8))).min(LONGEST);
             let delay = delay(attempt, &mut jitter);
             assert!(full / 2 <= delay && delay <= full, "attempt {attempt}: {delay:?}");
         }

@@ -116,7 +116,7 @@ pub struct Cut {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Progress {
     pub phase: Phase,
-    pub files: Count,
+    pub entries: Count,
     pub bytes: Count,
     pub bytes_per_second: Option<u64>,
 }
@@ -147,9 +147,10 @@ pub struct RootResult {
 /// A root that the run has stored.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Covered {
-    pub files: u64,
+    /// In its tree now.
+    pub entries: u64,
     pub bytes: u64,
-    /// Found by full comparison where no hint was.
+    /// Directories in which a full comparison found changes that no hint had announced.
     pub missed_by_watcher: u64,
     pub problems: Vec<Problem>,
 }

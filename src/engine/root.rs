@@ -25,8 +25,10 @@ pub struct KnownRoot {
     pub recovery_point: Option<Timestamp>,
     pub last_audit: Option<Timestamp>,
     pub last_snapshot: Option<SnapshotStatus>,
-    pub files: u64,
+    pub entries: u64,
     pub bytes: u64,
+    /// By the last full comparison, if one has told.
+    pub missed_by_last_audit: Option<u64>,
     /// `true` unless the filesystem can tell what changed while nobody watched.
     pub needs_audit: bool,
 }
@@ -175,11 +177,12 @@ impl Root {
             self.trusted = doubtless && self.coverage.doubts.is_empty();
             self.audit_not_before = now.mono + pause;
             self.missed_by_watcher += covered.missed_by_watcher;
+            self.known.missed_by_last_audit = Some(covered.missed_by_watcher);
         }
         if full || (self.trusted && doubtless) {
             self.known.recovery_point = Some(cut.at);
         }
-        (self.known.files, self.known.bytes) = (covered.files, covered.bytes);
+        (self.known.entries, self.known.bytes) = (covered.entries, covered.bytes);
         self.set_problems(full, covered.problems);
     }
 

@@ -27,13 +27,13 @@ impl Running {
     }
 
     pub(super) fn status(&self) -> RunStatus {
-        let Progress { phase, files, bytes, bytes_per_second } = self.progress;
+        let Progress { phase, entries, bytes, bytes_per_second } = self.progress;
         RunStatus {
             reason: self.reason,
             roots: self.roots.iter().map(|plan| plan.root.clone()).collect(),
             started: self.started,
             phase,
-            files,
+            entries,
             bytes,
             bytes_per_second,
             eta_seconds: RunStatus::eta(bytes, bytes_per_second),

@@ -74,9 +74,10 @@ impl Engine {
             pending_hints: root.pending.count(),
             last_snapshot: known.last_snapshot.clone(),
             last_audit: known.last_audit,
-            files: known.files,
+            entries: known.entries,
             bytes: known.bytes,
             missed_by_watcher: root.missed_by_watcher,
+            missed_by_last_audit: known.missed_by_last_audit,
         }
     }
 

@@ -51,13 +51,18 @@ impl Journal {
         })
     }
 
-    /// A partial snapshot was committed while the run goes on: trees and head move, hints stay.
+    /// A partial snapshot was committed while the run goes on: trees and head move, hints stay. Nodes that a tree drops can
+    /// be read until the run ends.
     pub fn commit_partial(&self, run: RunId, head: (Seq, ObjectHash), trees: &[NewTree]) -> Result<(), JournalError> {
         self.write("record a partial snapshot", |tx| {
             let row = runs::require_unfinished(tx, run, "commit")?;
             move_head(tx, &row, &head)?;
-            for tree in trees {
-                replace_tree(tx, roots::key(tx, &tree.root)?, tree)?;
+            for NewTree { root, tree, put, drop } in trees {
+                let key = roots::key(tx, root)?;
+                nodes::apply(tx, key, put, &[])?;
+                nodes::settle_partial(tx, key, drop)?;
+                nodes::set_tree(tx, key, tree)?;
+                staging::clear(tx, key)?;
             }
             tx.execute("UPDATE runs SET state = 'scanning', seq = NULL, manifest = NULL WHERE id = ?1", [run.0])?;
             Ok(())
@@ -95,7 +100,10 @@ fn finish_root(tx: &Transaction<'_>, run: &RunRow, root: &FinishRoot) -> Result<
         return Err(JournalError::UnknownRoot { root: root.tree.root.clone() });
     }
     let key = roots::key(tx, &root.tree.root)?;
-    replace_tree(tx, key, &root.tree)?;
+    nodes::apply(tx, key, &root.tree.put, &root.tree.drop)?;
+    nodes::settle(tx, key)?;
+    nodes::set_tree(tx, key, &root.tree.tree)?;
+    staging::clear(tx, key)?;
     hints::forget(tx, key, run.cut)?;
     if let Some(began_ms) = root.audited_ms {
         roots::finish_audit(tx, key, run.cut, began_ms)?;
@@ -105,12 +113,6 @@ fn finish_root(tx: &Transaction<'_>, run: &RunRow, root: &FinishRoot) -> Result<
         params![key, root.recovery_point_ms],
     )?;
     Ok(())
-}
-
-fn replace_tree(tx: &Transaction<'_>, root: i64, new: &NewTree) -> Result<(), JournalError> {
-    nodes::apply(tx, root, &new.put, &new.drop)?;
-    nodes::set_tree(tx, root, &new.tree)?;
-    staging::clear(tx, root)
 }
 
 fn end_run(tx: &Transaction<'_>, run: RunId, seq: Option<Seq>, now_ms: i64) -> Result<(), JournalError> {

@@ -21,6 +21,23 @@ impl Journal {
         self.write("import tree nodes", |tx| apply(tx, roots::key(tx, root)?, nodes, &[]))
     }
 
+    /// Nodes that the run under way has made. They are part of the tree once it is committed; when the run fails, the next
+    /// one drops them.
+    pub fn make_nodes(&self, root: &str, nodes: &[(ChunkId, Vec<u8>)]) -> Result<(), JournalError> {
+        self.write("store tree nodes", |tx| {
+            let key = roots::key(tx, root)?;
+            // one that a partial snapshot has replaced is needed again
+            let mut insert = tx.prepare_cached(
+                "INSERT INTO nodes (root, id, bytes, state) VALUES (?1, ?2, ?3, 1)
+                 ON CONFLICT (root, id) DO UPDATE SET state = 1 WHERE state = 2",
+            )?;
+            for (id, bytes) in nodes {
+                insert.execute(params![key, id, bytes])?;
+            }
+            Ok(())
+        })
+    }
+
     /// Takes over the tree of a snapshot in the target, whose nodes are imported. What happened since is unknown: the
     /// root stays marked for audit.
     pub fn adopt_tree(&self, root: &str, tree: &ChunkId) -> Result<(), JournalError> {
@@ -40,6 +57,30 @@ impl Journal {
 
 pub(super) fn set_tree(tx: &Transaction<'_>, root: i64, tree: &ChunkId) -> Result<(), JournalError> {
     tx.prepare_cached("UPDATE roots SET tree = ?2 WHERE key = ?1")?.execute(params![root, tree])?;
+    Ok(())
+}
+
+/// What runs that did not end well have made or replaced is in no tree.
+pub(super) fn drop_leftovers(tx: &Transaction<'_>) -> Result<(), JournalError> {
+    tx.execute("DELETE FROM nodes WHERE state <> 0", [])?;
+    Ok(())
+}
+
+/// A partial snapshot is committed: what the run has made so far is the tree; what that replaced is still read by the
+/// scan under way.
+pub(super) fn settle_partial(tx: &Transaction<'_>, root: i64, replaced: &[ChunkId]) -> Result<(), JournalError> {
+    tx.execute("UPDATE nodes SET state = 0 WHERE root = ?1 AND state <> 0 AND state = 1", [root])?;
+    let mut mark = tx.prepare_cached("UPDATE nodes SET state = 2 WHERE root = ?1 AND id = ?2")?;
+    for id in replaced {
+        mark.execute(params![root, id])?;
+    }
+    Ok(())
+}
+
+/// The run is over: what it made is the tree, what it replaced is gone.
+pub(super) fn settle(tx: &Transaction<'_>, root: i64) -> Result<(), JournalError> {
+    tx.execute("DELETE FROM nodes WHERE root = ?1 AND state <> 0 AND state = 2", [root])?;
+    tx.execute("UPDATE nodes SET state = 0 WHERE root = ?1 AND state <> 0", [root])?;
     Ok(())
 }
 

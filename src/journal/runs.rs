@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Cut, Journal, JournalError, hints, roots};
+use super::{Cut, Journal, JournalError, hints, nodes, roots};
 use crate::model::{ObjectHash, Seq};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -54,7 +54,7 @@ const KEPT_RUNS: i64 = 100;
 
 impl Journal {
     /// Begins a run with a cut through the hints. Take the cut before any freeze: a hint up to the cut then describes a
-    /// change that the frozen view already holds.
+    /// change that the frozen view already holds. Tree nodes that failed runs left are dropped.
     pub fn begin_run(&self, roots: &[&str], now_ms: i64) -> Result<Run, JournalError> {
         self.write("begin a run", |tx| {
             if let Some(unfinished) = unfinished(tx)? {
@@ -64,6 +64,7 @@ impl Journal {
                 "DELETE FROM runs WHERE id <= (SELECT max(id) FROM runs) - ?1 AND ended_ms IS NOT NULL",
                 [KEPT_RUNS],
             )?;
+            nodes::drop_leftovers(tx)?;
             let cut = hints::cut(tx)?;
             tx.execute("INSERT INTO runs (cut, state, started_ms) VALUES (?1, 'cut', ?2)", params![cut.seq, now_ms])?;
             let id = tx.last_insert_rowid();

@@ -106,10 +106,12 @@ fn packs_within(waiting: &[PackContents]) -> usize {
     fits.count().max(1)
 }
 
-/// Does the target hold this manifest of this machine?
+/// Does the target hold this manifest of this machine, so that a power cut does not take it back?
 pub fn is_committed(store: &Store, keys: &MachineKeys, seq: Seq, manifest: &ObjectHash) -> Result<bool, RepoError> {
-    match store.get(&names::manifest(&keys.machine_id, seq), MAX_MANIFEST) {
-        Ok(bytes) => Ok(crypto::hash(&bytes) == *manifest),
+    let name = names::manifest(&keys.machine_id, seq);
+    match store.get(&name, MAX_MANIFEST) {
+        // reading proves nothing about its name; looking for it makes it durable
+        Ok(bytes) => Ok(crypto::hash(&bytes) == *manifest && store.head(&name)?.is_some()),
         Err(StoreError::NotFound { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }

@@ -70,11 +70,13 @@ pub struct RootStatus {
     /// When it was last compared in full.
     #[serde(with = "rfc3339::option")]
     pub last_audit: Option<Timestamp>,
-    /// In the last snapshot.
-    pub files: u64,
+    /// Files, directories and everything else in the last snapshot.
+    pub entries: u64,
     pub bytes: u64,
-    /// Changes that only a full comparison found, since the agent started.
+    /// Directories in which only full comparisons found changes, since the agent started.
     pub missed_by_watcher: u64,
+    /// The same of the last full comparison; `null` before there was one with anything to compare with.
+    pub missed_by_last_audit: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -121,7 +123,7 @@ pub struct RunStatus {
     #[serde(with = "rfc3339")]
     pub started: Timestamp,
     pub phase: Phase,
-    pub files: Count,
+    pub entries: Count,
     pub bytes: Count,
     pub bytes_per_second: Option<u64>,
     /// Only where the total of bytes and a rate are known.

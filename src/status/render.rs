@@ -49,7 +49,7 @@ fn write_root(out: &mut String, root: &RootStatus, viewer: &Viewer) -> fmt::Resu
             "  Snapshot:  {} of {}, {}, {}{}",
             last.seq,
             viewer.clock(last.time),
-            counted(root.files, "file", "files"),
+            counted(root.entries, "entry", "entries"),
             bytes(root.bytes),
             if last.partial { " (partial: the first backup goes on)" } else { "" }
         )?,
@@ -60,8 +60,12 @@ fn write_root(out: &mut String, root: &RootStatus, viewer: &Viewer) -> fmt::Resu
         writeln!(out, "             changes may be missed until the next full comparison: {}", printable(doubt))?;
     }
     if root.missed_by_watcher > 0 {
-        let missed = counted(root.missed_by_watcher, "change", "changes");
-        writeln!(out, "             {missed} found by full comparison alone")?;
+        let missed = counted(root.missed_by_watcher, "folder", "folders");
+        write!(out, "             {missed} with changes that only a full comparison found")?;
+        match root.missed_by_last_audit {
+            Some(last) => writeln!(out, ", {} by the last one", grouped(last))?,
+            None => writeln!(out)?,
+        }
     }
     writeln!(out, "  Now:       {}", viewer.now_doing(root))
 }
@@ -81,7 +85,7 @@ fn write_run(out: &mut String, run: &RunStatus, viewer: &Viewer) -> fmt::Result 
     };
     let roots: Vec<&str> = run.roots.iter().map(|id| id.as_str()).collect();
     writeln!(out, "\nRunning since {} ({reason}): {}", viewer.clock(run.started), roots.join(", "))?;
-    write!(out, "  {phase}: {} files, {}", progress(run.files, grouped), progress(run.bytes, bytes))?;
+    write!(out, "  {phase}: {} entries, {}", progress(run.entries, grouped), progress(run.bytes, bytes))?;
     if let Some(rate) = run.bytes_per_second {
         write!(out, ", {}/s", bytes(rate))?;
     }
@@ -195,7 +199,7 @@ fn progress(count: Count, show: impl Fn(u64) -> String) -> String {
     }
 }
 
-/// `1 file`, `1,200 files`.
+/// `1 entry`, `1,200 entries`.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }

@@ -22,9 +22,10 @@ fn root(id: &str, path: &[u8]) -> RootStatus {
         pending_hints: 0,
         last_snapshot: Some(SnapshotStatus { seq: Seq(17), time: at(120), partial: false }),
         last_audit: Some(at(7200)),
-        files: 12_345,
+        entries: 12_345,
         bytes: 3_435_973_836,
         missed_by_watcher: 0,
+        missed_by_last_audit: Some(0),
     }
 }
 
@@ -57,13 +58,13 @@ fn troubled() -> Status {
     let mut new = root("new", b"/srv/new");
     (new.state, new.recovery_point, new.last_snapshot, new.up_to_date) = (RootState::Running, None, None, false);
     status.roots.extend([photos, new]);
-    let (files, bytes) = (Count { done: 12, total: Some(300) }, Count { done: 1 << 30, total: Some(4 << 30) });
+    let (entries, bytes) = (Count { done: 12, total: Some(300) }, Count { done: 1 << 30, total: Some(4 << 30) });
     status.run = Some(RunStatus {
         reason: RunReason::First,
         roots: vec!["new".parse().unwrap()],
         started: at(60),
         phase: Phase::Storing,
-        files,
+        entries,
         bytes,
         bytes_per_second: Some(20 << 20),
         eta_seconds: RunStatus::eta(bytes, Some(20 << 20)),

@@ -162,7 +162,7 @@ impl Store {
         self.backend.get_range(name, offset, len)
     }
 
-    /// What the target tells about an object; `None` when it surely does not hold it.
+    /// What the target tells about an object, durable on return; `None` when it surely does not hold it.
     pub fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
         self.backend.head(name)
     }

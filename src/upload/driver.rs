@@ -78,7 +78,8 @@ impl Uploader {
 
     fn compare<T>(&self, object: &SpooledObject<T>) -> Result<Event, UploadError> {
         match self.store.get(&object.name, object.size) {
-            Ok(bytes) if hash(&bytes) == object.hash => Ok(Event::Same),
+            // reading proves nothing about its name; looking for it makes it durable
+            Ok(bytes) if hash(&bytes) == object.hash => self.head(object),
             Ok(_) | Err(StoreError::TooLarge { .. }) => Ok(Event::Different),
             Err(error) if error.disposition() == Disposition::NotFound => Ok(Event::Absent),
             Err(error) => Err(target_error(object, error)),

@@ -159,7 +159,7 @@ fn news(status: &Status) -> String {
                 "{}: snapshot {}, {}, {}",
                 root.id,
                 last.seq,
-                counted(root.files, "entry", "entries"),
+                counted(root.entries, "entry", "entries"),
                 bytes(root.bytes)
             )
         }
@@ -177,8 +177,8 @@ fn line(status: &Status, now: i64) -> String {
         let total = run.bytes.total.map(|total| format!(" of {}", bytes(total))).unwrap_or_default();
         let rate = run.bytes_per_second.map(|rate| format!(", {}/s", bytes(rate))).unwrap_or_default();
         let eta = run.eta_seconds.map(|left| format!(", about {} left", span(left))).unwrap_or_default();
-        let (files, size) = (grouped(run.files.done), bytes(run.bytes.done));
-        return format!("backing up: {files} entries, {size}{total}{rate}{eta}   (Ctrl-C stops, nothing is lost)");
+        let (entries, size) = (grouped(run.entries.done), bytes(run.bytes.done));
+        return format!("backing up: {entries} entries, {size}{total}{rate}{eta}   (Ctrl-C stops, nothing is lost)");
     }
     let waiting: u64 = status.roots.iter().map(|root| root.pending_hints).sum();
     let oldest = status.roots.iter().filter_map(|root| root.recovery_point).min();

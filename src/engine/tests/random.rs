@@ -122,8 +122,9 @@ impl World {
             recovery_point: None,
             last_audit: None,
             last_snapshot: None,
-            files: 0,
+            entries: 0,
             bytes: 0,
+            missed_by_last_audit: None,
             needs_audit: false,
         });
         let engine = Engine::new(settings, known.to_vec(), now);

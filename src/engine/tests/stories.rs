@@ -80,8 +80,9 @@ fn known(root: &str, needs_audit: bool) -> KnownRoot {
         recovery_point: (!needs_audit).then_some(Timestamp::new(999_000, 0)),
         last_audit: (!needs_audit).then_some(Timestamp::new(999_000, 0)),
         last_snapshot: None,
-        files: 0,
+        entries: 0,
         bytes: 0,
+        missed_by_last_audit: None,
         needs_audit,
     }
 }
@@ -344,7 +345,7 @@ fn a_root_that_vanishes_during_a_run_does_not_hold_up_the_others() {
     story.cut();
     let roots = vec![
         RootResult { root: id("a"), result: Err(gone()) },
-        RootResult { root: id("b"), result: Ok(Covered { files: 5, ..Covered::default() }) },
+        RootResult { root: id("b"), result: Ok(Covered { entries: 5, ..Covered::default() }) },
     ];
     story.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(3)), roots }));
     assert_eq!((story.root("a").pending_hints, story.root("b").pending_hints), (1, 0));

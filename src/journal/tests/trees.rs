@@ -105,3 +105,48 @@ fn a_failed_run_leaves_nothing_staged() {
     bench.journal.fail_run(run.id, "x", 11).unwrap();
     assert_eq!((pages(&bench.journal, 9).len(), bench.journal.staged_removals("home").unwrap().len()), (0, 0));
 }
+
+#[test]
+fn nodes_of_a_failed_run_are_dropped_when_the_next_one_begins() {
+    let bench = Bench::new();
+    let journal = &bench.journal;
+    journal.import_nodes("home", &[(chunk(1), b"one".to_vec()), (chunk(2), b"two".to_vec())]).unwrap();
+    journal.adopt_tree("home", &chunk(1)).unwrap();
+    let run = journal.begin_run(&["home"], 10).unwrap();
+    journal.make_nodes("home", &[(chunk(2), b"two".to_vec()), (chunk(3), b"three".to_vec())]).unwrap();
+    journal.fail_run(run.id, "x", 11).unwrap();
+    journal.begin_run(&["work"], 12).unwrap();
+    let found = [1, 2, 3].map(|number| journal.node_get("home", &chunk(number)).unwrap().is_some());
+    assert_eq!(found, [true, true, false], "what the tree had already stays");
+}
+
+#[test]
+fn what_a_partial_snapshot_replaces_can_be_read_until_its_run_ends_however_it_ends() {
+    for ends_well in [true, false] {
+        let bench = Bench::new();
+        let journal = &bench.journal;
+        journal.import_nodes("home", &[(chunk(1), b"one".to_vec()), (chunk(2), b"two".to_vec())]).unwrap();
+        journal.adopt_tree("home", &chunk(1)).unwrap();
+        let run = journal.begin_run(&["home"], 10).unwrap();
+        journal.make_nodes("home", &[(chunk(3), b"three".to_vec())]).unwrap();
+        let head = (Seq(1), object(1));
+        journal.advance_run(run.id, &RunState::Committing { seq: head.0, manifest: head.1 }).unwrap();
+        let tree = NewTree { root: "home".into(), tree: chunk(3), put: vec![], drop: vec![chunk(1), chunk(2)] };
+        journal.commit_partial(run.id, head, &[tree]).unwrap();
+        assert!(journal.node_get("home", &chunk(1)).unwrap().is_some(), "the scan still reads it");
+        // a later part of the same run needs one of them again
+        journal.make_nodes("home", &[(chunk(2), b"two".to_vec())]).unwrap();
+        let expected = if ends_well {
+            let tree = NewTree { root: "home".into(), tree: chunk(2), put: vec![], drop: vec![chunk(3)] };
+            let roots = vec![FinishRoot { tree, recovery_point_ms: None, audited_ms: None }];
+            journal.finish_run(&FinishRun { run: run.id, now_ms: 11, head: None, roots }).unwrap();
+            [false, true, false]
+        } else {
+            journal.fail_run(run.id, "x", 11).unwrap();
+            journal.begin_run(&["home"], 12).unwrap();
+            [false, false, true]
+        };
+        let found = [1, 2, 3].map(|number| journal.node_get("home", &chunk(number)).unwrap().is_some());
+        assert_eq!(found, expected, "ends well: {ends_well}");
+    }
+}

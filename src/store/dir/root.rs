@@ -83,6 +83,12 @@ impl DirStore {
         Ok(())
     }
 
+    /// Of an object that is there.
+    fn make_name_durable(&self, verb: Verb, name: &ObjectName) -> Result<(), StoreError> {
+        let synced = self.durable_dir(name.parent()).and_then(fsync);
+        synced.map_err(|errno| StoreError::io(verb, name, errno))
+    }
+
     /// Turns "no such file" into the right error: the object is missing only when the target itself is still there.
     pub(super) fn missing(&self, verb: Verb, name: &ObjectName) -> StoreError {
         match self.check_root(verb) {
@@ -122,7 +128,11 @@ impl Backend for DirStore {
 
     fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
         match statat(&self.root, name.as_str(), AtFlags::empty()) {
-            Ok(stat) => Ok(Some(ObjectInfo::plain(stat.st_size.cast_unsigned()))),
+            // the bytes are durable, as a name is given last; its writer may have died before the name was
+            Ok(stat) => {
+                self.make_name_durable(Verb::Head, name)?;
+                Ok(Some(ObjectInfo::plain(stat.st_size.cast_unsigned())))
+            }
             Err(Errno::NOENT) => self.check_root(Verb::Head).map(|()| None),
             Err(errno) => Err(StoreError::io(Verb::Head, name, errno)),
         }
@@ -140,8 +150,7 @@ impl Backend for DirStore {
             Err(Errno::NOENT) => return self.check_root(Verb::Delete),
             Err(errno) => return Err(StoreError::io(Verb::Delete, name, errno)),
         }
-        let synced = self.durable_dir(name.parent()).and_then(fsync);
-        synced.map_err(|errno| StoreError::io(Verb::Delete, name, errno))
+        self.make_name_durable(Verb::Delete, name)
     }
 }
 
