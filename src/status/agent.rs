@@ -75,7 +75,7 @@ pub struct RootStatus {
     pub bytes: u64,
     /// Directories in which only full comparisons found changes, since the agent started.
     pub missed_by_watcher: u64,
-    /// The same of the last full comparison; `null` before there was one with anything to compare with.
+    /// The same of the last full comparison; `null` before the first.
     pub missed_by_last_audit: Option<u64>,
 }
 

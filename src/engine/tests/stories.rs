@@ -396,3 +396,30 @@ fn the_watcher_must_be_armed_before_anything_runs() {
     assert_eq!(started(&story.pass(9999)), None);
     assert!(started(&story.tell(Event::Started)).is_some());
 }
+
+#[test]
+fn what_the_watcher_missed_is_added_up_and_shown_for_the_last_full_comparison() {
+    let mut story = Story::new();
+    for (missed, sum) in [(3, 3), (0, 3), (2, 5)] {
+        story.tell(Event::BackupRequested { roots: vec![id("a")], full: true, wait: None });
+        story.cut();
+        let result = Ok(Covered { missed_by_watcher: missed, ..Covered::default() });
+        let roots = vec![RootResult { root: id("a"), result }];
+        story.tell(Event::RunFinished(Outcome::Done { snapshot: None, roots }));
+        let root = story.root("a");
+        assert_eq!((root.missed_by_watcher, root.missed_by_last_audit), (sum, Some(missed)));
+    }
+}
+
+#[test]
+fn what_a_run_could_not_read_as_one_state_keeps_its_root_from_being_up_to_date() {
+    let mut story = Story::new();
+    story.change("a");
+    story.pass(10);
+    story.cut();
+    // told by the run before its end
+    story.change("a");
+    let effects = story.done(&["a"]);
+    assert_eq!((story.root("a").up_to_date, story.root("a").pending_hints), (false, 1));
+    assert!(timer(&effects).is_some());
+}
