@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::agent::Backup;
@@ -205,7 +205,14 @@ impl Running<'_> {
         }
         self.report.problems.append(&mut opened.problems);
         let unannounced = self.unannounced(plan, &state)?;
-        let done = self.read(plan, &opened, state.tree, targets, unannounced.as_ref(), RootDone { frozen_by: opened.method, ..done });
+        let done = self.read(
+            plan,
+            &opened,
+            state.tree,
+            targets,
+            unannounced.as_ref(),
+            RootDone { frozen_by: opened.method, ..done },
+        );
         opened.release(backup)?;
         done
     }
@@ -313,7 +320,8 @@ impl Running<'_> {
             frozen_by: reading.frozen_by,
         });
         let committed = snapshot::commit(self.backup, self.run.id, &results, &self.totals(true), self.progress)?;
-        let trees: Vec<NewTree> = results.into_iter().filter_map(|result| result.built).map(|built| built.new).collect();
+        let trees: Vec<NewTree> =
+            results.into_iter().filter_map(|result| result.built).map(|built| built.new).collect();
         self.backup.journal.commit_partial(self.run.id, (committed.seq, committed.manifest), &trees)?;
         self.done.iter_mut().for_each(|done| done.changed = false);
         self.report.partial_snapshots += 1;
