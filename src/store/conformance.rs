@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Barrier;
 
+use super::s3::servers::on_every_server;
 use super::*;
 use crate::clock::Clock;
 use crate::model::StorageClass;
@@ -47,6 +48,9 @@ macro_rules! for_every_kind {
         mod memory { $(#[test] fn $test() { super::$test(&super::memory()); })* }
         mod directory { $(#[test] fn $test() { super::$test(&super::directory()); })* }
         mod decorated { $(#[test] fn $test() { super::$test(&super::decorated()); })* }
+        mod s3 { $(#[test] fn $test() {
+            super::on_every_server(stringify!($test), |_, store, dir| super::$test(&super::Kind { store, dir }));
+        })* }
     };
 }
 

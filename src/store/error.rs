@@ -1,12 +1,13 @@
 //! What can go wrong with a target, and what to do about it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use super::{NameError, ObjectName, UploadId};
+use super::{NameError, ObjectName, S3Refusal, UploadId};
 
 /// One of the verbs of a [`super::Store`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -92,11 +93,15 @@ pub enum StoreError {
     Archived { name: ObjectName },
     #[error("the target does not know the upload {id} of {name} any more")]
     UploadGone { name: ObjectName, id: UploadId },
+    #[error("cannot {verb} {what} in the bucket {bucket}")]
+    S3 { verb: Verb, what: String, bucket: String, source: S3Refusal },
+    #[error("cannot trust the certificates of {path:?}: {reason}")]
+    Certificates { path: PathBuf, reason: String },
     /// The local file to be stored, not the target.
     #[error("cannot read the spooled file {path}")]
     Spool { path: PathBuf, source: io::Error },
     #[error("{url:?} is no target: {reason}")]
-    BadUrl { url: String, reason: &'static str },
+    BadUrl { url: String, reason: Cow<'static, str> },
     #[error("targets of the kind {scheme}:// are not supported yet")]
     NotYetSupported { scheme: String },
     #[error(transparent)]
@@ -134,6 +139,7 @@ impl StoreError {
             // a disk that is not plugged in, a mount that is not there yet
             StoreError::TargetGone { .. } => Disposition::Retry,
             StoreError::Spool { .. } => Disposition::Spool,
+            StoreError::S3 { source, .. } => source.disposition(),
             StoreError::Conflict { .. }
             | StoreError::TooLarge { .. }
             | StoreError::OutOfRange { .. }
@@ -144,6 +150,7 @@ impl StoreError {
             | StoreError::NotOffered { .. }
             | StoreError::Archived { .. }
             | StoreError::UploadGone { .. }
+            | StoreError::Certificates { .. }
             | StoreError::Name(_) => Disposition::Permanent,
         }
     }
@@ -158,8 +165,12 @@ impl StoreError {
             StoreError::TargetGone { .. } => "Connect or mount the disk that holds the repository; check its path.",
             StoreError::NotADirectory { .. } => "Give the directory of the repository.",
             StoreError::NoExclusiveCreate { .. } => "Put the repository on another filesystem (ext4, xfs, btrfs, NFS).",
-            StoreError::BadUrl { .. } => "Give an absolute path, or file:///path.",
-            StoreError::NotYetSupported { .. } => "Use a directory as target for now: a path, or file:///path.",
+            StoreError::BadUrl { .. } => "Give an absolute path, file:///path, or s3://bucket/prefix.",
+            StoreError::NotYetSupported { .. } => {
+                "Use a directory (a path, or file:///path) or a bucket (s3://bucket/prefix)."
+            }
+            StoreError::S3 { source, .. } => source.remedy(),
+            StoreError::Certificates { .. } => "Give a file of certificates in PEM with …&ca=/path/to/ca.pem",
             StoreError::NotOffered { .. } => "Use a target of another kind for this.",
             StoreError::Archived { .. } => "Restore with a thaw: `rozenctl restore` plans it and tells what it costs.",
             StoreError::UploadGone { .. } => {

@@ -10,7 +10,7 @@
 //! What survives a crash: all objects that were acknowledged. A put that was cut off leaves at most a temporary file
 //! outside the name space of objects, which a later process removes.
 //!
-//! [`Store`] is concrete and cheap to clone; the kinds (`dir`, `memory`) and the decorators (`retry`, `record`,
+//! [`Store`] is concrete and cheap to clone; the kinds (`dir`, `s3`, `memory`) and the decorators (`retry`, `record`,
 //! `fault`) stand behind a private trait. All verbs block.
 //!
 //! Not here: what the objects mean and how they are named (room `repo`), resuming uploads (room `upload`).
@@ -19,6 +19,7 @@
 mod conformance;
 mod dir;
 mod error;
+mod escape;
 mod fault;
 mod info;
 mod memory;
@@ -27,6 +28,7 @@ mod name;
 mod record;
 mod requests;
 mod retry;
+mod s3;
 mod seam;
 mod url;
 
@@ -38,5 +40,6 @@ pub use name::{NameError, ObjectName};
 pub use record::{Counts, Recorder};
 pub use requests::Requests;
 pub use retry::RetryPolicy;
+pub use s3::{S3Address, S3Client, S3Refusal};
 pub use seam::{Listed, PutOutcome, PutSource, Store};
 pub use url::StoreUrl;

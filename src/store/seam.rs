@@ -8,6 +8,7 @@ use super::fault::{Faults, FaultyStore};
 use super::memory::MemoryStore;
 use super::record::{Recorder, RecordingStore};
 use super::retry::{RetryPolicy, RetryingStore};
+use super::s3::S3Store;
 use super::{
     CompleteOutcome, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, Requests, StoreError, StoreUrl,
     ThawOutcome, ThawTier, Upload, UploadId, Verb,
@@ -103,17 +104,20 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens an existing target; writes nothing, so that a read-only medium can be read.
+    /// Opens an existing target; writes nothing, so that a read-only medium can be read. A bucket is not even asked:
+    /// the first verb tells whether it is there.
     pub fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         match url {
             StoreUrl::Dir(path) => Ok(Self::new(DirStore::open(path)?, url.to_string())),
+            StoreUrl::S3(address) => Ok(Self::new(S3Store::open(address)?, url.to_string())),
         }
     }
 
-    /// As [`Store::open`], but makes the target where it is missing (durable on return).
+    /// As [`Store::open`], but makes the target where it is missing (durable on return); a bucket must be there.
     pub fn create(url: &StoreUrl) -> Result<Self, StoreError> {
         match url {
             StoreUrl::Dir(path) => Ok(Self::new(DirStore::create(path)?, url.to_string())),
+            StoreUrl::S3(address) => Ok(Self::new(S3Store::create(address)?, url.to_string())),
         }
     }
 

@@ -1,5 +1,6 @@
 //! How a person writes a target, and back.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -7,32 +8,40 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::StoreError;
+use super::escape::{BAD_ESCAPE, escape, unescape};
+use super::s3::S3Address;
 
 /// A target as it stands in the configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum StoreUrl {
     /// A directory, absolute. Written as `file:///path` (with %-escapes) or as a plain path (as it is).
     Dir(PathBuf),
+    /// A bucket, or a part of one: `s3://bucket/prefix?endpoint=…`.
+    S3(S3Address),
 }
 
 impl StoreUrl {
     /// A relative path is taken from the current directory.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
-        let bad = |reason| StoreError::BadUrl { url: text.to_owned(), reason };
         if text.is_empty() {
-            return Err(bad("it is empty"));
+            return Err(bad(text, "it is empty"));
         }
         match text.split_once("://") {
-            Some(("file", rest)) if rest.starts_with('/') => Ok(Self::Dir(unescape(rest).ok_or_else(|| bad(ESCAPE))?)),
-            Some(("file", _)) => Err(bad("file:// takes no host: write file:///path")),
-            Some((scheme, _)) if is_scheme(scheme) => Err(unsupported(scheme, bad)),
+            Some(("file", rest)) if rest.starts_with('/') => {
+                let path = unescape(rest).ok_or_else(|| bad(text, BAD_ESCAPE))?;
+                Ok(Self::Dir(PathBuf::from(OsString::from_vec(path))))
+            }
+            Some(("file", _)) => Err(bad(text, "file:// takes no host: write file:///path")),
+            Some(("s3", rest)) => {
+                S3Address::parse(rest).map(Self::S3).map_err(|reason| bad(&without_secrets(text), reason))
+            }
+            Some((scheme, _)) if is_scheme(scheme) => Err(unsupported(text, scheme)),
             _ => Self::from_path(Path::new(text)),
         }
     }
 
     pub fn from_path(path: &Path) -> Result<Self, StoreError> {
-        let failed =
-            |_| StoreError::BadUrl { url: path.display().to_string(), reason: "the current directory is not there" };
+        let failed = |_| bad(&path.display().to_string(), "the current directory is not there");
         std::path::absolute(path).map(Self::Dir).map_err(failed)
     }
 
@@ -40,43 +49,35 @@ impl StoreUrl {
     pub fn as_dir(&self) -> Option<&Path> {
         match self {
             StoreUrl::Dir(path) => Some(path),
+            StoreUrl::S3(_) => None,
         }
     }
 }
 
-const ESCAPE: &str = "a % is not followed by two hexadecimal digits of a byte other than zero";
+fn bad(text: &str, reason: impl Into<Cow<'static, str>>) -> StoreError {
+    StoreError::BadUrl { url: text.to_owned(), reason: reason.into() }
+}
 
-fn unsupported(scheme: &str, bad: impl FnOnce(&'static str) -> StoreError) -> StoreError {
+/// Somebody may have written keys into it: what is refused is shown without its options and without what stands before
+/// an `@`.
+fn without_secrets(text: &str) -> String {
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    match shown.rsplit_once('@') {
+        Some((_, after)) => format!("s3://…@{after}"),
+        None => shown.to_owned(),
+    }
+}
+
+fn unsupported(text: &str, scheme: &str) -> StoreError {
     match scheme {
-        "s3" | "sftp" => StoreError::NotYetSupported { scheme: scheme.to_owned() },
-        _ => bad("the part before :// is no kind of target"),
+        "sftp" => StoreError::NotYetSupported { scheme: scheme.to_owned() },
+        _ => bad(text, "the part before :// is no kind of target"),
     }
 }
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-}
-
-fn unescape(text: &str) -> Option<PathBuf> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, tail) = rest.split_at_checked(2)?;
-        bytes.push(unescaped_byte(digits).filter(|b| *b != 0)?);
-        rest = tail;
-    }
-    Some(PathBuf::from(OsString::from_vec(bytes)))
-}
-
-fn unescaped_byte(digits: &[u8]) -> Option<u8> {
-    let value = |d: &u8| char::from(*d).to_digit(16);
-    u8::try_from(value(digits.first()?)? * 16 + value(digits.get(1)?)?).ok()
 }
 
 impl FromStr for StoreUrl {
@@ -89,12 +90,13 @@ impl FromStr for StoreUrl {
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StoreUrl::Dir(path) = self;
-        f.write_str("file://")?;
-        path.as_os_str().as_bytes().iter().try_for_each(|b| match b {
-            b'%' | b'?' | b'#' | b'\\' | 0..=b' ' | 0x7f.. => write!(f, "%{b:02X}"),
-            _ => write!(f, "{}", char::from(*b)),
-        })
+        match self {
+            StoreUrl::Dir(path) => {
+                f.write_str("file://")?;
+                escape(f, path.as_os_str().as_bytes(), b"?#\\")
+            }
+            StoreUrl::S3(address) => address.fmt(f),
+        }
     }
 }
 
@@ -124,7 +126,15 @@ mod tests {
         assert!(message("file://host/path").contains("file:///path"));
         assert!(message("file:///a%2").contains('%'));
         assert!(message("file:///a%00b").contains("zero"));
-        assert!(message("s3://bucket/x").contains("s3:// are not supported yet"));
+        assert!(message("sftp://host/x").contains("sftp:// are not supported yet"));
         assert!(message("http://x").contains("no kind of target"));
+    }
+
+    #[test]
+    fn keys_written_into_a_target_are_refused_and_not_repeated() {
+        for text in ["s3://AKIA:hush@bucket/x", "s3://bucket/x?secret=hush", "s3://bucket?endpoint=http://u:hush@h"] {
+            let error = StoreUrl::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("hush"), "{error}");
+        }
     }
 }

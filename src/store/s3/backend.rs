@@ -1,0 +1,158 @@
+//! A bucket as a kind of store: names to keys, and the verbs of the seam.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::address::S3Address;
+use super::answer::Failure;
+use super::client::{Ask, S3Client};
+use super::parts::RULES;
+use super::refusal::S3Refusal;
+use crate::model::StorageClass;
+use crate::store::seam::Backend;
+use crate::store::{
+    CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
+    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb,
+};
+
+pub(in crate::store) struct S3Store {
+    pub(super) client: S3Client,
+    /// Of uploads that were begun or listed here: what their completion is billed as.
+    classes: Mutex<HashMap<UploadId, StorageClass>>,
+}
+
+impl S3Store {
+    /// Sends nothing: the first request tells whether the bucket is there.
+    pub(in crate::store) fn open(address: &S3Address) -> Result<Self, StoreError> {
+        Ok(Self { client: S3Client::open(address)?, classes: Mutex::default() })
+    }
+
+    /// As [`S3Store::open`], and the bucket is there. It is not made here: its settings decide who can empty it.
+    pub(in crate::store) fn create(address: &S3Address) -> Result<Self, StoreError> {
+        let store = Self::open(address)?;
+        match store.client.call(Ask::new(Verb::Open), |s3| s3.head_bucket().bucket(store.bucket()).send()) {
+            Ok(_) => Ok(store),
+            // it need not be allowed; the first object will tell
+            Err(failure) if failure.status() == 403 && failure.code().is_empty() => Ok(store),
+            Err(failure) if failure.status() == 404 => {
+                let (bucket, source) = (store.bucket().to_owned(), S3Refusal::NoSuchBucket);
+                Err(StoreError::S3 { verb: Verb::Open, what: "the repository".to_owned(), bucket, source })
+            }
+            Err(failure) => Err(store.client.failed(Verb::Open, "the repository", failure)),
+        }
+    }
+
+    pub(super) fn address(&self) -> &S3Address {
+        self.client.address()
+    }
+
+    pub(super) fn bucket(&self) -> &str {
+        self.address().bucket()
+    }
+
+    pub(super) fn key(&self, name: &ObjectName) -> String {
+        format!("{}{name}", self.address().prefix())
+    }
+
+    /// `None` for a key that is no name of an object under our prefix.
+    pub(super) fn name_of(&self, key: &str) -> Option<ObjectName> {
+        ObjectName::parse(key.strip_prefix(self.address().prefix())?).ok()
+    }
+
+    /// The header that keeps a write from replacing anything.
+    pub(super) fn if_absent(&self) -> Option<String> {
+        self.address().conditional().then(|| "*".to_owned())
+    }
+
+    pub(super) fn failed(&self, verb: Verb, name: &ObjectName, failure: Failure) -> StoreError {
+        self.client.failed(verb, name.as_str(), failure)
+    }
+
+    pub(super) fn refused(&self, verb: Verb, name: &ObjectName, source: S3Refusal) -> StoreError {
+        StoreError::S3 { verb, what: name.to_string(), bucket: self.bucket().to_owned(), source }
+    }
+
+    pub(super) fn remember(&self, id: &UploadId, class: StorageClass) {
+        self.classes.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), class);
+    }
+
+    pub(super) fn class_of(&self, id: &UploadId) -> StorageClass {
+        self.classes.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied().unwrap_or_default()
+    }
+
+    fn forget(&self, id: &UploadId) {
+        self.classes.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
+impl Backend for S3Store {
+    fn put_if_absent(
+        &self,
+        name: &ObjectName,
+        source: PutSource<'_>,
+        class: StorageClass,
+    ) -> Result<PutOutcome, StoreError> {
+        self.put(name, source, class)
+    }
+
+    fn get(&self, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError> {
+        S3Store::get(self, name, limit)
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, len: u64) -> Result<Vec<u8>, StoreError> {
+        S3Store::get_range(self, name, offset, len)
+    }
+
+    fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
+        S3Store::head(self, name)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        S3Store::list(self, prefix)
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        S3Store::delete(self, name)
+    }
+
+    fn part_rules(&self) -> Option<PartRules> {
+        Some(RULES)
+    }
+
+    fn create_upload(&self, name: &ObjectName, class: StorageClass) -> Result<UploadId, StoreError> {
+        self.begin(name, class)
+    }
+
+    fn put_part(&self, upload: &Upload, number: u32, source: PartSource<'_>) -> Result<PartReceipt, StoreError> {
+        self.send_part(upload, number, source)
+    }
+
+    fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
+        self.parts_of(upload)
+    }
+
+    fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
+        let outcome = self.complete(upload, parts)?;
+        if outcome == CompleteOutcome::Created {
+            self.forget(&upload.id);
+        }
+        Ok(outcome)
+    }
+
+    fn abort_upload(&self, upload: &Upload) -> Result<(), StoreError> {
+        self.forget(&upload.id);
+        self.abort(upload)
+    }
+
+    fn list_uploads(&self, prefix: &str) -> Result<Vec<Upload>, StoreError> {
+        self.begun(prefix)
+    }
+
+    fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
+        self.ask_for_copy(name, tier, days)
+    }
+
+    fn requests(&self) -> Requests {
+        self.client.requests()
+    }
+}

@@ -1,0 +1,115 @@
+//! What a bucket answers when it does not do what it was asked, and what a person can do about it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use crate::store::Disposition;
+
+type Cause = Box<dyn Error + Send + Sync + 'static>;
+
+/// Why a request to a bucket did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum S3Refusal {
+    #[error("there is no such bucket")]
+    NoSuchBucket,
+    #[error("the bucket is in the region {right}, not in {used}")]
+    WrongRegion { used: String, right: String },
+    #[error("the credentials do not allow {action} ({message})")]
+    AccessDenied { action: &'static str, message: String },
+    #[error("the target does not know this access key id")]
+    UnknownKey,
+    #[error("the secret key does not belong to the access key id (SignatureDoesNotMatch)")]
+    WrongSecret,
+    #[error("the credentials have expired, also after they were asked for again")]
+    Expired,
+    #[error("no credentials were found; looked at {looked_at}")]
+    NoCredentials { looked_at: String, source: Cause },
+    #[error("the credentials could not be had from {looked_at}")]
+    CredentialsFailed { looked_at: String, source: Cause },
+    #[error("the clocks differ too much: this machine says {ours}, the target {theirs}")]
+    ClockSkew { ours: String, theirs: String },
+    #[error("the target is busy or failing: {status} {code} ({message})")]
+    Busy { status: u16, code: String, message: String },
+    #[error("the bytes were damaged on their way ({code})")]
+    DamagedOnTheWay { code: String },
+    #[error("the target is full: {code} ({message})")]
+    Full { code: String, message: String },
+    #[error("the target did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    #[error("the target cannot be reached")]
+    Unreachable { source: Cause },
+    #[error("the connection is not trusted")]
+    Untrusted { source: Cause },
+    #[error("the answer cannot be understood: {0}")]
+    Garbled(String),
+    #[error("the request cannot be sent")]
+    Unsendable { source: Cause },
+    #[error("the target does not offer this: {status} {code} ({message})")]
+    NotOffered { status: u16, code: String, message: String },
+    #[error("the target answered {status} {code} ({message})")]
+    Refused { status: u16, code: String, message: String },
+}
+
+impl S3Refusal {
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            S3Refusal::ClockSkew { .. }
+            | S3Refusal::Busy { .. }
+            | S3Refusal::DamagedOnTheWay { .. }
+            | S3Refusal::TimedOut(_)
+            | S3Refusal::Unreachable { .. }
+            | S3Refusal::Garbled(_)
+            | S3Refusal::CredentialsFailed { .. } => Disposition::Retry,
+            S3Refusal::AccessDenied { .. }
+            | S3Refusal::UnknownKey
+            | S3Refusal::WrongSecret
+            | S3Refusal::Expired
+            | S3Refusal::NoCredentials { .. } => Disposition::Denied,
+            S3Refusal::Full { .. } => Disposition::Full,
+            S3Refusal::NoSuchBucket
+            | S3Refusal::WrongRegion { .. }
+            | S3Refusal::Untrusted { .. }
+            | S3Refusal::Unsendable { .. }
+            | S3Refusal::NotOffered { .. }
+            | S3Refusal::Refused { .. } => Disposition::Permanent,
+        }
+    }
+
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            S3Refusal::NoSuchBucket => {
+                "Check the bucket's name and the endpoint; `rozenctl target create` makes a bucket with the right settings."
+            }
+            S3Refusal::WrongRegion { .. } => {
+                "Put region=… with the region that the message names into the target's URL."
+            }
+            S3Refusal::AccessDenied { .. } => {
+                "Allow this action in the policy of these credentials (docs/targets.md lists what a machine needs)."
+            }
+            S3Refusal::UnknownKey | S3Refusal::WrongSecret => {
+                "Check the keys (environment, profile, or the file of credentials=) and that they belong to this endpoint."
+            }
+            S3Refusal::Expired => "Log in again, or let the program that makes the credentials make new ones.",
+            S3Refusal::NoCredentials { .. } => {
+                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, use profile=NAME, or credentials=FILE for a service."
+            }
+            S3Refusal::CredentialsFailed { .. } => "Look at the source of the credentials; it is asked again.",
+            S3Refusal::ClockSkew { .. } => "Set the clock of this machine (turn on time synchronisation).",
+            S3Refusal::Busy { .. } | S3Refusal::DamagedOnTheWay { .. } | S3Refusal::Garbled(_) => {
+                "Nothing to do: it is tried again. If it stays, ask those who run the target."
+            }
+            S3Refusal::Full { .. } => {
+                "Raise the quota of the bucket or the account; the backup then goes on by itself."
+            }
+            S3Refusal::TimedOut(_) | S3Refusal::Unreachable { .. } => {
+                "Check the network, the endpoint and the proxy (HTTPS_PROXY, NO_PROXY); it is tried again."
+            }
+            S3Refusal::Untrusted { .. } => {
+                "If the target has a certificate of your own, give its authority: …&ca=/path/to/ca.pem"
+            }
+            S3Refusal::Unsendable { .. } => "Check the endpoint in the target's URL.",
+            S3Refusal::NotOffered { .. } => "Use a target that offers this, or do without.",
+            S3Refusal::Refused { .. } => "Look the answer up in the documentation of the target.",
+        }
+    }
+}
