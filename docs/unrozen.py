@@ -4,8 +4,10 @@
     pip install pynacl cbor2 zstandard
     unrozen.py REPO_DIR RECOVERY_FILE_OR_CODE list
     unrozen.py REPO_DIR RECOVERY_FILE_OR_CODE restore SNAPSHOT DEST [--machine ID]
+    unrozen.py REPO_DIR RECOVERY_FILE_OR_CODE config SNAPSHOT [--machine ID]
 
-SNAPSHOT is a sequence number or `latest`. Several roots go to DEST/<root id>, a single one to DEST itself.
+SNAPSHOT is a sequence number or `latest`. Several roots go to DEST/<root id>, a single one to DEST itself. `config` prints
+the settings that the machine had.
 Every id, hash and signature is checked. What is damaged is named on stderr and left out; everything else is restored.
 Exit: 0 done, 1 failed, 2 usage, 3 done with problems, 12 wrong key or passphrase.
 """
@@ -21,6 +23,9 @@ class Damaged(Exception):
     """Something that was read is not what was written."""
 
 class WrongKey(Exception):
+    pass
+
+class Newer(Exception):
     pass
 
 def need(condition, what):
@@ -145,19 +150,19 @@ Pack = collections.namedtuple("Pack", "name file header_hash header_length slots
 class Repository:
     def __init__(self, place, secret):
         self.place, self.problems = place, []
-        admin = bytes(signing.SigningKey(HK(secret, D("rozen.v1/admin-sign"))).verify_key)
-        record = self.record("rozen.json", "rozen repository", admin)
-        need(record["suite"] == 1 and record["epoch"] == 1 and not record["required_features"],
-             "the repository needs a newer program")
-        self.id, self.keys = bytes.fromhex(record["repository"]), Keys(secret, record["epoch"])
+        self.admin = bytes(signing.SigningKey(HK(secret, D("rozen.v1/admin-sign"))).verify_key)
+        self.id, epoch = None, None
+        with self.goes_on("rozen.json"):
+            record = self.record()
+            self.id, epoch = bytes.fromhex(record["repository"]), record["epoch"]
         self.machines, self.places, self.packs, self.indexed = {}, {}, {}, set()
         for machine in self.names("machines"):
-            if not re.fullmatch("[0-9a-f]{32}", machine):
-                continue
-            with self.goes_on(f"machine {machine}"):
-                record = self.record(f"machines/{machine}/machine.json", "rozen machine", admin)
-                need((record["repository"], record["machine"]) == (self.id.hex(), machine), "it is another machine's")
-                self.machines[machine] = bytes.fromhex(record["signing_public_key"])
+            if re.fullmatch("[0-9a-f]{32}", machine):
+                with self.goes_on(f"machine {machine}"):
+                    epoch = self.certificates(machine) or epoch
+        need(self.id is not None, "neither rozen.json nor any certificate fits this recovery secret")
+        need(epoch == 1, "the repository needs a newer program")
+        self.keys = Keys(secret, epoch)
         self.chunk_cache = collections.OrderedDict()
 
     @contextlib.contextmanager
@@ -179,23 +184,48 @@ class Repository:
         with open(os.path.join(self.place, name), "rb") as file:
             return file.read()
 
-    def record(self, name, kind, admin):
+    def record(self):
+        outer = json.loads(self.read("rozen.json"))
+        text, signature = outer["signed"], bytes.fromhex(outer["signature"])
+        signed = D("rozen.v1/record", outer["kind"].encode(), text.encode())
         try:
-            outer = json.loads(self.read(name))
-            need(outer["kind"] == kind and outer["version"] == 1, f"{name} is not a {kind} of version 1")
-            text, signature = outer["signed"], bytes.fromhex(outer["signature"])
-            record = json.loads(text)
-            signed = D("rozen.v1/record", kind.encode(), text.encode())
-            try:
-                verify(admin, signed, signature, name)
-            except Damaged:
-                if kind == "rozen repository":
-                    verify(bytes.fromhex(record["admin_public_key"]), signed, signature, name)
-                    raise WrongKey("the recovery secret belongs to another repository") from None
-                raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise Damaged(f"{name} is not a signed record: {error!r}") from None
+            verify(self.admin, signed, signature, "rozen.json")
+        except Damaged:
+            verify(bytes.fromhex(json.loads(text)["admin_public_key"]), signed, signature, "rozen.json")
+            raise WrongKey("the recovery secret belongs to another repository") from None
+        record = json.loads(text)
+        if record["version"] != 1 or record["suite"] != 1 or record["required_features"]:
+            raise Newer("the repository needs a newer program")
         return record
+
+    def certificates(self, machine):
+        """Notes the keys that a machine signs with: each manifest carries the certificate of its own, too."""
+        epoch, self.machines[machine] = None, []
+        places = [(f"machines/{machine}/certificates/{leaf}", b"ROZENMC1", 5, 48)
+                  for leaf in self.names(f"machines/{machine}/certificates")]
+        places += [(f"machines/{machine}/snapshots/{seq:020}", b"ROZENSN1", 4, 88) for seq in self.snapshots(machine)]
+        for name, magic, kind, at in places:
+            with self.goes_on(name):
+                data = self.read(name)
+                self.id = self.id or self.certificate(data, at, data[16:32], machine)[2]
+                self.header(data, magic, kind, machine)
+                epoch, key, _ = self.certificate(data, at, self.id, machine)
+                if key not in self.machines[machine]:
+                    self.machines[machine].append(key)
+        return epoch
+
+    def certificate(self, data, at, repository, machine):
+        serial, epoch, key, signature = (data[at + a:at + b] for a, b in ((0, 4), (4, 8), (8, 40), (40, 104)))
+        verify(self.admin, D("rozen.v1/certificate", repository, bytes.fromhex(machine), serial, epoch, key), signature,
+               "a certificate")
+        return num(epoch), key, repository
+
+    def verify(self, machine, message, signature, what):
+        """By any of the machine's keys."""
+        for key in self.machines[machine]:
+            with contextlib.suppress(Damaged):
+                return verify(key, message, signature, what)
+        raise Damaged(f"the signature of {what} does not fit")
 
     def header(self, data, magic, kind, machine):
         need(data[:8] == magic, f"it does not begin with {magic.decode()}")
@@ -224,7 +254,7 @@ class Repository:
                 need(H(data).hex() == leaf, "its bytes are not those of its name")
                 self.header(data, b"ROZENIX1", 3, machine)
                 head, sealed, signature = data[:48], data[48:-64], data[-64:]
-                verify(self.machines[machine], D("rozen.v1/index-signature", head, H(sealed)), signature, name)
+                self.verify(machine, D("rozen.v1/index-signature", head, H(sealed)), signature, name)
                 plain = open_aead(self.keys.by_purpose["index"], D("rozen.v1/index", head), sealed, name)
                 for digest, is_tree, _size, first, frames, _members in cbor(plain, padded=True)[0]:
                     pack = f"machines/{machine}/{'trees' if is_tree else 'packs'}/{digest.hex()}"
@@ -254,7 +284,7 @@ class Repository:
         ad = (self.id, pack.header_hash)
         plain = open_aead(self.keys.by_purpose["footer"], D("rozen.v1/footer", *ad), sealed, "its footer")
         offset, length, count, digest = num(plain[:8]), num(plain[8:16]), num(plain[16:20]), plain[24:56]
-        verify(self.machines[machine], D("rozen.v1/pack-signature", pack.header_hash, digest), plain[56:], name)
+        self.verify(machine, D("rozen.v1/pack-signature", pack.header_hash, digest), plain[56:], name)
         need(offset + length == end, "its footer points elsewhere")
         sealed = os.pread(pack.file.fileno(), length, offset)
         need(H(sealed) == digest, "its directory is not the one that was signed")
@@ -334,13 +364,24 @@ class Repository:
 
     def manifest(self, machine, seq):
         data = self.read(f"machines/{machine}/snapshots/{seq:020}")
-        need(len(data) >= 257 + 40 + 64, "it is truncated")
+        need(len(data) >= 365 + 40 + 40 + 64, "it is truncated")
         self.header(data, b"ROZENSN1", 4, machine)
         signed, signature = data[:-64], data[-64:]
-        verify(self.machines[machine], D("rozen.v1/manifest-signature", H(signed)), signature, f"snapshot {seq}")
+        _, key, _ = self.certificate(data, 88, self.id, machine)
+        verify(key, D("rozen.v1/manifest-signature", H(signed)), signature, f"snapshot {seq}")
         need(num(data[48:56]) == seq, "its number is not the one of its name")
-        key = self.open_slot(data[88:257])[1]
-        return cbor(open_aead(key, D("rozen.v1/manifest", data[:257]), signed[257:], "its body"), padded=True)
+        key = self.open_slot(data[192:361])[1]
+        sealed = signed[365 + num(data[361:365]):]
+        return cbor(open_aead(key, D("rozen.v1/manifest", data[:365]), sealed, "its body"), padded=True)
+
+    def config(self, machine, digest):
+        data = self.read(f"machines/{machine}/config/{digest.hex()}")
+        need(H(data) == digest and len(data) >= 217 + 40 + 64, "its bytes are not those of its name")
+        self.header(data, b"ROZENCF1", 6, machine)
+        signed, signature = data[:-64], data[-64:]
+        self.verify(machine, D("rozen.v1/config-signature", H(signed)), signature, "a configuration")
+        key = self.open_slot(data[48:217])[1]
+        return cbor(open_aead(key, D("rozen.v1/config", data[:217]), signed[217:], "a configuration"), padded=True)[0]
 
     def entries(self, node_id, machine, level=None):
         """All (directory, name, entry) below a node in order. Damaged nodes are named and left out."""
@@ -504,12 +545,20 @@ def list_snapshots(repository, _args):
                 roots = ", ".join(f"{root[0]} ({shown(root[1])}, {root[3]} entries)" for root in body[3])
                 print(f"{seq:6}  {date(body[1])}  {body[2]}  {'partial  ' if body[5] else ''}{roots}")
 
-def restore(repository, args):
+def pick(repository, args):
     candidates = [m for m in repository.machines if m.startswith(args.machine) and repository.snapshots(m)]
     need(len(candidates) == 1, f"{len(candidates)} machines fit: name one with --machine: {' '.join(candidates)}")
     machine = candidates[0]
     seq = max(repository.snapshots(machine)) if args.snapshot == "latest" else int(args.snapshot)
-    body = repository.manifest(machine, seq)
+    return machine, repository.manifest(machine, seq)
+
+def show_config(repository, args):
+    machine, body = pick(repository, args)
+    need(9 in body, "the snapshot names no configuration")
+    print(repository.config(machine, body[9]), end="")
+
+def restore(repository, args):
+    machine, body = pick(repository, args)
     for name in repository.machines:
         repository.load_index(name)
     for root in body[3]:
@@ -531,6 +580,10 @@ def main():
     verb.add_argument("snapshot")
     verb.add_argument("dest")
     verb.add_argument("--machine", default="", help="id of a machine, or its beginning")
+    verb = verbs.add_parser("config")
+    verb.set_defaults(run=show_config)
+    verb.add_argument("snapshot")
+    verb.add_argument("--machine", default="", help="id of a machine, or its beginning")
     args = parser.parse_args()
     try:
         is_file = os.path.exists(args.recovery)
@@ -539,7 +592,7 @@ def main():
         args.run(repository, args)
     except WrongKey as error:
         sys.exit(print(error, file=sys.stderr) or 12)
-    except (Damaged, OSError, KeyError, ValueError) as error:
+    except (Damaged, Newer, OSError, KeyError, ValueError) as error:
         sys.exit(print(f"failed: {error}", file=sys.stderr) or 1)
     sys.exit(3 if repository.problems else 0)
 

@@ -33,7 +33,7 @@ impl Lab {
         let url = StoreUrl::Dir(dir.path().join("repo"));
         let store = Store::create(&url).unwrap();
         let id = repo::create(&store, &secret, ChunkLimits::DEFAULT, "now").unwrap();
-        let keys = repo::enroll(&store, &secret, id, "now").unwrap();
+        let keys = repo::enroll(&store, &secret, id).unwrap();
         Self { dir, secret, keys }
     }
 

@@ -17,7 +17,7 @@ use rozen::check::{self, CheckOptions, CheckProgress, CheckReport};
 use rozen::chunk::ChunkLimits;
 use rozen::clock::Clock;
 use rozen::config::exclude::{ExcludeConfig, Rules};
-use rozen::crypto::RecoverySecret;
+use rozen::crypto::{MachineKeys, RecoverySecret};
 use rozen::model::{Seq, StorageClass};
 use rozen::repo::{self, Repository};
 use rozen::restore::{self, RestoreOptions, RestoreReport, RestoreTo};
@@ -31,6 +31,7 @@ const SNAPSHOTS: [u64; 2] = [1, 2];
 struct Patient {
     objects: Objects,
     secret: RecoverySecret,
+    keys: MachineKeys,
     /// Where the files were: problems name them by their old paths.
     root: String,
     sources: BTreeMap<u64, Facts>,
@@ -41,7 +42,7 @@ fn patient() -> Patient {
     let (dir, store) = (tempfile::tempdir().unwrap(), Store::memory());
     let secret = RecoverySecret::generate();
     let id = repo::create(&store, &secret, ChunkLimits::DEFAULT, "now").unwrap();
-    let keys = repo::enroll(&store, &secret, id, "now").unwrap();
+    let keys = repo::enroll(&store, &secret, id).unwrap();
     let (root, state) = (dir.path().join("root"), dir.path().join("state"));
     fs::create_dir_all(root.join("folder/empty")).unwrap();
     fs::write(root.join("folder/small"), "a small file").unwrap();
@@ -49,7 +50,8 @@ fn patient() -> Patient {
     fs::hard_link(root.join("folder/small"), root.join("linked")).unwrap();
     std::os::unix::fs::symlink("folder/small", root.join("symlink")).unwrap();
     fs::write(root.join("large"), "in chunks".repeat(20_000)).unwrap();
-    let (backup, _) = Backup::open(&state, store.clone(), keys, Clock::system(), BackupOptions::default()).unwrap();
+    let (backup, _) =
+        Backup::open(&state, store.clone(), keys.clone(), Clock::system(), BackupOptions::default()).unwrap();
     let mut sources = BTreeMap::new();
     for seq in SNAPSHOTS {
         if seq == 2 {
@@ -65,7 +67,7 @@ fn patient() -> Patient {
     }
     let listed = store.list("").unwrap();
     let objects = listed.into_iter().map(|object| (object.name.clone(), store.get(&object.name, 1 << 30).unwrap()));
-    Patient { objects: objects.collect(), secret, root: root.to_str().unwrap().to_owned(), sources }
+    Patient { objects: objects.collect(), secret, keys, root: root.to_str().unwrap().to_owned(), sources }
 }
 
 /// What became of a snapshot in a damaged repository.
@@ -146,6 +148,12 @@ impl Patient {
         self.objects.keys().filter(is_of_kind).cloned().collect()
     }
 
+    /// Other objects say the same: packs know themselves, manifests carry the certificate, which names the repository.
+    fn is_spare(&self, name: &ObjectName) -> bool {
+        let kinds = ["index", "certificates"].map(|kind| self.of_kind(kind));
+        name.as_str() == "rozen.json" || kinds.iter().any(|names| names.contains(name))
+    }
+
     fn without(&self, name: &ObjectName) -> Objects {
         let mut objects = self.objects.clone();
         objects.remove(name);
@@ -209,8 +217,8 @@ fn flip(patient: &Patient, name: &ObjectName, at: usize, bit: u32, counts: &[Ato
         };
         counts[at].fetch_add(1, Ordering::Relaxed);
     }
-    if patient.of_kind("index").contains(name) {
-        assert!(outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "the packs know themselves: {outcomes:?}");
+    if patient.is_spare(name) {
+        assert!(outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "something else says the same: {outcomes:?}");
     }
     let report = patient.check(&objects);
     let is_noticed = report.as_ref().map_or(true, |report| !report.is_clean());
@@ -232,6 +240,43 @@ impl Drop for Said {
         if std::thread::panicking() {
             eprintln!("at {}", self.0);
         }
+    }
+}
+
+#[test]
+fn the_record_of_the_repository_and_the_certificate_cost_nothing_when_they_are_lost() {
+    let patient = patient();
+    let certificate = patient.of_kind("certificates").remove(0);
+    let record = patient.objects.keys().find(|name| name.as_str() == "rozen.json").unwrap().clone();
+    for lost in [vec![&record], vec![&certificate], vec![&record, &certificate]] {
+        let mut objects = patient.objects.clone();
+        lost.iter().for_each(|name| drop(objects.remove(*name)));
+        let outcomes = patient.examine(&objects);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Whole)), "{lost:?}: {outcomes:?}");
+        let report = patient.check(&objects).unwrap();
+        let told: Vec<&str> = report.findings.iter().map(|finding| finding.object.as_str()).collect();
+        for name in &lost {
+            assert!(told.contains(&name.as_str()), "{name} is not told: {report:?}");
+        }
+        assert_eq!(report.damage_count, 0);
+    }
+}
+
+#[test]
+fn a_repository_without_its_record_is_never_written_to() {
+    let patient = patient();
+    let record = patient.objects.keys().find(|name| name.as_str() == "rozen.json").unwrap().clone();
+    let mut bytes = patient.objects[&record].clone();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    for objects in [patient.without(&record), patient.with(&record, bytes)] {
+        let store = patient.store(&objects);
+        assert!(Repository::open(store.clone(), &patient.secret).unwrap().for_writing().is_err());
+        let state = tempfile::tempdir().unwrap();
+        let opened =
+            Backup::open(state.path(), store.clone(), patient.keys.clone(), Clock::system(), BackupOptions::default());
+        assert!(opened.is_err());
+        assert_eq!(store.list("").unwrap().len(), objects.len());
     }
 }
 

@@ -34,7 +34,7 @@ impl Lab {
         let secret = RecoverySecret::generate();
         let store = Store::create(&StoreUrl::Dir(dir.path().join("repo"))).unwrap();
         let id = repo::create(&store, &secret, ChunkLimits::DEFAULT, "now").unwrap();
-        let keys = repo::enroll(&store, &secret, id, "now").unwrap();
+        let keys = repo::enroll(&store, &secret, id).unwrap();
         Self { dir, secret, keys }
     }
 

@@ -34,6 +34,18 @@ fn it_needs_no_index_objects() {
 }
 
 #[test]
+fn it_needs_neither_the_record_of_the_repository_nor_the_certificate_objects() {
+    let Some(lab) = Lab::with_a_backup() else { return };
+    fs::write(lab.dir.path().join("repo/rozen.json"), "{}").unwrap();
+    lab.objects("certificates").iter().for_each(|path| fs::remove_file(path).unwrap());
+    let restored = lab.dir.path().join("restored");
+    let output = lab.unrozen(&["restore", "latest", restored.to_str().unwrap()]);
+    assert_eq!(code(&output), 3, "the record is named: {}", errors(&output));
+    assert!(errors(&output).starts_with("rozen.json"), "{}", errors(&output));
+    assert_eq!(described(&restored), described(&lab.root()));
+}
+
+#[test]
 fn it_names_what_is_damaged_and_restores_everything_else() {
     let Some(lab) = Lab::with_a_backup() else { return };
     let pack = lab.objects("packs").into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rozen::format::{ContentMap, MachineRecord, PackLayout, RepositoryRecord, SignedRecord};
+use rozen::crypto::VerifyingKey;
+use rozen::format::{ContentMap, PackLayout, SignedRecord, certificate_of_manifest, open_certificate};
 use rozen::model::RepoId;
 
 fuzz_target!(|data: &[u8]| {
@@ -10,6 +11,8 @@ fuzz_target!(|data: &[u8]| {
     let _ = PackLayout::decode(false, &repo, data);
     let _ = PackLayout::decode(true, &repo, data);
     let _ = ContentMap::decode(data);
-    let _ = SignedRecord::parse::<RepositoryRecord>(data).and_then(|record| record.claims::<RepositoryRecord>());
-    let _ = SignedRecord::parse::<MachineRecord>(data).and_then(|record| record.claims::<MachineRecord>());
+    let _ = SignedRecord::parse(data).map(|record| record.is_intact());
+    let admin = VerifyingKey::from_slice(&[9; 32]).expect("32 bytes");
+    let _ = open_certificate(data, &admin);
+    let _ = certificate_of_manifest(data, &admin);
 });

@@ -103,6 +103,7 @@ fn manifest(
             bytes_read: progress.bytes_read.load(Ordering::Relaxed),
             bytes_stored: progress.bytes_stored.load(Ordering::Relaxed),
         },
+        config: None,
     })
 }
 

@@ -104,5 +104,5 @@ pub(super) fn read_index(
     if names::hash_of(name) != Some(crypto::hash(&bytes)) {
         return Err(object(FormatError::Damaged("its bytes are not those that its name is made of")));
     }
-    open_index(&bytes, &repository.keys.repo_id, &repository.keys.index, Some(&machine.verifying)).map_err(object)
+    open_index(&bytes, &repository.keys.repo_id, &repository.keys.index, Some(&machine.signers)).map_err(object)
 }

@@ -14,6 +14,8 @@ const MAX_LISTED: usize = 10_000;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingCode {
+    /// `rozen.json` is missing or wrong: what is there can be read, nothing can be added.
+    Repository,
     /// A machine's certificate is missing or wrong.
     Machine,
     /// A manifest cannot be read: the snapshot cannot be restored.
@@ -22,6 +24,8 @@ pub enum FindingCode {
     Gap,
     /// A manifest does not follow the one before it: something was exchanged or taken back.
     Chain,
+    /// A stored configuration cannot be read; files are not concerned.
+    Config,
     /// An index object cannot be used; the packs' own directories stand in for it.
     Index,
     /// A pack that an index object lists is not there.

@@ -7,7 +7,7 @@ use super::report::{CheckReport, Finding, FindingCode, causes};
 use super::snapshots::check_snapshots;
 use super::trees::Trees;
 use super::{CheckError, report::DamageList};
-use crate::repo::{Files, Repository};
+use crate::repo::{Files, Repository, names};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CheckOptions {
@@ -23,12 +23,12 @@ pub fn run(
 ) -> Result<CheckReport, CheckError> {
     let mut report = CheckReport::default();
     let (machines, errors) = repository.machines()?;
-    for error in errors {
-        report.findings.push(Finding {
-            code: FindingCode::Machine,
-            object: "machines".into(),
-            message: causes(&error),
-        });
+    let damage = repository.damage.iter().map(|error| (FindingCode::Repository, error));
+    for (code, error) in damage.chain(errors.iter().map(|error| (FindingCode::Machine, error))) {
+        let place =
+            if code == FindingCode::Repository { names::repository().to_string() } else { "machines".to_owned() };
+        let object = error.object().map_or(place, ToString::to_string);
+        report.findings.push(Finding { code, object, message: causes(error) });
     }
     let manifests = check_snapshots(repository, &machines, &mut report)?;
     let contents = repository.contents()?;

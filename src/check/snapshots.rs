@@ -1,8 +1,10 @@
 //! Manifests: each readable, and all in one unbroken chain.
 
+use std::collections::HashSet;
+
 use super::CheckError;
 use super::report::{CheckReport, Finding, FindingCode, causes};
-use crate::crypto;
+use crate::crypto::{self, Serial};
 use crate::format::{Manifest, open_manifest};
 use crate::model::{ObjectHash, Seq};
 use crate::repo::{Machine, RepoError, Repository, names};
@@ -17,43 +19,72 @@ pub(super) fn check_snapshots(
 ) -> Result<Vec<Manifest>, CheckError> {
     let mut manifests = Vec::new();
     for machine in machines {
-        // what the next manifest must follow: the last one, readable or not
-        let mut last = (Seq(0), Some(ObjectHash([0; 32])));
+        let mut chain = Chain { repository, machine, last: Seq(0), hash: Some(ObjectHash([0; 32])), serial: Serial(0) };
         for snapshot in repository.snapshots(machine)? {
             report.snapshots += 1;
-            last = check_one(repository, machine, snapshot.seq, last, report, &mut manifests);
+            manifests.extend(chain.next(snapshot.seq, report));
         }
     }
+    check_configs(repository, machines, &manifests, report);
     Ok(manifests)
 }
 
-fn check_one(
-    repository: &Repository,
-    machine: &Machine,
-    seq: Seq,
-    (last, hash): (Seq, Option<ObjectHash>),
-    report: &mut CheckReport,
-    manifests: &mut Vec<Manifest>,
-) -> (Seq, Option<ObjectHash>) {
-    let object = names::manifest(&machine.id, seq).to_string();
-    let mut found = |code, message: String| report.findings.push(Finding { code, object: object.clone(), message });
-    let follows = seq == last.next();
-    if !follows {
-        let missing = seq.0 - last.0 - 1;
-        found(FindingCode::Gap, format!("{missing} snapshots before it are missing: somebody took them away"));
-    }
-    match read(repository, machine, seq) {
-        Ok((manifest, own_hash)) => {
-            if follows && hash.is_some_and(|hash| hash != manifest.previous) {
-                let message = "it does not follow the snapshot before it: one of the two was exchanged or taken back";
-                found(FindingCode::Chain, message.into());
-            }
-            manifests.push(manifest);
-            (seq, Some(own_hash))
+/// The manifests of one machine, one after the other.
+struct Chain<'a> {
+    repository: &'a Repository,
+    machine: &'a Machine,
+    last: Seq,
+    /// Of the last one; `None` when it could not be read.
+    hash: Option<ObjectHash>,
+    /// The newest key so far.
+    serial: Serial,
+}
+
+impl Chain<'_> {
+    fn next(&mut self, seq: Seq, report: &mut CheckReport) -> Option<Manifest> {
+        let object = names::manifest(&self.machine.id, seq).to_string();
+        let mut found = |code, message: String| report.findings.push(Finding { code, object: object.clone(), message });
+        let follows = seq == self.last.next();
+        if !follows {
+            let missing = seq.0 - self.last.0 - 1;
+            found(FindingCode::Gap, format!("{missing} snapshots before it are missing: somebody took them away"));
         }
-        Err(error) => {
-            found(FindingCode::Manifest, format!("the snapshot cannot be restored: {}", causes(&error)));
-            (seq, None)
+        let before = std::mem::replace(&mut self.hash, None).filter(|_| follows);
+        self.last = seq;
+        match read(self.repository, self.machine, seq) {
+            Ok((manifest, hash)) => {
+                if before.is_some_and(|before| before != manifest.previous) {
+                    let message =
+                        "it does not follow the snapshot before it: one of the two was exchanged or taken back";
+                    found(FindingCode::Chain, message.into());
+                }
+                if manifest.serial < self.serial {
+                    let message = "it was signed with a key that a recovery had replaced: who made it had the old key";
+                    found(FindingCode::Chain, message.into());
+                }
+                self.serial = self.serial.max(manifest.serial);
+                self.hash = Some(hash);
+                Some(manifest)
+            }
+            Err(error) => {
+                found(FindingCode::Manifest, format!("the snapshot cannot be restored: {}", causes(&error)));
+                None
+            }
+        }
+    }
+}
+
+/// Each configuration once, however many snapshots name it.
+fn check_configs(repository: &Repository, machines: &[Machine], manifests: &[Manifest], report: &mut CheckReport) {
+    let mut seen = HashSet::new();
+    for manifest in manifests {
+        let machine = machines.iter().find(|machine| machine.id == manifest.machine);
+        let (Some(machine), Some(hash)) = (machine, manifest.body.config) else { continue };
+        if seen.insert((machine.id, hash))
+            && let Err(error) = repository.config(machine, &hash)
+        {
+            let object = names::config(&machine.id, &hash).to_string();
+            report.findings.push(Finding { code: FindingCode::Config, object, message: causes(&error) });
         }
     }
 }
@@ -61,7 +92,7 @@ fn check_one(
 fn read(repository: &Repository, machine: &Machine, seq: Seq) -> Result<(Manifest, ObjectHash), RepoError> {
     let name = names::manifest(&machine.id, seq);
     let bytes = repository.store.get(&name, MAX_MANIFEST)?;
-    let manifest = open_manifest(&bytes, seq, &machine.id, &machine.verifying, &repository.keys)
+    let manifest = open_manifest(&bytes, seq, &machine.id, &repository.keys)
         .map_err(|source| RepoError::Object { name, source })?;
     Ok((manifest, crypto::hash(&bytes)))
 }

@@ -109,7 +109,11 @@ pub(super) fn open_with_secret(args: &ReadArgs, context: &Context) -> Result<(Re
             return Err(CliError::usage("no repository is named", "Give it with --repo URL, or a configuration."));
         }
     };
-    Ok((Repository::open(context.store(&url)?, &recovery.secret)?, recovery))
+    let repository = Repository::open(context.store(&url)?, &recovery.secret)?;
+    if let Some(damage) = &repository.damage {
+        context.output.warn(format!("{damage}; backups can be read all the same, but nothing can be added"));
+    }
+    Ok((repository, recovery))
 }
 
 /// `None` when there is no configuration.

@@ -54,7 +54,7 @@ pub(super) fn set_up(wish: Wish, places: &Places, context: &Context) -> Result<M
     let store = Store::create(&wish.url)?.retrying(RetryPolicy::default(), context.clock.clone());
     let created = created_text(context);
     let repository = open_or_create(&wish, &store, &created)?;
-    let machine = machine_key(&repository, &wish, &store, &key_path, &created, context)?;
+    let machine = machine_key(&repository, &wish, &store, &key_path, context)?;
     let config = Config::new(wish.url.to_string(), key_path, wish.roots);
     write_config(&config, &places.config)?;
     let new_secret = repository.new_secret.map(|secret| RecoveryCode::new(&secret));
@@ -69,7 +69,7 @@ struct Opened {
 
 fn open_or_create(wish: &Wish, store: &Store, created: &str) -> Result<Opened, CliError> {
     if let Some(secret) = &wish.secret {
-        let repository = Repository::open(store.clone(), secret)?;
+        let repository = Repository::open(store.clone(), secret)?.for_writing()?;
         return Ok(Opened { id: Some(repository.keys.repo_id), new_secret: None });
     }
     if store.head(&names::repository())?.is_some() {
@@ -97,7 +97,6 @@ fn machine_key(
     wish: &Wish,
     store: &Store,
     key_path: &Path,
-    created: &str,
     context: &Context,
 ) -> Result<MachineOrigin, CliError> {
     if fs::symlink_metadata(key_path).is_ok() {
@@ -113,7 +112,7 @@ fn machine_key(
              empty place.",
         ));
     };
-    repo::enroll(store, secret, id, created)?.create(key_path)?;
+    repo::enroll(store, secret, id)?.create(key_path)?;
     Ok(MachineOrigin::New)
 }
 

@@ -3,11 +3,12 @@
 use sodiumoxide::crypto::scalarmult::curve25519;
 use zeroize::Zeroizing;
 
+use super::certificate::{Certificate, Serial};
 use super::hash::{derive, digest, init, random};
 use super::sign::{SigningKey, VerifyingKey};
 use super::{CryptoError, aead, fields};
 use crate::chunk::GearTable;
-use crate::model::{ChunkId, ChunkRef, FileId, MachineId, RepoId};
+use crate::model::{ChunkId, ChunkRef, FileId, MachineId, RepoId, RootTag};
 
 macro_rules! secret_key {
     ($(#[$doc:meta])* $name:ident) => {
@@ -69,6 +70,10 @@ secret_key!(
 secret_key!(
     /// Heads of frames.
     FrameHeadKey
+);
+secret_key!(
+    /// The part of a manifest that the machine can read again: how it lists its roots.
+    ListingKey
 );
 
 /// Seals key slots; opens nothing.
@@ -161,25 +166,46 @@ pub struct MachineKeys {
     pub id: IdKey,
     pub chunker: ChunkerKey,
     pub signing: SigningKey,
+    /// Of the signing key; goes into every manifest.
+    pub certificate: Certificate,
     pub admin: VerifyingKey,
 }
 
 impl MachineKeys {
     /// A new identity for a machine of this repository.
     pub fn generate(secret: &RecoverySecret, repo_id: RepoId, epoch: u32) -> Self {
-        let read = secret.read_keys(repo_id, epoch);
+        Self::succeed(secret, &secret.read_keys(repo_id, epoch), MachineId(random()), Serial::FIRST)
+    }
+
+    /// The next identity of a machine that was lost: it goes on with that machine's history under a key of its own.
+    pub fn succeed(secret: &RecoverySecret, read: &ReadKeys, machine_id: MachineId, serial: Serial) -> Self {
+        let (signing, admin) = (SigningKey::generate(), secret.admin_signing());
+        let numbers = (serial, read.epoch);
         Self {
-            repo_id,
-            machine_id: MachineId(random()),
-            epoch,
+            repo_id: read.repo_id,
+            machine_id,
+            epoch: read.epoch,
             content: read.content_public(),
-            psk: read.psk,
-            index: read.index,
-            id: read.id,
-            chunker: read.chunker,
-            signing: SigningKey::generate(),
+            psk: read.psk.clone(),
+            index: read.index.clone(),
+            id: read.id.clone(),
+            chunker: read.chunker.clone(),
+            certificate: Certificate::issue(&admin, &read.repo_id, &machine_id, numbers, signing.verifying()),
+            signing,
             admin: read.admin,
         }
+    }
+
+    /// Opens how this machine's manifests list its roots.
+    pub fn listing(&self) -> ListingKey {
+        self.psk.listing()
+    }
+}
+
+impl Psk {
+    /// From the psk, because every machine has it and the holder of the index key alone has not.
+    fn listing(&self) -> ListingKey {
+        ListingKey::new(derive(&self.0, "rozen.v1/listing", &[]))
     }
 }
 
@@ -242,11 +268,17 @@ macro_rules! seals {
 seals!(BodyKey);
 seals!(ObjectKey);
 seals!(FrameHeadKey);
+seals!(ListingKey);
 
 impl IdKey {
     /// Keys that ids of one kind are made with; derive once, use often.
     pub fn chunk_ids(&self, kind: u8) -> ChunkIdKey {
         ChunkIdKey(Zeroizing::new(derive(&self.0, "rozen.v1/chunk-id", &[&[kind]])))
+    }
+
+    /// Of a root by the id that the configuration gives it.
+    pub fn root_tag(&self, root: &str) -> RootTag {
+        RootTag(digest(root.as_bytes(), Some(&derive(&self.0, "rozen.v1/root-tag", &[]))))
     }
 
     pub fn file_ids(&self) -> FileIdKeys {

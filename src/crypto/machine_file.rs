@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::KeyFileError;
 use super::armour::{Armour, ArmourWriter, Kind};
+use super::certificate::{CERTIFICATE_LEN, Certificate};
 use super::keys::{ChunkerKey, ContentPublicKey, IdKey, IndexKey, MachineKeys, Psk};
 use super::private_file::{self, Loaded};
 use super::sign::{SigningKey, VerifyingKey};
@@ -15,7 +16,7 @@ static KIND: Kind = Kind {
     magic: "ROZEN-MACHINE-KEY-",
     name: "machine key file",
     version: 1,
-    names: &[REPOSITORY, MACHINE, EPOCH, CONTENT, PSK, INDEX, ID, CHUNKER, SIGNING, ADMIN],
+    names: &[REPOSITORY, MACHINE, EPOCH, CONTENT, PSK, INDEX, ID, CHUNKER, SIGNING, CERTIFICATE, ADMIN],
 };
 const REPOSITORY: &str = "repository";
 const MACHINE: &str = "machine";
@@ -26,6 +27,7 @@ const INDEX: &str = "index-key";
 const ID: &str = "id-key";
 const CHUNKER: &str = "chunker-key";
 const SIGNING: &str = "signing-seed";
+const CERTIFICATE: &str = "certificate";
 const ADMIN: &str = "admin-public-key";
 
 const WHAT_IT_IS: &str = "\
@@ -59,6 +61,7 @@ impl MachineKeys {
             .hex_field(ID, &*self.id.0)
             .hex_field(CHUNKER, &*self.chunker.0)
             .hex_field(SIGNING, self.signing.seed())
+            .hex_field(CERTIFICATE, &self.certificate.encode())
             .hex_field(ADMIN, self.admin.as_bytes())
             .finish()
     }
@@ -66,17 +69,26 @@ impl MachineKeys {
     fn parse(text: &str) -> Result<Self, KeyFileError> {
         let armour = Armour::parse(&KIND, text)?;
         let invalid = |name: &str| KIND.damaged(format!("{name} is no such key"));
+        let (repo_id, machine_id) = (RepoId(*armour.bytes(REPOSITORY)?), MachineId(*armour.bytes(MACHINE)?));
+        let signing = SigningKey::from_seed(*armour.bytes(SIGNING)?);
+        let admin = VerifyingKey::from_slice(&*armour.bytes::<32>(ADMIN)?).ok_or_else(|| invalid(ADMIN))?;
+        let certificate = armour.bytes::<CERTIFICATE_LEN>(CERTIFICATE)?;
+        let certificate = Certificate::open(&*certificate, &admin, &repo_id, &machine_id)
+            .ok()
+            .filter(|certificate| certificate.signing == signing.verifying())
+            .ok_or_else(|| KIND.damaged("its certificate is not that of its signing key".to_owned()))?;
         Ok(Self {
-            repo_id: RepoId(*armour.bytes(REPOSITORY)?),
-            machine_id: MachineId(*armour.bytes(MACHINE)?),
+            repo_id,
+            machine_id,
             epoch: armour.number(EPOCH)?.try_into().map_err(|_| invalid(EPOCH))?,
             content: ContentPublicKey::from_slice(&*armour.bytes::<32>(CONTENT)?).ok_or_else(|| invalid(CONTENT))?,
             psk: Psk::new(*armour.bytes(PSK)?),
             index: IndexKey::new(*armour.bytes(INDEX)?),
             id: IdKey::new(*armour.bytes(ID)?),
             chunker: ChunkerKey::new(*armour.bytes(CHUNKER)?),
-            signing: SigningKey::from_seed(*armour.bytes(SIGNING)?),
-            admin: VerifyingKey::from_slice(&*armour.bytes::<32>(ADMIN)?).ok_or_else(|| invalid(ADMIN))?,
+            signing,
+            certificate,
+            admin,
         })
     }
 }

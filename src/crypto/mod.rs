@@ -18,6 +18,7 @@
 
 mod aead;
 mod armour;
+mod certificate;
 mod error;
 mod hash;
 mod keys;
@@ -31,11 +32,12 @@ mod slot;
 mod text;
 
 pub use aead::{AEAD_OVERHEAD, NONCE_LEN, TAG_LEN};
+pub use certificate::{CERTIFICATE_LEN, Certificate, Serial, Signers};
 pub use error::{CryptoError, KeyFileError};
 pub use hash::{ObjectHasher, fields, hash, hash_fields, random};
 pub use keys::{
     BodyKey, ChunkIdKey, ChunkerKey, ContentPublicKey, ContentSecretKey, FileIdKeys, FrameHeadKey, IdKey, IndexKey,
-    MachineKeys, ObjectKey, Psk, Purpose, ReadKeys, RecoverySecret,
+    ListingKey, MachineKeys, ObjectKey, Psk, Purpose, ReadKeys, RecoverySecret,
 };
 pub use passphrase::{Passphrase, PassphraseCost};
 pub use private_file::{KeyFileWarning, Loaded};

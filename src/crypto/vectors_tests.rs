@@ -69,6 +69,7 @@ fn ids_are_made_as_documented() {
     for kind in 0..4 {
         assert_eq!(id.chunk_ids(kind).id(b"rozen").to_string(), v["chunk_ids"][kind as usize]);
     }
+    assert_eq!(id.root_tag("home").to_string(), v["root_tag"]);
     assert_eq!(id.file_ids().of_data(b"rozen").to_string(), v["file_id_of_data"]);
     let chunk = |row: &Value| {
         let id = row[0].as_str().unwrap().parse().unwrap();
@@ -120,6 +121,9 @@ fn a_foreign_machine_key_file_is_read() {
     let machine = MachineKeys::load(&path).unwrap().value;
     assert_eq!(machine.machine_id.to_string(), v["machine"]);
     assert_eq!(hex(machine.signing.seed()), v["signing_seed"]);
+    assert_eq!(hex(&machine.certificate.encode()), v["certificate"]);
+    assert_eq!((machine.certificate.serial, machine.certificate.epoch), (Serial(2), 1));
+    assert_eq!(hex(&machine.listing().0[..]), v["listing_key"]);
     let read = keys(v);
     assert!(machine.psk.is_same(&read.psk) && machine.index.is_same(&read.index));
     assert!(machine.id.is_same(&read.id) && machine.chunker.is_same(&read.chunker));

@@ -12,6 +12,8 @@ pub enum ObjectType {
     TreePack,
     Index,
     Manifest,
+    Certificate,
+    Config,
 }
 
 impl ObjectType {
@@ -20,6 +22,8 @@ impl ObjectType {
             ObjectType::DataPack | ObjectType::TreePack => "ROZENPK1",
             ObjectType::Index => "ROZENIX1",
             ObjectType::Manifest => "ROZENSN1",
+            ObjectType::Certificate => "ROZENMC1",
+            ObjectType::Config => "ROZENCF1",
         }
     }
 
@@ -29,6 +33,8 @@ impl ObjectType {
             ObjectType::TreePack => 2,
             ObjectType::Index => 3,
             ObjectType::Manifest => 4,
+            ObjectType::Certificate => 5,
+            ObjectType::Config => 6,
         }
     }
 
@@ -38,6 +44,8 @@ impl ObjectType {
             ObjectType::TreePack => "tree pack",
             ObjectType::Index => "index object",
             ObjectType::Manifest => "manifest",
+            ObjectType::Certificate => "certificate",
+            ObjectType::Config => "configuration",
         }
     }
 }
@@ -66,6 +74,15 @@ impl ObjectHeader {
 
     /// Checks that `bytes` begin as an object of `kind` in `repo` must, and gives the rest.
     pub fn decode<'b>(kind: ObjectType, repo: &RepoId, bytes: &'b [u8]) -> Result<(Self, &'b [u8]), FormatError> {
+        let (header, rest) = Self::claims(kind, bytes)?;
+        if header.repo != *repo {
+            return Err(FormatError::WrongRepository { found: header.repo.to_string(), expected: repo.to_string() });
+        }
+        Ok((header, rest))
+    }
+
+    /// The same with repository and machine as the object says, still to be proved.
+    pub fn claims(kind: ObjectType, bytes: &[u8]) -> Result<(Self, &[u8]), FormatError> {
         let header = bytes
             .get(..Self::LEN)
             .ok_or(FormatError::Truncated { len: bytes.len() as u64, needed: Self::LEN as u64 })?;
@@ -86,11 +103,8 @@ impl ObjectHeader {
         if features != 0 {
             return Err(FormatError::Feature(features));
         }
-        let found = RepoId::from_slice(&header[16..32]).expect("16 bytes");
-        if found != *repo {
-            return Err(FormatError::WrongRepository { found: found.to_string(), expected: repo.to_string() });
-        }
+        let repo = RepoId::from_slice(&header[16..32]).expect("16 bytes");
         let machine = MachineId::from_slice(&header[32..48]).expect("16 bytes");
-        Ok((Self { kind, repo: found, machine }, &bytes[Self::LEN..]))
+        Ok((Self { kind, repo, machine }, &bytes[Self::LEN..]))
     }
 }

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use super::header::{ObjectHeader, ObjectType};
 use super::{FormatError, padded_len};
-use crate::crypto::{self, IndexKey, Purpose, SIGNATURE_LEN, SigningKey, VerifyingKey};
+use crate::crypto::{self, IndexKey, Purpose, SIGNATURE_LEN, Signers, SigningKey};
 use crate::model::{ChunkId, FileId, MachineId, ObjectHash, RepoId};
 
 /// One frame of a pack. Frames follow each other without a gap, so offsets are sums of lengths.
@@ -114,12 +114,12 @@ pub fn seal_index(body: &IndexBody, repo: RepoId, machine: MachineId, key: &Inde
     [&header[..], &sealed, &signature].concat()
 }
 
-/// `verifying` is the key of the machine's certificate; `None` skips the signature (the AEAD still holds).
+/// `signers` are the machine's keys; `None` skips the signature (the AEAD still holds).
 pub fn open_index(
     bytes: &[u8],
     repo: &RepoId,
     key: &IndexKey,
-    verifying: Option<&VerifyingKey>,
+    signers: Option<&Signers>,
 ) -> Result<IndexBody, FormatError> {
     let (_, rest) = ObjectHeader::decode(ObjectType::Index, repo, bytes)?;
     let header = &bytes[..ObjectHeader::LEN];
@@ -130,8 +130,8 @@ pub fn open_index(
         .filter(|len| *len >= crypto::AEAD_OVERHEAD)
         .ok_or(FormatError::Truncated { len: bytes.len() as u64, needed })?;
     let (sealed, signature) = rest.split_at(sealed_len);
-    if let Some(verifying) = verifying {
-        verifying.verify(&signed_text(header, sealed), signature)?;
+    if let Some(signers) = signers {
+        signers.verify(&signed_text(header, sealed), signature)?;
     }
     let plain = key.open(Purpose::Index, &crypto::fields("rozen.v1/index", &[header]), sealed)?;
     decode_padded(&plain)

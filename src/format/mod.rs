@@ -7,6 +7,8 @@
 //! Not here: compression and encryption of frames (room `seal`), tree nodes (room `tree`), names and commit order
 //! (room `repo`).
 
+mod certificate;
+mod config;
 mod content_map;
 mod error;
 mod header;
@@ -16,13 +18,16 @@ mod pack;
 mod padme;
 mod repository;
 
+pub use certificate::{CERTIFICATE_OBJECT_LEN, open_certificate, seal_certificate};
+pub use config::{StoredConfig, open_config, seal_config};
 pub use content_map::{ContentMap, MAX_INLINE_ITEMS};
 pub use error::FormatError;
 pub use header::{ObjectHeader, ObjectType};
 pub use index::{BundleMembers, IndexBody, IndexedFrame, IndexedPack, MemberRow, open_index, seal_index};
 pub use manifest::{
-    Manifest, ManifestBody, ManifestProblem, ManifestRoot, ManifestStats, open_manifest, seal_manifest, verify_manifest,
+    MANIFEST_CERTIFIED_LEN, Manifest, ManifestBody, ManifestProblem, ManifestRoot, ManifestStats, VerifiedManifest,
+    certificate_of_manifest, open_manifest, seal_manifest, verify_manifest,
 };
 pub use pack::{FOOTER_LEN, Footer, PackDirectory, PackLayout, open_directory, seal_tail};
 pub use padme::padded_len;
-pub use repository::{MachineRecord, RepositoryRecord, SignedRecord};
+pub use repository::{RepositoryRecord, SignedRecord};

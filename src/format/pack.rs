@@ -3,7 +3,7 @@
 use super::header::{ObjectHeader, ObjectType};
 use super::index::{IndexedFrame, decode_padded};
 use super::{FormatError, padded_len};
-use crate::crypto::{self, IndexKey, KeySlot, Purpose, SIGNATURE_LEN, SLOT_LEN, SigningKey, VerifyingKey};
+use crate::crypto::{self, IndexKey, KeySlot, Purpose, SIGNATURE_LEN, SLOT_LEN, Signers, SigningKey};
 use crate::model::{MachineId, ObjectHash, RepoId};
 
 /// header 48 ‖ slots u16 ‖ zero u16 ‖ header length u32 ‖ slots ‖ hash of all before 32
@@ -121,7 +121,7 @@ impl Footer {
         bytes: &[u8],
         layout: &PackLayout,
         index: &IndexKey,
-        verifying: Option<&VerifyingKey>,
+        signers: Option<&Signers>,
     ) -> Result<Self, FormatError> {
         let plain = index.open(Purpose::Footer, &associated(layout, "rozen.v1/footer"), bytes)?;
         if plain.len() != FOOTER_PLAIN {
@@ -134,8 +134,8 @@ impl Footer {
             frames: u32::from_le_bytes(plain[16..20].try_into().expect("4 bytes")),
             directory_hash: ObjectHash::from_slice(&plain[24..56]).expect("32 bytes"),
         };
-        if let Some(verifying) = verifying {
-            verifying.verify(&signed_text(layout, &footer.directory_hash), &plain[56..])?;
+        if let Some(signers) = signers {
+            signers.verify(&signed_text(layout, &footer.directory_hash), &plain[56..])?;
         }
         Ok(footer)
     }

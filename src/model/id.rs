@@ -94,6 +94,11 @@ id!(
     SlotId, 16
 );
 
+id!(
+    /// A root where its id must not be read: a keyed hash of the id (docs/format.md, "Listing").
+    RootTag, 16
+);
+
 /// Sequence number of a snapshot of one machine, from 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]

@@ -8,6 +8,7 @@
 mod base64;
 mod entry;
 mod id;
+mod listed_root;
 mod location;
 mod mounts;
 mod own;
@@ -19,7 +20,8 @@ mod time;
 
 pub use base64::{base64_decode, base64_encode};
 pub use entry::{ChunkRef, Content, Entry, EntryFlags, EntryKind, Extent, Xattr};
-pub use id::{ChunkId, FileId, IdError, MachineId, ObjectHash, RepoId, Seq, SlotId};
+pub use id::{ChunkId, FileId, IdError, MachineId, ObjectHash, RepoId, RootTag, Seq, SlotId};
+pub use listed_root::ListedRoot;
 pub use location::{ChunkLocation, PackKey};
 pub use mounts::Mount;
 pub use own::is_own_name;

@@ -128,7 +128,7 @@ impl Contents {
     fn load_indexes(&self, machine: &Machine) -> Result<(), RepoError> {
         for listed in self.store.list(&names::folder(&machine.id, "index"))? {
             let body = self.store.get(&listed.name, MAX_INDEX).map_err(RepoError::from).and_then(|bytes| {
-                open_index(&bytes, &self.keys.repo_id, &self.keys.index, Some(&machine.verifying))
+                open_index(&bytes, &self.keys.repo_id, &self.keys.index, Some(&machine.signers))
                     .map_err(|source| RepoError::Object { name: listed.name.clone(), source })
             });
             match body {
@@ -180,7 +180,7 @@ impl Contents {
         let tail_at = size.checked_sub(FOOTER_LEN as u64);
         let tail_at = tail_at.ok_or_else(|| object(FormatError::Truncated { len: size, needed: FOOTER_LEN as u64 }))?;
         let tail = self.store.get_range(&name, tail_at, FOOTER_LEN as u64)?;
-        let footer = Footer::open(&tail, &layout, &self.keys.index, Some(&machine.verifying)).map_err(object)?;
+        let footer = Footer::open(&tail, &layout, &self.keys.index, Some(&machine.signers)).map_err(object)?;
         if footer.directory_offset.checked_add(footer.directory_len) != Some(tail_at) {
             return Err(object(FormatError::Damaged("its footer points outside")));
         }

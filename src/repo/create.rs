@@ -1,11 +1,11 @@
 //! Making a repository and enrolling machines: what needs the recovery secret at the beginning, once.
 
-use super::{RepoError, names};
+use super::{Machine, RepoError, Repository, names};
 use crate::chunk::ChunkLimits;
-use crate::crypto::{self, MachineKeys, RecoverySecret};
-use crate::format::{MachineRecord, RepositoryRecord, SignedRecord};
+use crate::crypto::{self, MachineKeys, RecoverySecret, Serial};
+use crate::format::{CERTIFICATE_OBJECT_LEN, RepositoryRecord, seal_certificate};
 use crate::model::{RepoId, StorageClass};
-use crate::store::{PutOutcome, PutSource, Store};
+use crate::store::{PutOutcome, PutSource, Store, StoreError};
 
 const EPOCH: u32 = 1;
 
@@ -17,6 +17,7 @@ pub fn create(store: &Store, secret: &RecoverySecret, limits: ChunkLimits, creat
     }
     let repo = RepoId(crypto::random());
     let record = RepositoryRecord {
+        version: RepositoryRecord::VERSION,
         repository: repo.to_string(),
         suite: 1,
         epoch: EPOCH,
@@ -26,7 +27,7 @@ pub fn create(store: &Store, secret: &RecoverySecret, limits: ChunkLimits, creat
         required_features: vec![],
         created: created.into(),
     };
-    let bytes = SignedRecord::sign(&record, &secret.admin_signing());
+    let bytes = record.sign(&secret.admin_signing());
     match store.put_if_absent(&names::repository(), PutSource::Bytes(&bytes), StorageClass::Standard)? {
         PutOutcome::Created => Ok(repo),
         PutOutcome::AlreadyThere => Err(already()),
@@ -34,16 +35,39 @@ pub fn create(store: &Store, secret: &RecoverySecret, limits: ChunkLimits, creat
 }
 
 /// Gives a new machine its identity and keys, and writes its certificate. Durable on return.
-pub fn enroll(store: &Store, secret: &RecoverySecret, repo: RepoId, created: &str) -> Result<MachineKeys, RepoError> {
+pub fn enroll(store: &Store, secret: &RecoverySecret, repo: RepoId) -> Result<MachineKeys, RepoError> {
     let keys = MachineKeys::generate(secret, repo, EPOCH);
-    let record = MachineRecord {
-        repository: repo.to_string(),
-        machine: keys.machine_id.to_string(),
-        signing_public_key: crypto::hex(keys.signing.verifying().as_bytes()),
-        epoch: EPOCH,
-        created: created.into(),
-    };
-    let bytes = SignedRecord::sign(&record, &secret.admin_signing());
-    store.put_if_absent(&names::machine(&keys.machine_id), PutSource::Bytes(&bytes), StorageClass::Standard)?;
+    write_certificate(store, &keys)?;
     Ok(keys)
+}
+
+/// Gives a machine that was lost a new signing key, and writes its certificate: who holds it goes on with that machine's
+/// history, and what the old key signed stays valid. Durable on return.
+pub fn take_over(
+    repository: &Repository,
+    secret: &RecoverySecret,
+    machine: &Machine,
+) -> Result<MachineKeys, RepoError> {
+    let taken = || RepoError::SerialTaken { machine: machine.id };
+    let listed = repository.store.list(&names::folder(&machine.id, "certificates"))?;
+    // a damaged certificate has taken its name as well
+    let last = listed.iter().filter_map(|object| names::serial_of(&object.name)).chain(machine.signers.last()).max();
+    let serial = last.map_or(Some(Serial::FIRST), Serial::next).ok_or_else(taken)?;
+    let keys = MachineKeys::succeed(secret, &repository.keys, machine.id, serial);
+    write_certificate(&repository.store, &keys)?;
+    Ok(keys)
+}
+
+/// All certificates have one length: one that is there already may be of another key.
+fn write_certificate(store: &Store, keys: &MachineKeys) -> Result<(), RepoError> {
+    let name = names::certificate(&keys.machine_id, keys.certificate.serial);
+    let bytes = seal_certificate(keys);
+    match store.put_if_absent(&name, PutSource::Bytes(&bytes), StorageClass::Standard) {
+        Ok(PutOutcome::Created) => Ok(()),
+        Ok(PutOutcome::AlreadyThere) if store.get(&name, CERTIFICATE_OBJECT_LEN as u64)? == bytes => Ok(()),
+        Ok(PutOutcome::AlreadyThere) | Err(StoreError::Conflict { .. }) => {
+            Err(RepoError::SerialTaken { machine: keys.machine_id })
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with a repository.
 
-use crate::crypto::CryptoError;
+use crate::crypto::{CryptoError, Serial};
 use crate::format::FormatError;
 use crate::journal::JournalError;
 use crate::model::{ChunkId, MachineId, RepoId, Seq};
@@ -53,9 +53,31 @@ pub enum RepoError {
     WhichMachine(String),
     #[error("no machine {0} in this repository")]
     NoMachine(String),
+    #[error("no certificate of machine {machine} can be read: what it stored cannot be verified")]
+    NoCertificate { machine: MachineId },
+    #[error("{name} is missing; the certificate was found in a manifest")]
+    NoCertificateObject { name: ObjectName },
+    #[error(
+        "machine {machine} was recovered elsewhere: it signs with key {found} now, and the key of this machine is {own}"
+    )]
+    Superseded { machine: MachineId, own: Serial, found: Serial },
+    #[error("machine {machine} was recovered by somebody else at the same time")]
+    SerialTaken { machine: MachineId },
 }
 
 impl RepoError {
+    /// The one object that it concerns.
+    pub fn object(&self) -> Option<&ObjectName> {
+        match self {
+            RepoError::Object { name, .. }
+            | RepoError::NoCertificateObject { name }
+            | RepoError::Store(
+                StoreError::NotFound { name } | StoreError::TooLarge { name, .. } | StoreError::OutOfRange { name, .. },
+            ) => Some(name),
+            _ => None,
+        }
+    }
+
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -69,6 +91,10 @@ impl RepoError {
             }
             RepoError::Store(error) => error.remedy(),
             RepoError::Upload(error) => error.remedy(),
+            RepoError::Superseded { .. } => {
+                "Back up from the machine that took over. To use both, set this one up anew with `rozenctl init`."
+            }
+            RepoError::SerialTaken { .. } => "Find out who did. To do it nevertheless, run it again.",
             RepoError::SequenceTaken { .. } => {
                 "Two agents use one machine's identity. Stop one of them; set it up anew with `rozenctl init`."
             }

@@ -1,7 +1,7 @@
 //! A repository: names of objects, making and opening one, committing snapshots, reading chunks and trees.
 //!
 //! What must hold: a manifest is written only after everything that it needs is durable — [`SealedManifest::commit`] takes the proof as a
-//! value; a repository is opened for reading only with keys that its signed record fits; nothing is read as right that
+//! value; a repository is opened only with keys that its signed record, or without one a certificate, fits; nothing is read as right that
 //! does not hash to its id.
 //!
 //! What survives a crash: every committed snapshot. Packs and index objects without a manifest are found again through the
@@ -9,6 +9,7 @@
 //!
 //! Not here: which files changed (`scan`), running a backup (`backup`), writing files back (`restore`).
 
+mod certificates;
 mod commit;
 mod contents;
 mod create;
@@ -23,7 +24,7 @@ pub(crate) mod testing;
 
 pub use commit::{CommittedSnapshot, DurableIndex, SealedManifest, is_committed, write_index};
 pub use contents::Contents;
-pub use create::{create, enroll};
+pub use create::{create, enroll, take_over};
 pub use error::RepoError;
 pub use files::{ContentError, DataParts, DataSink, FileData, Files};
 pub use open::{Machine, Repository, SnapshotRef};

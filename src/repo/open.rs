@@ -1,21 +1,25 @@
 //! Opening a repository with the recovery secret: machines, snapshots, manifests.
+//!
+//! Reading needs neither `rozen.json` nor the certificate objects: the certificate in any manifest proves the repository and
+//! its machine. What is damaged is named; writing into such a repository is refused.
 
 use super::contents::Contents;
-use super::{RepoError, names};
-use crate::crypto::{self, ReadKeys, RecoverySecret, VerifyingKey};
-use crate::format::{self, FormatError, MachineRecord, Manifest, RepositoryRecord, SignedRecord};
-use crate::model::{MachineId, RepoId, Seq};
+use super::{RepoError, certificates, names};
+use crate::crypto::{self, ReadKeys, RecoverySecret, Signers, VerifyingKey};
+use crate::format::{self, FormatError, Manifest, RepositoryRecord, SignedRecord, StoredConfig};
+use crate::model::{MachineId, ObjectHash, RepoId, Seq};
 use crate::store::{Store, StoreError};
 
 /// Records are small; anything larger is not one.
 const MAX_RECORD: u64 = 1 << 20;
 const MAX_MANIFEST: u64 = 64 << 20;
+const MAX_CONFIG: u64 = 4 << 20;
 
-/// A machine that stored into the repository, with the key of its certificate.
+/// A machine that stored into the repository, with the keys of its certificates.
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub id: MachineId,
-    pub verifying: VerifyingKey,
+    pub signers: Signers,
 }
 
 /// A snapshot by name; its manifest has not been read.
@@ -29,22 +33,43 @@ pub struct SnapshotRef {
 pub struct Repository {
     pub store: Store,
     pub keys: ReadKeys,
-    pub record: RepositoryRecord,
+    /// Why `rozen.json` cannot be used, if so.
+    pub damage: Option<RepoError>,
 }
 
 impl Repository {
-    /// [`RepoError::WrongKey`] when the signed record does not fit the secret.
+    /// [`RepoError::WrongKey`] when the signed record does not fit the secret. Without a usable record any certificate that
+    /// fits the secret says which repository it is.
     pub fn open(store: Store, secret: &RecoverySecret) -> Result<Self, RepoError> {
-        let signed = read_record(&store)?;
-        let place = || store.place().to_string();
-        let record: RepositoryRecord = signed
-            .verify(&secret.admin_signing().verifying())
-            .map_err(|error| verification(error, &signed, place()))?;
-        let repo = parse_repo(&record)?;
-        Ok(Self { keys: secret.read_keys(repo, record.epoch), store, record })
+        let admin = secret.admin_signing().verifying();
+        let error = match read_record(&store).and_then(|signed| verified(&signed, &admin, &store)) {
+            Ok(record) => {
+                let keys = secret.read_keys(parse_repo(&record)?, record.epoch);
+                return Ok(Self { store, keys, damage: None });
+            }
+            Err(error) => certificates::unless_gone(error)?,
+        };
+        if matches!(error, RepoError::WrongKey { .. } | RepoError::Object { source: FormatError::Newer { .. }, .. }) {
+            return Err(error);
+        }
+        match certificates::any(&store, &admin)? {
+            Some((header, certificate)) => {
+                let keys = secret.read_keys(header.repo, certificate.epoch);
+                Ok(Self { store, keys, damage: Some(error) })
+            }
+            None => Err(error),
+        }
     }
 
-    /// Machines whose certificate is right; the others as errors beside them.
+    /// For whoever is about to write: a repository whose record is damaged is read, never added to.
+    pub fn for_writing(self) -> Result<Self, RepoError> {
+        match self.damage {
+            None => Ok(self),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Machines of which a certificate was found; what is wrong with others, or with their other certificates, beside them.
     pub fn machines(&self) -> Result<(Vec<Machine>, Vec<RepoError>), RepoError> {
         let (mut machines, mut errors) = (vec![], vec![]);
         let mut last = None;
@@ -54,29 +79,25 @@ impl Repository {
                 continue;
             }
             last = id;
-            match self.machine(id.expect("checked above")) {
-                Ok(machine) => machines.push(machine),
-                Err(error) => errors.push(error),
-            }
+            let (machine, mut problems) = self.find_machine(id.expect("checked above"))?;
+            errors.append(&mut problems);
+            machines.extend(machine);
         }
         Ok((machines, errors))
     }
 
     pub fn machine(&self, id: MachineId) -> Result<Machine, RepoError> {
-        let name = names::machine(&id);
-        let bytes = self.store.get(&name, MAX_RECORD)?;
-        let admin = self.keys.admin_verifying();
-        let record: MachineRecord = SignedRecord::parse::<MachineRecord>(&bytes)
-            .and_then(|signed| signed.verify(&admin))
-            .map_err(|source| RepoError::Object { name: name.clone(), source })?;
-        let damaged = |what| RepoError::Object { name: name.clone(), source: FormatError::Damaged(what) };
-        if record.machine != id.to_string() || record.repository != self.keys.repo_id.to_string() {
-            return Err(damaged("it is the certificate of another machine"));
+        self.find_machine(id)?.0.ok_or(RepoError::NoCertificate { machine: id })
+    }
+
+    fn find_machine(&self, id: MachineId) -> Result<(Option<Machine>, Vec<RepoError>), RepoError> {
+        let found = certificates::find(&self.store, &self.keys.repo_id, &self.keys.admin_verifying(), id)?;
+        let mut problems = found.problems;
+        let machine = (!found.signers.is_empty()).then_some(Machine { id, signers: found.signers });
+        if machine.is_none() {
+            problems.push(RepoError::NoCertificate { machine: id });
         }
-        let verifying = crypto::unhex(&record.signing_public_key)
-            .and_then(|bytes| VerifyingKey::from_slice(&bytes))
-            .ok_or_else(|| damaged("its key is not a key"))?;
-        Ok(Machine { id, verifying })
+        Ok((machine, problems))
     }
 
     /// In ascending order.
@@ -89,8 +110,18 @@ impl Repository {
     pub fn manifest(&self, machine: &Machine, seq: Seq) -> Result<Manifest, RepoError> {
         let name = names::manifest(&machine.id, seq);
         let bytes = self.store.get(&name, MAX_MANIFEST)?;
-        format::open_manifest(&bytes, seq, &machine.id, &machine.verifying, &self.keys)
-            .map_err(|source| RepoError::Object { name, source })
+        format::open_manifest(&bytes, seq, &machine.id, &self.keys).map_err(|source| RepoError::Object { name, source })
+    }
+
+    /// The configuration that a manifest of this machine names.
+    pub fn config(&self, machine: &Machine, hash: &ObjectHash) -> Result<StoredConfig, RepoError> {
+        let name = names::config(&machine.id, hash);
+        let bytes = self.store.get(&name, MAX_CONFIG)?;
+        let object = |source| RepoError::Object { name: name.clone(), source };
+        if crypto::hash(&bytes) != *hash {
+            return Err(object(FormatError::Damaged("its bytes are not those of its name")));
+        }
+        format::open_config(&bytes, &machine.id, &machine.signers, &self.keys).map_err(object)
     }
 
     /// Finds and reads chunks of all machines. Loads the index objects.
@@ -105,7 +136,15 @@ pub(super) fn read_record(store: &Store) -> Result<SignedRecord, RepoError> {
         Err(StoreError::NotFound { .. }) => return Err(RepoError::NoRepository { place: store.place().into() }),
         other => other?,
     };
-    SignedRecord::parse::<RepositoryRecord>(&bytes).map_err(|source| RepoError::Object { name, source })
+    SignedRecord::parse(&bytes).map_err(|source| RepoError::Object { name, source })
+}
+
+/// A damaged record and a foreign key are told apart: the record also names the key that signed it.
+fn verified(signed: &SignedRecord, admin: &VerifyingKey, store: &Store) -> Result<RepositoryRecord, RepoError> {
+    signed.verify(admin).map_err(|source| match source {
+        FormatError::Crypto(_) if signed.is_intact() => RepoError::WrongKey { place: store.place().into() },
+        source => RepoError::Object { name: names::repository(), source },
+    })
 }
 
 pub(super) fn parse_repo(record: &RepositoryRecord) -> Result<RepoId, RepoError> {
@@ -121,18 +160,4 @@ pub(super) fn parse_repo(record: &RepositoryRecord) -> Result<RepoId, RepoError>
         return Err(invalid(FormatError::Damaged("its chunk limits are impossible")));
     }
     record.repository.parse().map_err(|_| invalid(FormatError::Damaged("its id is not an id")))
-}
-
-/// A damaged record and a foreign key are told apart: the record also names the key that signed it.
-fn verification(error: FormatError, signed: &SignedRecord, place: String) -> RepoError {
-    let own_key = signed
-        .claims::<RepositoryRecord>()
-        .ok()
-        .and_then(|record| crypto::unhex(&record.admin_public_key))
-        .and_then(|bytes| VerifyingKey::from_slice(&bytes));
-    let is_intact = own_key.is_some_and(|key| signed.verify::<RepositoryRecord>(&key).is_ok());
-    if is_intact {
-        return RepoError::WrongKey { place };
-    }
-    RepoError::Object { name: names::repository(), source: error }
 }

@@ -4,13 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::open::{parse_repo, read_record};
-use super::{RepoError, names};
+use super::{RepoError, certificates, names};
 use crate::chunk::ChunkLimits;
-use crate::crypto::{self, MachineKeys};
+use crate::crypto::{self, MachineKeys, Signers};
 use crate::format::{self, FormatError, IndexedPack, RepositoryRecord};
 use crate::journal::{FrameRow, Journal, MemberRow, PackContents, PackKind, PackRow};
 use crate::model::{ObjectHash, Seq};
-use crate::store::{Store, StoreError};
+use crate::store::{ObjectName, Store, StoreError};
 
 const MAX_INDEX: u64 = 256 << 20;
 const MAX_MANIFEST: u64 = 64 << 20;
@@ -34,7 +34,7 @@ pub fn open_for_backup(store: &Store, keys: &MachineKeys) -> Result<ChunkLimits,
     let record: RepositoryRecord = match signed.verify(&keys.admin) {
         Ok(record) => record,
         Err(source) => {
-            let claimed = signed.claims::<RepositoryRecord>().map(|record| record.repository).unwrap_or_default();
+            let claimed = signed.claims().map(|record| record.repository).unwrap_or_default();
             if claimed != keys.repo_id.to_string() {
                 return Err(wrong(claimed));
             }
@@ -51,13 +51,14 @@ pub fn open_for_backup(store: &Store, keys: &MachineKeys) -> Result<ChunkLimits,
 /// and a GET for each index object. May be repeated.
 pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<Rebuilt, RepoError> {
     let mut rebuilt = Rebuilt::default();
+    let signers = own_signers(store, keys)?;
     let present = present_packs(store, keys)?;
     for listed in store.list(&names::folder(&keys.machine_id, "index"))? {
         let Some(hash) = names::hash_of(&listed.name) else { continue };
         if journal.index_known(&hash)? {
             continue;
         }
-        match read_index(store, keys, &listed.name, &hash) {
+        match read_index(store, keys, &signers, &listed.name, &hash) {
             Ok(mut packs) => {
                 let listed = packs.len();
                 packs.retain(|contents| present.get(&contents.pack.hash) == Some(&contents.pack.size));
@@ -81,6 +82,20 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<R
     }
     rebuilt.last_snapshot = adopt_last_snapshot(store, keys, journal)?;
     Ok(rebuilt)
+}
+
+/// This machine's keys: its own and those before it. Who recovered it elsewhere has a later one.
+fn own_signers(store: &Store, keys: &MachineKeys) -> Result<Signers, RepoError> {
+    let certificates::Found { mut signers, problems } =
+        certificates::find(store, &keys.repo_id, &keys.admin, keys.machine_id)?;
+    problems.iter().for_each(|problem| tracing::warn!(%problem, "a certificate of this machine cannot be used"));
+    signers.insert(&keys.certificate);
+    match signers.last() {
+        Some(found) if found > keys.certificate.serial => {
+            Err(RepoError::Superseded { machine: keys.machine_id, own: keys.certificate.serial, found })
+        }
+        _ => Ok(signers),
+    }
 }
 
 /// The sizes of the packs that are there.
@@ -121,7 +136,7 @@ fn own_manifest(store: &Store, keys: &MachineKeys, seq: Seq) -> Result<Option<Ob
         Err(StoreError::TooLarge { .. } | StoreError::NotFound { .. }) => return Ok(None),
         other => other?,
     };
-    match format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.signing.verifying()) {
+    match format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.admin) {
         Ok(_) => Ok(Some(crypto::hash(&bytes))),
         Err(error) => {
             tracing::warn!(%name, %error, "a snapshot is not one of this machine, or damaged; the one before it is taken");
@@ -133,7 +148,8 @@ fn own_manifest(store: &Store, keys: &MachineKeys, seq: Seq) -> Result<Option<Ob
 fn read_index(
     store: &Store,
     keys: &MachineKeys,
-    name: &crate::store::ObjectName,
+    signers: &Signers,
+    name: &ObjectName,
     hash: &ObjectHash,
 ) -> Result<Vec<PackContents>, RepoError> {
     let object = |source| RepoError::Object { name: name.clone(), source };
@@ -144,8 +160,7 @@ fn read_index(
     if crypto::hash(&bytes) != *hash {
         return Err(object(FormatError::Damaged("its bytes are not those of its name")));
     }
-    let body =
-        format::open_index(&bytes, &keys.repo_id, &keys.index, Some(&keys.signing.verifying())).map_err(object)?;
+    let body = format::open_index(&bytes, &keys.repo_id, &keys.index, Some(signers)).map_err(object)?;
     Ok(body.packs.into_iter().map(contents_of).collect())
 }
 

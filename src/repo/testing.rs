@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Repository, create, enroll, names};
 use crate::chunk::ChunkLimits;
-use crate::crypto::{self, FileIdKeys, MachineKeys, RecoverySecret, SealingSlot};
+use crate::crypto::{self, FileIdKeys, MachineKeys, RecoverySecret, SealingSlot, Serial};
 use crate::format::{
     ContentMap, IndexBody, IndexedFrame, Manifest, ManifestBody, ManifestRoot, ManifestStats, MemberRow, seal_index,
     seal_manifest,
@@ -38,7 +38,7 @@ impl TestRepo {
         let store = Store::memory();
         let secret = RecoverySecret::from_bytes([7; 32]);
         let repo = create(&store, &secret, ChunkLimits::DEFAULT, "2026-01-01T00:00:00Z").unwrap();
-        let keys = enroll(&store, &secret, repo, "2026-01-01T00:00:00Z").unwrap();
+        let keys = enroll(&store, &secret, repo).unwrap();
         let slot = SealingSlot::create(&keys);
         let sealer = FrameSealer::new(&keys, &slot, 1).unwrap();
         let files = keys.id.file_ids();
@@ -210,6 +210,7 @@ pub fn manifest_of(roots: &[(&str, &str)]) -> Manifest {
         problem_count: 0,
         problems: vec![],
         stats: ManifestStats::default(),
+        config: None,
     };
-    Manifest { machine: MachineId([1; 16]), seq: Seq(1), previous: ObjectHash([0; 32]), body }
+    Manifest { machine: MachineId([1; 16]), seq: Seq(1), previous: ObjectHash([0; 32]), serial: Serial::FIRST, body }
 }

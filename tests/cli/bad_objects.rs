@@ -60,22 +60,33 @@ fn swapped_objects_are_found() {
 }
 
 #[test]
-fn a_repository_of_a_newer_version_is_refused() {
+fn a_damaged_record_of_the_repository_is_told_read_past_and_never_written_to() {
     let lab = lab();
     let path = lab.path("repo/rozen.json");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(
-        &path,
-        text.replacen("\"version\":1", "\"version\":2", 1).replacen("\"version\": 1", "\"version\": 2", 1),
-    )
-    .unwrap();
+    fs::write(&path, text.replacen("version\\\":1", "version\\\":3", 1)).unwrap();
     assert_ne!(fs::read_to_string(&path).unwrap(), text);
-    lab.ctl(&["snapshots", "--recovery", "recovery.txt"]).expect(1).says(&["rozen.json", "version"]);
+    let told = lab.ctl(&["snapshots", "--recovery", "recovery.txt"]).expect(0).err;
+    assert!(told.contains("rozen.json") && told.contains("nothing can be added"), "{told}");
+    check(&lab).expect(3);
+    lab.assert_restores();
     lab.write("more", b"x");
-    lab.backup().expect(1).says(&["rozen.json", "version"]);
+    lab.backup().expect(1).says(&["rozen.json"]);
     fs::write(&path, text).unwrap();
     lab.backup().expect(0);
     lab.assert_restores();
+}
+
+#[test]
+fn without_any_record_and_certificate_the_manifests_say_whose_they_are() {
+    let lab = lab();
+    fs::remove_file(lab.path("repo/rozen.json")).unwrap();
+    lab.objects("certificates").iter().for_each(|path| fs::remove_file(path).unwrap());
+    lab.assert_restores();
+    let told = check(&lab).expect(3).out;
+    assert!(told.contains("rozen.json") && told.contains("certificates/0000000001"), "{told}");
+    lab.write("more", b"x");
+    lab.backup().expect(10).says(&["no repository"]);
 }
 
 #[test]

@@ -125,11 +125,15 @@ protected_file = key_file("ROZEN-RECOVERY-1", [
     ("sealed-secret", aead(kek[:32], bound, secret).hex()),
 ])
 signing_seed = bytes([0x90 + i for i in range(32)])
+signing_public = nacl.signing.SigningKey(signing_seed).verify_key.encode()
+serial = 2
+certified = admin.sign(D("rozen.v1/certificate", repo, machine, u32(serial), u32(epoch), signing_public)).signature
+certificate = u32(serial) + u32(epoch) + signing_public + certified
 machine_file = key_file("ROZEN-MACHINE-KEY-1", [
     ("repository", repo.hex()), ("machine", machine.hex()), ("epoch", str(epoch)),
     ("content-public-key", content_public.hex()), ("psk", key["psk"].hex()), ("index-key", key["index-key"].hex()),
     ("id-key", key["id-key"].hex()), ("chunker-key", key["chunker-key"].hex()),
-    ("signing-seed", signing_seed.hex()), ("admin-public-key", admin.verify_key.encode().hex()),
+    ("signing-seed", signing_seed.hex()), ("certificate", certificate.hex()), ("admin-public-key", admin.verify_key.encode().hex()),
 ])
 
 gear = b"".join(HK(key["chunker-key"], D("rozen.v1/gear", u32(block))) for block in range(64))
@@ -148,10 +152,12 @@ print(json.dumps({
     "file_id_of_data": HK(HK(key["id-key"], D("rozen.v1/file-id")), b"rozen", 16).hex(),
     "file_chunks": [[i.hex(), n] for i, n in chunks],
     "file_id_of_chunks": HK(HK(key["id-key"], D("rozen.v1/file-list")), file_list, 16).hex(),
+    "root_tag": HK(HK(key["id-key"], D("rozen.v1/root-tag")), b"home", 16).hex(),
+    "listing_key": HK(key["psk"], D("rozen.v1/listing")).hex(),
     "gear_hash": H(gear).hex(),
     "slot": (slot + u32(epoch) + commit + sealed).hex(), "body_key": body_key.hex(), "object_key": object_key.hex(),
     "frames": frames,
     "recovery_code": recovery_code(secret), "recovery_url": url, "recovery_file": plain_file,
     "passphrase": passphrase, "protected_recovery_file": protected_file,
-    "signing_seed": signing_seed.hex(), "machine_key_file": machine_file,
+    "signing_seed": signing_seed.hex(), "certificate": certificate.hex(), "machine_key_file": machine_file,
 }, indent=1))
