@@ -1,6 +1,7 @@
 //! Rozen: continuous, encrypted, deduplicated backup. docs/architecture.md shows the rooms and how data goes.
 
 pub mod backup;
+pub mod bucket;
 pub mod check;
 pub mod chunk;
 pub mod cli;

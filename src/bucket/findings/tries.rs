@@ -1,0 +1,199 @@
+//! Findings of what was tried: what whoever has these credentials can do to backups that are there.
+
+use super::{Finding, Weight};
+use crate::bucket::{Facts, Outcome, Tried, Versioning};
+
+const TAKE_RIGHTS: &str = "Take the right away: `rozenctl target policy --for uploader` prints a policy for this machine that has none of it.";
+const BUCKET_POLICY: &str = "Give the bucket the policy that `rozenctl target policy --for bucket` prints, so that nobody can replace anything.";
+const OTHER_SERVER: &str = "Switch versioning on, where the server has it; else know that these credentials can \
+                            replace backups, and keep a second copy elsewhere.";
+
+pub(super) fn judge(facts: &Facts, tried: &Tried) -> Vec<Finding> {
+    if !tried.create.is_done() {
+        return vec![cannot_store(&tried.create)];
+    }
+    let mut findings = Vec::new();
+    findings.extend(anyone(tried));
+    findings.extend(replacing(facts, tried));
+    findings.extend(deleting(facts, tried));
+    findings.extend(unclear(tried));
+    findings
+}
+
+/// Whether what is replaced or deleted can be brought back by somebody with more rights.
+pub(in crate::bucket) fn can_be_undone(facts: &Facts, tried: &Tried) -> bool {
+    facts.versioning.is(|versioning| *versioning == Versioning::On)
+        && tried.delete_version.is_refused()
+        && !tried.delete_past_lock.is_done()
+}
+
+fn cannot_store(outcome: &Outcome) -> Finding {
+    let (why, remedy) = match outcome {
+        Outcome::Unclear { why } => (why.clone(), "Mend that first, then check again."),
+        Outcome::Forbidden => {
+            ("these credentials may not".to_owned(), "Give them the policy of `rozenctl target policy --for uploader`.")
+        }
+        _ => ("the server does not take it".to_owned(), "Check the URL of the target."),
+    };
+    Finding::new(
+        "cannot_store",
+        Weight::Unclear,
+        format!("no object could be stored ({why}), so nothing else could be tried"),
+        remedy,
+    )
+}
+
+fn anyone(tried: &Tried) -> Option<Finding> {
+    tried.list_by_anyone.is_done().then(|| {
+        Finding::new(
+            "public_list",
+            Weight::Danger,
+            "anybody can list the bucket: it answered without any credentials",
+            "Block public access: `rozenctl target create` does, or your provider's console.",
+        )
+    })
+}
+
+fn replacing(facts: &Facts, tried: &Tried) -> Vec<Finding> {
+    let undone = can_be_undone(facts, tried);
+    let weight = if undone { Weight::Weak } else { Weight::Danger };
+    let after = if undone { "; the version before stays and can be brought back" } else { "; what was there is lost" };
+    let mut findings = Vec::new();
+    let ignored = [(&tried.create_again, "a put"), (&tried.complete_again, "completing an upload by parts")];
+    for (_, what) in ignored.iter().filter(|(outcome, _)| outcome.is_done()) {
+        findings.push(Finding::new(
+            "condition_ignored",
+            weight,
+            format!("the server ignores \"only if absent\" for {what}: the object was replaced{after}. It is not append-only"),
+            OTHER_SERVER,
+        ));
+    }
+    let replaced = tried.replace.is_done() || tried.replace_by_parts.is_done();
+    if replaced && findings.is_empty() {
+        findings.push(Finding::new(
+            "can_replace",
+            weight,
+            format!("these credentials can replace objects{after}"),
+            BUCKET_POLICY,
+        ));
+    }
+    findings
+}
+
+fn deleting(facts: &Facts, tried: &Tried) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if tried.delete_version.is_done() {
+        let what = "these credentials can delete versions: what they delete is gone for good";
+        findings.push(Finding::new("can_destroy_versions", Weight::Danger, what, TAKE_RIGHTS));
+    }
+    if tried.delete_past_lock.is_done() {
+        let what = "these credentials can delete locked versions (bypass governance): the lock does not hold them";
+        findings.push(Finding::new("can_bypass_lock", Weight::Danger, what, TAKE_RIGHTS));
+    }
+    if tried.delete.is_done() && findings.is_empty() {
+        findings.push(match can_be_undone(facts, tried) {
+            true => Finding::new(
+                "can_hide",
+                Weight::Weak,
+                "these credentials can delete objects; versions stay, and an admin can bring them back",
+                TAKE_RIGHTS,
+            ),
+            false => Finding::new(
+                "can_delete",
+                Weight::Danger,
+                "these credentials can delete objects, and nothing brings them back",
+                TAKE_RIGHTS,
+            ),
+        });
+    }
+    findings
+}
+
+/// A try that told nothing must not look like one that was refused.
+fn unclear(tried: &Tried) -> Vec<Finding> {
+    let tries = [
+        ("storing an object again", &tried.create_again),
+        ("completing an upload again", &tried.complete_again),
+        ("replacing an object", &tried.replace),
+        ("replacing an object by parts", &tried.replace_by_parts),
+        ("deleting", &tried.delete),
+        ("deleting a version", &tried.delete_version),
+        ("deleting past a lock", &tried.delete_past_lock),
+        ("listing without credentials", &tried.list_by_anyone),
+    ];
+    let why = |outcome: &Outcome| match outcome {
+        Outcome::Unclear { why } => Some(why.clone()),
+        _ => None,
+    };
+    let findings = tries.into_iter().filter_map(|(what, outcome)| {
+        let what = format!("{what} could not be tried: {}", why(outcome)?);
+        Some(Finding::new("try_unclear", Weight::Unclear, what, "Check again; if it stays, the server is at fault."))
+    });
+    findings.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{right_facts, right_tries};
+    use super::*;
+    use crate::bucket::Fact;
+
+    fn codes(facts: &Facts, tried: &Tried) -> Vec<(&'static str, Weight)> {
+        judge(facts, tried).iter().map(|finding| (finding.code, finding.weight)).collect()
+    }
+
+    fn unversioned() -> Facts {
+        Facts { versioning: Fact::Known(Versioning::Off), ..right_facts() }
+    }
+
+    #[test]
+    fn what_versions_can_undo_is_weak_and_without_them_dangerous() {
+        let cases: [(&str, fn(&mut Tried)); 4] = [
+            ("can_replace", |tried| tried.replace = Outcome::Done),
+            ("can_replace", |tried| tried.replace_by_parts = Outcome::Done),
+            ("condition_ignored", |tried| tried.create_again = Outcome::Done),
+            ("condition_ignored", |tried| tried.complete_again = Outcome::Done),
+        ];
+        for (code, change) in cases {
+            let mut tried = right_tries();
+            change(&mut tried);
+            assert_eq!(codes(&right_facts(), &tried), [(code, Weight::Weak)]);
+            assert_eq!(codes(&unversioned(), &tried), [(code, Weight::Danger)]);
+        }
+    }
+
+    #[test]
+    fn deleting_is_hiding_only_where_versions_stay() {
+        let tried = Tried { delete: Outcome::Done, ..right_tries() };
+        assert_eq!(codes(&right_facts(), &tried), [("can_hide", Weight::Weak)]);
+        assert_eq!(codes(&unversioned(), &tried), [("can_delete", Weight::Danger)]);
+        let not_known = Facts { versioning: Fact::NotSupported, ..right_facts() };
+        assert_eq!(codes(&not_known, &tried), [("can_delete", Weight::Danger)]);
+        let tried = Tried { delete_version: Outcome::Done, ..tried };
+        assert_eq!(codes(&right_facts(), &tried), [("can_destroy_versions", Weight::Danger)]);
+    }
+
+    #[test]
+    fn a_lock_that_can_be_bypassed_and_a_bucket_that_answers_anybody_are_dangerous() {
+        let tried = Tried { delete_past_lock: Outcome::Done, list_by_anyone: Outcome::Done, ..right_tries() };
+        assert_eq!(
+            codes(&right_facts(), &tried),
+            [("public_list", Weight::Danger), ("can_bypass_lock", Weight::Danger)]
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_tried_is_never_taken_for_refused() {
+        let unclear = Outcome::Unclear { why: "500".into() };
+        let tried = Tried { delete: unclear.clone(), ..right_tries() };
+        assert_eq!(codes(&right_facts(), &tried), [("try_unclear", Weight::Unclear)]);
+        let tried = Tried { create: unclear, ..right_tries() };
+        assert_eq!(codes(&right_facts(), &tried), [("cannot_store", Weight::Unclear)]);
+        let unclear_version = Tried {
+            delete: Outcome::Done,
+            delete_version: Outcome::Unclear { why: "timeout".into() },
+            ..right_tries()
+        };
+        assert_eq!(codes(&right_facts(), &unclear_version)[0], ("can_delete", Weight::Danger));
+    }
+}
