@@ -25,6 +25,6 @@ pub use abilities::{Abilities, Answer, UploadList};
 pub use facts::{Fact, Facts, Grant, LifecycleRule, Lock, PolicyFacts, PublicAccessBlock, Retention, Versioning};
 pub use findings::{Finding, LONGEST_UPLOAD_DAYS, SHORTEST_UNDO_DAYS, Weight, judge};
 pub use place::{PROBES, Place, Whose};
-pub use policy::{Call, Decision, Policy, Role, decide, policy};
+pub use policy::{Call, Decision, Effect, Policy, Principal, Role, Statement, Values, decide, policy};
 pub use report::{Can, Conclusion, Report, Sentence};
 pub use tried::{Outcome, Tried};

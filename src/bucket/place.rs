@@ -30,6 +30,14 @@ impl Place {
         Self { bucket: bucket.into(), prefix, partition }
     }
 
+    /// `None` when it is no URL of a bucket.
+    pub fn of_url(url: &str) -> Option<Self> {
+        let (place, query) = url.strip_prefix("s3://").map(|rest| rest.split_once('?').unwrap_or((rest, "")))?;
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let region = query.split('&').find_map(|pair| pair.strip_prefix("region="));
+        (!bucket.is_empty()).then(|| Self::new(bucket, prefix, region))
+    }
+
     /// Of the bucket itself.
     pub fn bucket_arn(&self) -> String {
         format!("arn:{}:s3:::{}", self.partition, self.bucket)

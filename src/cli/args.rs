@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::commands::{backup, cat, check, diff, find, history, init, key, ls, pause, restore, snapshots, status, up};
+use super::commands::{
+    backup, cat, check, diff, find, history, init, key, ls, pause, restore, snapshots, status, target, up,
+};
 
 /// Continuous, encrypted backup of folders, and the way back.
 ///
@@ -69,4 +71,5 @@ pub(super) enum Command {
     Check(check::CheckArgs),
     Key(key::KeyArgs),
     Snapshots(snapshots::SnapshotsArgs),
+    Target(target::TargetArgs),
 }

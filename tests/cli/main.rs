@@ -6,3 +6,4 @@ mod bad_objects;
 mod bad_target;
 mod flow;
 mod lab;
+mod target;

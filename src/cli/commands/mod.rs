@@ -14,4 +14,5 @@ pub(super) mod pause;
 pub(super) mod restore;
 pub(super) mod snapshots;
 pub(super) mod status;
+pub(super) mod target;
 pub(super) mod up;

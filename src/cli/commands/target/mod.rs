@@ -1,0 +1,28 @@
+//! `rozenctl target`: is the storage safe, and what makes it so. Not here: what is looked at and decided (room `bucket`).
+
+mod policy;
+mod which;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+
+/// Look at the storage itself: what could a thief with this machine's credentials do?
+#[derive(Args, Debug)]
+pub(in crate::cli) struct TargetArgs {
+    #[command(subcommand)]
+    command: TargetCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum TargetCommand {
+    Policy(policy::PolicyArgs),
+}
+
+pub(in crate::cli) fn run(args: &TargetArgs, context: &Context) -> Result<Exit, CliError> {
+    match &args.command {
+        TargetCommand::Policy(args) => policy::run(args, context),
+    }
+}

@@ -1,0 +1,46 @@
+//! Which target a command is about, and whose folder in it.
+
+use clap::Args;
+
+use crate::bucket::{Place, Whose};
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::config::ConfigError;
+use crate::crypto::MachineKeys;
+use crate::model::MachineId;
+
+/// Which target.
+#[derive(Args, Clone, Debug)]
+pub(super) struct WhichArgs {
+    /// The target: s3://bucket/prefix or a directory [default: that of the configuration]
+    #[arg(long, value_name = "URL")]
+    repo: Option<String>,
+}
+
+impl WhichArgs {
+    pub(super) fn url(&self, context: &Context) -> Result<String, CliError> {
+        match &self.repo {
+            Some(url) => Ok(url.clone()),
+            None => Ok(context.config()?.repository),
+        }
+    }
+
+    /// The bucket and folder; a usage error when the target is none.
+    pub(super) fn place(&self, context: &Context) -> Result<Place, CliError> {
+        let url = self.url(context)?;
+        Place::of_url(&url)
+            .ok_or_else(|| CliError::usage(format!("{url} is no bucket"), "Give one with --repo s3://bucket/prefix."))
+    }
+}
+
+/// The machine that was named, or this one; all where there is none.
+pub(super) fn whose(named: Option<MachineId>, context: &Context) -> Result<Whose, CliError> {
+    if let Some(id) = named {
+        return Ok(Whose::One(id));
+    }
+    match context.config() {
+        Ok(config) => Ok(Whose::One(MachineKeys::load(&config.machine_key)?.value.machine_id)),
+        Err(CliError::Config(ConfigError::Missing { .. })) => Ok(Whose::All),
+        Err(error) => Err(error),
+    }
+}
