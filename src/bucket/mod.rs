@@ -7,23 +7,29 @@
 //! - Trying touches only objects below `probe/` of the repository's own folder, which it makes itself. Settings are
 //!   never changed by a check.
 //!
-//! `policy`, `facts`, `findings`, `report` are pure.
+//! `policy`, `facts`, `findings`, `report` and `create/plan.rs` are pure; `check` and `create/run.rs` ask and act.
 //!
 //! What survives a crash: a check that was cut off leaves probe objects of a few bytes, or an unfinished upload of one.
 //!
 //! Not here: the requests of backups (room `store`), what a thief of the storage itself sees (docs/threat-model.md).
 
 mod abilities;
+mod check;
+mod create;
 mod facts;
 mod findings;
+mod kept;
 mod place;
 mod policy;
 mod report;
 mod tried;
 
 pub use abilities::{Abilities, Answer, UploadList};
+pub use check::{CheckOptions, check};
+pub use create::{CreateError, Plan, Step, UNFINISHED_DAYS, Wish, create, plan};
 pub use facts::{Fact, Facts, Grant, LifecycleRule, Lock, PolicyFacts, PublicAccessBlock, Retention, Versioning};
 pub use findings::{Finding, LONGEST_UPLOAD_DAYS, SHORTEST_UNDO_DAYS, Weight, judge};
+pub use kept::{KeepError, Kept};
 pub use place::{PROBES, Place, Whose};
 pub use policy::{Call, Decision, Effect, Policy, Principal, Role, Statement, Values, decide, policy};
 pub use report::{Can, Conclusion, Report, Sentence};

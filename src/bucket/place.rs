@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::MachineId;
+use crate::store::S3Address;
 
 /// A bucket and the folder in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,12 +31,8 @@ impl Place {
         Self { bucket: bucket.into(), prefix, partition }
     }
 
-    /// `None` when it is no URL of a bucket.
-    pub fn of_url(url: &str) -> Option<Self> {
-        let (place, query) = url.strip_prefix("s3://").map(|rest| rest.split_once('?').unwrap_or((rest, "")))?;
-        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let region = query.split('&').find_map(|pair| pair.strip_prefix("region="));
-        (!bucket.is_empty()).then(|| Self::new(bucket, prefix, region))
+    pub fn of(address: &S3Address) -> Self {
+        Self::new(address.bucket(), address.prefix(), address.region())
     }
 
     /// Of the bucket itself.

@@ -38,6 +38,6 @@ fn a_bucket_policy_names_whom_it_is_against() {
 fn a_policy_for_no_bucket_is_a_usage_error() {
     let lab = Lab::new();
     lab.ctl(&["target", "policy", "--for", "admin", "--repo", "/mnt/x"]).expect(2).says(&["is no bucket"]);
-    let against = ["target", "policy", "--for", "admin", "--repo", "s3://b", "--uploader", "x"];
+    let against = ["target", "policy", "--for", "admin", "--repo", "s3://bucket", "--uploader", "x"];
     lab.ctl(&against).expect(2).says(&["--for bucket"]);
 }

@@ -93,6 +93,11 @@ impl S3Address {
         &self.prefix
     }
 
+    /// The region, when it was written.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
     /// The option `key` as it is printed, when it was written.
     fn option(&self, key: &str) -> Option<Cow<'_, [u8]>> {
         let text = |value: &Option<String>| value.clone().map(|text| Cow::Owned(text.into_bytes()));

@@ -8,6 +8,7 @@ use crate::cli::error::CliError;
 use crate::config::ConfigError;
 use crate::crypto::MachineKeys;
 use crate::model::MachineId;
+use crate::store::StoreUrl;
 
 /// Which target.
 #[derive(Args, Clone, Debug)]
@@ -18,18 +19,21 @@ pub(super) struct WhichArgs {
 }
 
 impl WhichArgs {
-    pub(super) fn url(&self, context: &Context) -> Result<String, CliError> {
+    pub(super) fn url(&self, context: &Context) -> Result<StoreUrl, CliError> {
         match &self.repo {
-            Some(url) => Ok(url.clone()),
-            None => Ok(context.config()?.repository),
+            Some(url) => Ok(StoreUrl::parse(url)?),
+            None => Ok(StoreUrl::parse(&context.config()?.repository)?),
         }
     }
 
     /// The bucket and folder; a usage error when the target is none.
     pub(super) fn place(&self, context: &Context) -> Result<Place, CliError> {
-        let url = self.url(context)?;
-        Place::of_url(&url)
-            .ok_or_else(|| CliError::usage(format!("{url} is no bucket"), "Give one with --repo s3://bucket/prefix."))
+        match self.url(context)? {
+            StoreUrl::S3(address) => Ok(Place::of(&address)),
+            url @ StoreUrl::Dir(_) => {
+                Err(CliError::usage(format!("{url} is no bucket"), "Give one with --repo s3://bucket/prefix."))
+            }
+        }
     }
 }
 
