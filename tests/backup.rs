@@ -447,3 +447,30 @@ fn directories_to_be_looked_at_again_are_reported_with_their_hints() {
     assert_eq!(report.problems[0].code, ProblemCode::ChangedWhileRead);
     assert_eq!((report.roots[0].look_again, waiting), (1, 1));
 }
+
+#[test]
+fn a_spooled_pack_whose_name_the_target_holds_with_other_bytes_is_told_and_its_content_stored_anew() {
+    use rozen::model::StorageClass;
+    use rozen::store::{PutSource, Verb};
+    let lab = Lab::new();
+    lab.write("a", &noise(5, 300_000));
+    // the pack stays in the spool
+    let (store, faults) = lab.store().failing();
+    faults.fail_all(Verb::Put, rustix::io::Errno::NOSPC);
+    lab.try_backup_to(store, Duration::from_secs(3600), &Progress::default()).unwrap_err();
+    let spooled = fs::read_dir(lab.dir.path().join("state/spool")).unwrap().next().unwrap().unwrap().path();
+    let hash = spooled.file_stem().unwrap().to_str().unwrap();
+    let machine = lab.keys.machine_id;
+    for folder in ["packs", "trees"] {
+        let taken = format!("machines/{machine}/{folder}/{hash}").parse().unwrap();
+        lab.store().put_if_absent(&taken, PutSource::Bytes(b"other bytes"), StorageClass::Standard).unwrap();
+    }
+    let (backup, recovered) = lab.open(lab.store());
+    assert!(matches!(&recovered.damaged[..], [name] if name.leaf() == hash), "{recovered:?}");
+    let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+    let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
+    assert!(report.problems.iter().any(|problem| problem.code == ProblemCode::Damaged && problem.path.ends_with(hash)));
+    drop(backup);
+    assert_equal(&lab, 1);
+    assert!(lab.open(lab.store()).1.damaged.is_empty(), "it is told once");
+}

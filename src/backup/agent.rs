@@ -8,6 +8,7 @@ use crate::chunk::Chunker;
 use crate::clock::Clock;
 use crate::crypto::MachineKeys;
 use crate::journal::{Journal, PackKind, PackRow};
+use crate::model::Problem;
 use crate::pack::Spool;
 use crate::repo::{self, names};
 use crate::store::Store;
@@ -42,6 +43,8 @@ pub struct Backup {
     pub(super) spool: Spool,
     pub(super) chunker: Chunker,
     pub(super) host: String,
+    /// What opening found that a person should know; told with each run.
+    pub(super) found: Vec<Problem>,
 }
 
 impl Backup {
@@ -72,8 +75,10 @@ impl Backup {
         let spool = Spool::open(&state_dir.join("spool"))?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uploader = Uploader::new(store.clone(), journal.clone());
-        let backup = Self { journal, store, keys, clock, options, uploader, spool, chunker, host };
+        let found = Vec::new();
+        let mut backup = Self { journal, store, keys, clock, options, uploader, spool, chunker, host, found };
         let recovered = recover::recover(&backup)?;
+        backup.found = recovered.problems();
         Ok((backup, recovered))
     }
 

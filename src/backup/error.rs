@@ -68,7 +68,9 @@ impl RunError {
             | RunError::Repository(RepoError::Store(source) | RepoError::Upload(UploadError::Target { source, .. })) => {
                 source
             }
-            RunError::Upload(UploadError::Lost { .. })
+            RunError::Upload(
+                UploadError::Lost { .. } | UploadError::Damaged { .. } | UploadError::Unsettled { .. },
+            )
             | RunError::Source { .. }
             | RunError::Freeze { .. }
             | RunError::Doubtful { .. }

@@ -3,14 +3,15 @@
 use super::agent::Backup;
 use super::error::RunError;
 use super::view;
-use crate::journal::RunState;
-use crate::model::ObjectHash;
+use crate::journal::{PackRow, RunState};
+use crate::model::{ObjectHash, Problem, ProblemCode};
 use crate::pack::SpooledPack;
-use crate::repo::{self, Rebuilt};
-use crate::upload::{Origin, UploadError};
+use crate::repo::{self, Rebuilt, names};
+use crate::store::ObjectName;
+use crate::upload::{Origin, Orphans, UploadError};
 
 /// What was found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recovered {
     /// The journal was empty and filled from the target.
     pub rebuilt: Option<Rebuilt>,
@@ -18,6 +19,10 @@ pub struct Recovered {
     pub uploaded: u64,
     /// Packs of the spool that were damaged or lost: their content is read again.
     pub lost: u64,
+    /// Names of packs for which the target holds other bytes: their content is read again and stored under another name.
+    pub damaged: Vec<ObjectName>,
+    /// Uploads that nobody went on with.
+    pub orphans: Orphans,
     /// A run had not ended.
     pub interrupted: bool,
     /// Freezes of an earlier process that were removed.
@@ -30,12 +35,13 @@ pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
         None => Some(repo::rebuild(&backup.store, &backup.keys, &backup.journal)?),
         Some(_) => None,
     };
-    let (uploaded, lost) = upload_spooled(backup)?;
+    let spooled = upload_spooled(backup)?;
+    let orphans = backup.uploader.end_orphans(&names::below(&backup.keys.machine_id))?;
     let known: std::collections::HashSet<ObjectHash> =
         backup.journal.packs_spooled()?.into_iter().map(|row| row.hash).collect();
     backup.spool.remove_unknown(|hash| known.contains(hash))?;
     let freezes = view::reap(backup)?;
-    Ok(Recovered { rebuilt, uploaded, lost, interrupted, freezes })
+    Ok(Recovered { rebuilt, orphans, interrupted, freezes, ..spooled })
 }
 
 /// A run that was about to commit asks the target whether it did; every other run is given up, its hints wait.
@@ -51,20 +57,44 @@ pub(super) fn end_interrupted_run(backup: &Backup) -> Result<bool, RunError> {
     Ok(true)
 }
 
-fn upload_spooled(backup: &Backup) -> Result<(u64, u64), RunError> {
-    let (mut uploaded, mut lost) = (0, 0);
+/// Its part of what was found.
+fn upload_spooled(backup: &Backup) -> Result<Recovered, RunError> {
+    let mut found = Recovered::default();
     for row in backup.journal.packs_spooled()? {
         match backup.upload(&row, Origin::EarlierProcess) {
-            Ok(()) => uploaded += 1,
+            Ok(()) => found.uploaded += 1,
             Err(UploadError::Lost { .. }) => {
-                backup.journal.forget_pack(&row.hash)?;
-                if let Some(path) = &row.spool_path {
-                    SpooledPack::remove_file(path)?;
-                }
-                lost += 1;
+                forget(backup, &row)?;
+                found.lost += 1;
+            }
+            Err(UploadError::Damaged { name }) => {
+                tracing::error!(%name, "the target holds other bytes under the name of a pack; its content is stored anew");
+                forget(backup, &row)?;
+                found.damaged.push(name);
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok((uploaded, lost))
+    Ok(found)
+}
+
+/// No snapshot refers to a pack that was not durable, and the hints of its run are all still there: the next run reads
+/// its content again. A new pack of the same content has another name, as no two seals are alike.
+fn forget(backup: &Backup, row: &PackRow) -> Result<(), RunError> {
+    backup.journal.forget_pack(&row.hash)?;
+    if let Some(path) = &row.spool_path {
+        SpooledPack::remove_file(path)?;
+    }
+    Ok(())
+}
+
+impl Recovered {
+    /// What a person should know: told with the next run.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let told = |name: &ObjectName| {
+            let error = UploadError::Damaged { name: name.clone() };
+            Problem::new(ProblemCode::Damaged, name.as_str().as_bytes(), error.to_string(), error.remedy())
+        };
+        self.damaged.iter().map(told).collect()
+    }
 }

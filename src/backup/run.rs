@@ -105,7 +105,7 @@ impl Backup {
             run: &run,
             slot: SealingSlot::create(&self.keys),
             presence: Presence::new(self.journal.clone()),
-            report: RunReport { cut_at, ..RunReport::default() },
+            report: RunReport { cut_at, problems: self.found.clone(), ..RunReport::default() },
             again: Vec::new(),
             done: Vec::new(),
         };

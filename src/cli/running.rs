@@ -31,8 +31,17 @@ pub(super) fn open(config: &Config, places: &Places, context: &Context) -> Resul
 }
 
 fn tell_recovered(recovered: &Recovered) {
-    let Recovered { rebuilt, uploaded, lost, interrupted, freezes } = recovered;
-    tracing::info!(?rebuilt, uploaded, lost, interrupted, freezes, "the state of earlier runs is in order");
+    let Recovered { rebuilt, uploaded, lost, damaged, orphans, interrupted, freezes } = recovered;
+    tracing::info!(
+        ?rebuilt,
+        uploaded,
+        lost,
+        ?damaged,
+        ?orphans,
+        interrupted,
+        freezes,
+        "the state of earlier runs is in order"
+    );
 }
 
 /// Which roots may be read now.

@@ -3,14 +3,14 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::POINTS;
+use super::{POINTS, POINTS_OF_PARTS};
 
-/// Marks a fault point; `name` must stand in [`POINTS`].
+/// Marks a fault point; `name` must stand in one of the lists.
 ///
 /// # Panics
 /// When `ROZEN_CRASH_AT` is set to something that is no fault point.
 pub fn point(name: &'static str) {
-    debug_assert!(is_known(name), "fault point {name:?} is missing in fault::POINTS");
+    debug_assert!(is_known(name), "fault point {name:?} is missing in fault/table.rs");
     static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
     if let Some(plan) = PLAN.get_or_init(Plan::from_environment)
         && plan.is_hit_by(name)
@@ -29,7 +29,7 @@ impl Plan {
         let text = std::env::var("ROZEN_CRASH_AT").ok()?;
         match Self::parse(&text) {
             Some(plan) => Some(plan),
-            None => panic!("ROZEN_CRASH_AT={text:?} is not \"name:n\" with a name of fault::POINTS and n from 1"),
+            None => panic!("ROZEN_CRASH_AT={text:?} is not \"name:n\" with a name of fault/table.rs and n from 1"),
         }
     }
 
@@ -45,8 +45,12 @@ impl Plan {
     }
 }
 
+fn all_names() -> impl Iterator<Item = &'static str> {
+    POINTS.iter().chain(POINTS_OF_PARTS).map(|(name, _)| *name)
+}
+
 fn is_known(name: &str) -> bool {
-    POINTS.iter().any(|(known, _)| *known == name)
+    all_names().any(|known| known == name)
 }
 
 #[cfg(test)]
@@ -68,9 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn every_name_stands_once_in_the_table() {
-        for (at, (name, _)) in POINTS.iter().enumerate() {
-            assert!(POINTS[..at].iter().all(|(earlier, _)| earlier != name), "{name}");
+    fn every_name_stands_once_in_the_tables() {
+        for (at, name) in all_names().enumerate() {
+            assert!(all_names().take(at).all(|earlier| earlier != name), "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The list of all fault points, in the order in which a backup meets them.
+//! The lists of all fault points, in the order in which a backup meets them.
 
 /// Name and what is true when the process dies there.
 pub const POINTS: &[(&str, &str)] = &[
@@ -18,4 +18,16 @@ pub const POINTS: &[(&str, &str)] = &[
     ("index.written", "an index object is durable, the journal does not know it yet"),
     ("backup.manifest-announced", "the journal knows the manifest's hash, the manifest does not exist"),
     ("backup.manifest-written", "the snapshot exists, the journal does not know it yet"),
+];
+
+/// Those that are met only where large packs go by parts.
+pub const POINTS_OF_PARTS: &[(&str, &str)] = &[
+    ("upload.announced", "the journal knows that an upload is wanted, the target was not asked yet"),
+    ("upload.created", "the target has begun an upload, the journal does not know its id yet"),
+    ("upload.part", "the target holds a part, the journal has no receipt of it yet"),
+    (
+        "upload.completing",
+        "all parts have receipts and the journal says so, the target was not asked for the object yet",
+    ),
+    ("upload.completed", "the target has made the object of its parts, the journal does not know it yet"),
 ];

@@ -27,6 +27,8 @@ pub enum JournalError {
     UnknownRoot { root: String },
     #[error("the journal knows no pack {hash}")]
     UnknownPack { hash: ObjectHash },
+    #[error("the journal knows no upload of pack {pack}")]
+    UnknownUpload { pack: ObjectHash },
     #[error("a member names the bundle {bundle}, which is no frame of its pack")]
     UnknownBundle { bundle: ChunkId },
     #[error("run {unfinished} has not ended: it must be finished or failed first")]
@@ -53,6 +55,7 @@ impl JournalError {
             JournalError::Sql { .. } => "Check the disk of the state directory; then start the agent again.",
             JournalError::UnknownRoot { .. }
             | JournalError::UnknownPack { .. }
+            | JournalError::UnknownUpload { .. }
             | JournalError::UnknownBundle { .. }
             | JournalError::RunUnfinished { .. }
             | JournalError::WrongRunState { .. } => "This is a bug in Rozen: please report it.",

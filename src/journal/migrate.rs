@@ -7,8 +7,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::JournalError;
 
 /// In order; the version of a file is how many of them it has.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/0001_journal.sql"), include_str!("../../migrations/0002_nodes_of_runs.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_journal.sql"),
+    include_str!("../../migrations/0002_nodes_of_runs.sql"),
+    include_str!("../../migrations/0003_uploads.sql"),
+];
 
 /// "Rozn": tells our file from any other SQLite file.
 const APPLICATION_ID: i64 = 0x526f_7a6e;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, uploads};
 use crate::model::{ChunkId, FileId, ObjectHash};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -69,9 +69,10 @@ impl Journal {
         self.write("store a pack", |tx| insert(tx, pack, frames, members, "spooled"))
     }
 
-    /// The target holds it.
+    /// The target holds it; an upload by parts that brought it there is forgotten in the same transaction.
     pub fn pack_durable(&self, hash: &ObjectHash) -> Result<(), JournalError> {
         self.write("mark a pack durable", |tx| {
+            uploads::forget(tx, hash)?;
             let sql = "UPDATE packs SET spool_path = NULL,
                        state = CASE state WHEN 'spooled' THEN 'durable' ELSE state END WHERE hash = ?1";
             match tx.prepare_cached(sql)?.execute([hash])? {
@@ -112,7 +113,7 @@ impl Journal {
     }
 
     /// The pack is lost (spool file gone or damaged before its upload): its chunks are unknown again and will be
-    /// stored anew.
+    /// stored anew. An upload of it stays known as an orphan.
     pub fn forget_pack(&self, hash: &ObjectHash) -> Result<(), JournalError> {
         self.write("forget a pack", |tx| {
             tx.execute("DELETE FROM packs WHERE hash = ?1", [hash])?;

@@ -29,6 +29,11 @@ pub fn manifest(machine: &MachineId, seq: Seq) -> ObjectName {
     name(format!("machines/{machine}/snapshots/{:020}", seq.0))
 }
 
+/// Everything of a machine.
+pub fn below(machine: &MachineId) -> String {
+    format!("machines/{machine}/")
+}
+
 /// What lies below a machine: `certificates`, `config`, `index`, `packs`, `snapshots`, `trees`.
 pub fn folder(machine: &MachineId, folder: &str) -> String {
     format!("machines/{machine}/{folder}/")

@@ -29,9 +29,20 @@ struct Fault {
     times: u64,
 }
 
+/// Something that happens around every call of a verb.
+#[derive(Clone)]
+struct Hook {
+    verb: Verb,
+    moment: Moment,
+    act: Arc<dyn Fn() + Send + Sync>,
+}
+
 /// Tells a failing store what to fail.
 #[derive(Clone, Default)]
-pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+pub struct Faults {
+    faults: Arc<Mutex<Vec<Fault>>>,
+    hooks: Arc<Mutex<Vec<Hook>>>,
+}
 
 impl Faults {
     /// Fails the `nth` call of `verb` from now (from 1) with a system error.
@@ -44,8 +55,21 @@ impl Faults {
         self.add(Fault { verb, moment: Moment::Before, errno: errno.raw_os_error(), skip: 0, times: u64::MAX });
     }
 
+    /// Runs `act` around every call of `verb` until [`Faults::clear`]: what others do meanwhile, or a look at the state of
+    /// things at that moment. An error that is due strikes after it.
+    pub fn around(&self, verb: Verb, moment: Moment, act: impl Fn() + Send + Sync + 'static) {
+        self.hooks().push(Hook { verb, moment, act: Arc::new(act) });
+    }
+
     pub fn clear(&self) {
         self.faults().clear();
+        self.hooks().clear();
+    }
+
+    /// Without the lock held: what they do may call the store again.
+    fn run_hooks(&self, verb: Verb, moment: Moment) {
+        let all = self.hooks().clone();
+        all.iter().filter(|hook| hook.verb == verb && hook.moment == moment).for_each(|hook| (hook.act)());
     }
 
     fn add(&self, fault: Fault) {
@@ -67,7 +91,11 @@ impl Faults {
     }
 
     fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hooks(&self) -> MutexGuard<'_, Vec<Hook>> {
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,10 +115,16 @@ impl FaultyStore {
         what: &str,
         call: impl FnOnce(&dyn Backend) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match self.faults.due(verb) {
-            None => call(&*self.inner),
-            Some((Moment::Before, error)) => Err(StoreError::io(verb, what, error)),
-            Some((Moment::After, error)) => call(&*self.inner).and(Err(StoreError::io(verb, what, error))),
+        self.faults.run_hooks(verb, Moment::Before);
+        let due = self.faults.due(verb);
+        if let Some((Moment::Before, error)) = due {
+            return Err(StoreError::io(verb, what, error));
+        }
+        let answer = call(&*self.inner);
+        self.faults.run_hooks(verb, Moment::After);
+        match due {
+            Some((_, error)) => answer.and(Err(StoreError::io(verb, what, error))),
+            None => answer,
         }
     }
 }

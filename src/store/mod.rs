@@ -35,6 +35,7 @@ mod url;
 pub use error::{Disposition, StoreError, Verb};
 pub use fault::{Faults, Moment};
 pub use info::{Access, ObjectInfo, ThawOutcome, ThawTier};
+pub use memory::MemoryTarget;
 pub use multipart::{CompleteOutcome, PartReceipt, PartRules, PartSource, Upload, UploadId};
 pub use name::{NameError, ObjectName};
 pub use record::{Counts, Recorder};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::dir::DirStore;
 use super::fault::{Faults, FaultyStore};
-use super::memory::MemoryStore;
+use super::memory::{MemoryStore, MemoryTarget};
 use super::record::{Recorder, RecordingStore};
 use super::retry::{RetryPolicy, RetryingStore};
 use super::s3::S3Store;
@@ -123,7 +123,17 @@ impl Store {
 
     /// An empty store that lives as long as its handles: for tests.
     pub fn memory() -> Self {
-        Self::new(MemoryStore::default(), "memory".to_owned())
+        Self::of_memory(MemoryStore::default())
+    }
+
+    /// As [`Store::memory`], but objects go by parts; the second handle is for what happens at the target itself.
+    pub fn memory_by_parts(rules: PartRules) -> (Self, MemoryTarget) {
+        let target = MemoryTarget::new(rules);
+        (target.store(), target)
+    }
+
+    pub(super) fn of_memory(store: MemoryStore) -> Self {
+        Self::new(store, "memory".to_owned())
     }
 
     /// Errors that may go away by themselves are tried again, with growing delays.

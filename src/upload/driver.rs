@@ -1,10 +1,11 @@
-//! Carries out what the machine asks for.
+//! Carries out what the machine asks for; what concerns parts is in `parts`.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::state::{Action, Event, Refusal, State};
+use super::parts::ByParts;
+use super::state::{Action, Event, Machine, Refusal, State, Way};
 use super::{Body, Durable, Origin, Role, SpooledObject, UploadError};
 use crate::crypto::{ObjectHasher, hash};
 use crate::fault;
@@ -15,8 +16,8 @@ use crate::store::{Disposition, PutOutcome, PutSource, Store, StoreError};
 /// Uploads spooled objects, from any number of threads. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Uploader {
-    store: Store,
-    journal: Journal,
+    pub(super) store: Store,
+    pub(super) journal: Journal,
 }
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -28,15 +29,38 @@ impl Uploader {
 
     /// Blocks until the object is durable and recorded. After an error it may be called again with the same object.
     pub fn upload<T>(&self, object: SpooledObject<T>) -> Result<Durable<T>, UploadError> {
-        let mut state = first_state(&object.body);
+        let by_parts = self.by_parts(&object)?;
+        let way = if by_parts.is_some() { Way::Parts } else { Way::Whole };
+        let mut machine = Machine::new(first_state(&object.body), object.role, way);
         loop {
-            let action = state.action(object.role);
+            let action = machine.action();
             if action == Action::Finish {
                 return Ok(Durable::new(object));
             }
-            let event = self.act(action, &object)?;
-            state = state.apply(object.role, event).map_err(|refusal| refused(refusal, &object))?;
+            let event = match &by_parts {
+                Some(by_parts) if action.is_by_parts() => by_parts.act(action)?,
+                _ => self.act(action, &object)?,
+            };
+            machine = machine.apply(event).map_err(|refusal| refused(refusal, &object))?;
         }
+    }
+
+    /// Large packs go by parts where the target wants it, and so does a pack whose upload was begun under other rules. Other objects are small,
+    /// and nobody keeps books of them.
+    fn by_parts<'a, T>(&'a self, object: &'a SpooledObject<T>) -> Result<Option<ByParts<'a>>, UploadError> {
+        let (Role::Pack, Some(path), Some(rules)) = (object.role, object.body.path(), self.store.part_rules()) else {
+            return Ok(None);
+        };
+        let by_parts = ByParts {
+            store: &self.store,
+            journal: &self.journal,
+            rules,
+            name: &object.name,
+            pack: &object.hash,
+            path,
+            size: object.size,
+        };
+        Ok((object.size > rules.threshold || by_parts.is_begun()?).then_some(by_parts))
     }
 
     fn act<T>(&self, action: Action, object: &SpooledObject<T>) -> Result<Event, UploadError> {
@@ -47,7 +71,14 @@ impl Uploader {
             Action::Compare => self.compare(object),
             Action::Record => self.record(object),
             Action::RemoveSpool => remove_spool(&object.body),
-            Action::Finish => unreachable!("the loop ends before"),
+            Action::Recall
+            | Action::Sweep
+            | Action::Create
+            | Action::CheckParts
+            | Action::SendParts
+            | Action::Complete
+            | Action::EndUpload
+            | Action::Finish => unreachable!("{action:?} is not for whole objects"),
         }
     }
 
@@ -61,7 +92,7 @@ impl Uploader {
             Ok(PutOutcome::AlreadyThere) => Event::AlreadyThere,
             Err(StoreError::Conflict { .. }) => Event::Different,
             Err(StoreError::Spool { source, .. }) if source.kind() == io::ErrorKind::NotFound => Event::SpoolUnusable,
-            Err(error) => return Err(target_error(object, error)),
+            Err(error) => return Err(UploadError::of_target(&object.name, error)),
         };
         fault::point("upload.stored");
         Ok(event)
@@ -72,7 +103,7 @@ impl Uploader {
             Ok(Some(info)) if info.size == object.size => Ok(Event::Same),
             Ok(Some(_)) => Ok(Event::Different),
             Ok(None) => Ok(Event::Absent),
-            Err(error) => Err(target_error(object, error)),
+            Err(error) => Err(UploadError::of_target(&object.name, error)),
         }
     }
 
@@ -82,16 +113,15 @@ impl Uploader {
             Ok(bytes) if hash(&bytes) == object.hash => self.head(object),
             Ok(_) | Err(StoreError::TooLarge { .. }) => Ok(Event::Different),
             Err(error) if error.disposition() == Disposition::NotFound => Ok(Event::Absent),
-            Err(error) => Err(target_error(object, error)),
+            Err(error) => Err(UploadError::of_target(&object.name, error)),
         }
     }
 
     fn record<T>(&self, object: &SpooledObject<T>) -> Result<Event, UploadError> {
         match object.role {
-            Role::Pack => self
-                .journal
-                .pack_durable(&object.hash)
-                .map_err(|source| UploadError::Journal { name: object.name.clone(), source: Box::new(source) })?,
+            Role::Pack => {
+                self.journal.pack_durable(&object.hash).map_err(|error| UploadError::of_journal(&object.name, error))?
+            }
             Role::Hashed | Role::Numbered => {}
         }
         fault::point("upload.recorded");
@@ -144,135 +174,8 @@ fn refused<T>(refusal: Refusal, object: &SpooledObject<T>) -> UploadError {
     let name = object.name.clone();
     match (refusal, object.role) {
         (Refusal::Lost, _) => UploadError::Lost { name },
+        (Refusal::Unsettled, _) => UploadError::Unsettled { name },
         (Refusal::OtherContent, Role::Numbered) => UploadError::Taken { name },
         (Refusal::OtherContent, Role::Pack | Role::Hashed) => UploadError::Damaged { name },
-    }
-}
-
-fn target_error<T>(object: &SpooledObject<T>, error: StoreError) -> UploadError {
-    match error {
-        StoreError::Spool { path, source } => UploadError::Spool { path, source },
-        source => UploadError::Target { name: object.name.clone(), source },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use rustix::io::Errno;
-
-    use super::*;
-    use crate::journal::{PackKind, PackRow};
-    use crate::store::{Moment, ObjectName, StoreUrl, Verb};
-
-    struct Bench {
-        dir: tempfile::TempDir,
-        journal: Journal,
-        store: Store,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let journal = Journal::open(&dir.path().join("state")).unwrap();
-            let store = Store::create(&StoreUrl::from_path(&dir.path().join("repo")).unwrap()).unwrap();
-            Self { dir, journal, store }
-        }
-
-        fn uploader(&self) -> Uploader {
-            Uploader::new(self.store.clone(), self.journal.clone())
-        }
-
-        fn pack(&self, bytes: &[u8], origin: Origin) -> SpooledObject<&'static str> {
-            let path: PathBuf = self.dir.path().join("spooled");
-            fs::write(&path, bytes).unwrap();
-            let (hash, size) = (hash(bytes), bytes.len() as u64);
-            let row = PackRow { hash, kind: PackKind::Data, size, spool_path: Some(path.clone()) };
-            self.journal.pack_spooled(&row, &[], &[]).unwrap();
-            let name = ObjectName::parse(&format!("packs/{hash}")).unwrap();
-            SpooledObject { what: "pack", role: Role::Pack, name, body: Body::File { path, origin }, size, hash }
-        }
-
-        fn waiting(&self) -> usize {
-            self.journal.packs_spooled().unwrap().len()
-        }
-    }
-
-    fn manifest(bytes: &[u8]) -> SpooledObject<()> {
-        let name = ObjectName::parse("snapshots/1").unwrap();
-        let (hash, size) = (hash(bytes), bytes.len() as u64);
-        SpooledObject { what: (), role: Role::Numbered, name, body: Body::Bytes(bytes.to_vec()), size, hash }
-    }
-
-    #[test]
-    fn a_pack_is_stored_recorded_and_gone_from_the_spool() {
-        for origin in [Origin::ThisProcess, Origin::EarlierProcess] {
-            let bench = Bench::new();
-            let pack = bench.pack(b"content", origin);
-            let durable = bench.uploader().upload(pack.clone()).unwrap();
-            assert_eq!(bench.store.get(durable.name(), 100).unwrap(), b"content");
-            assert_eq!((bench.waiting(), bench.journal.packs_unindexed().unwrap().len()), (0, 1));
-            assert!(!pack.body.path().unwrap().exists());
-        }
-    }
-
-    #[test]
-    fn a_damaged_spool_file_of_an_earlier_process_never_reaches_the_target() {
-        let bench = Bench::new();
-        let pack = bench.pack(b"content", Origin::EarlierProcess);
-        fs::write(pack.body.path().unwrap(), b"kontent").unwrap();
-        let error = bench.uploader().upload(pack.clone()).unwrap_err();
-        assert!(matches!(error, UploadError::Lost { .. }), "{error}");
-        assert_eq!(bench.store.head(&pack.name).unwrap(), None);
-        assert_eq!(bench.waiting(), 1);
-    }
-
-    #[test]
-    fn an_upload_that_ended_without_its_record_is_recognised() {
-        let bench = Bench::new();
-        let pack = bench.pack(b"content", Origin::EarlierProcess);
-        bench.store.put_if_absent(&pack.name, PutSource::Bytes(b"content"), StorageClass::Standard).unwrap();
-        fs::remove_file(pack.body.path().unwrap()).unwrap();
-        let _ = bench.uploader().upload(pack).unwrap();
-        assert_eq!(bench.waiting(), 0);
-    }
-
-    #[test]
-    fn after_an_error_of_the_target_the_same_object_can_be_uploaded_again() {
-        for moment in [Moment::Before, Moment::After] {
-            let mut bench = Bench::new();
-            let (failing, faults) = bench.store.clone().failing();
-            bench.store = failing;
-            let pack = bench.pack(b"content", Origin::ThisProcess);
-            faults.fail_nth(Verb::Put, 1, moment, Errno::NOSPC);
-            let error = bench.uploader().upload(pack.clone()).unwrap_err();
-            assert!(matches!(&error, UploadError::Target { source, .. } if source.disposition() == Disposition::Full));
-            assert_eq!(bench.waiting(), 1);
-            let _ = bench.uploader().upload(pack).unwrap();
-            assert_eq!(bench.waiting(), 0);
-        }
-    }
-
-    #[test]
-    fn a_number_that_is_taken_by_the_same_bytes_is_ours_and_by_others_is_not() {
-        let bench = Bench::new();
-        let _ = bench.uploader().upload(manifest(b"mine")).unwrap();
-        let _ = bench.uploader().upload(manifest(b"mine")).unwrap();
-        for other in [&b"ours"[..], b"longer than mine"] {
-            let error = bench.uploader().upload(manifest(other)).unwrap_err();
-            assert!(matches!(error, UploadError::Taken { .. }), "{error}");
-        }
-        assert_eq!(bench.store.get(&manifest(b"").name, 100).unwrap(), b"mine");
-    }
-
-    #[test]
-    fn an_object_of_another_size_than_its_hash_stands_for_is_reported_as_damage() {
-        let bench = Bench::new();
-        let pack = bench.pack(b"content", Origin::ThisProcess);
-        bench.store.put_if_absent(&pack.name, PutSource::Bytes(b"cont"), StorageClass::Standard).unwrap();
-        let error = bench.uploader().upload(pack).unwrap_err();
-        assert!(matches!(error, UploadError::Damaged { .. }), "{error}");
-        assert_eq!(bench.waiting(), 1);
     }
 }

@@ -15,6 +15,9 @@ pub enum UploadError {
     Taken { name: ObjectName },
     #[error("the target holds other bytes as {name} than this name stands for")]
     Damaged { name: ObjectName },
+    /// It may be called again: the spool file and what the target acknowledged since are kept.
+    #[error("the target undid the upload of {name} again and again")]
+    Unsettled { name: ObjectName },
     #[error("cannot upload {name}")]
     Target { name: ObjectName, source: StoreError },
     #[error("cannot read the spooled file {path}")]
@@ -24,6 +27,17 @@ pub enum UploadError {
 }
 
 impl UploadError {
+    pub(super) fn of_target(name: &ObjectName, error: StoreError) -> Self {
+        match error {
+            StoreError::Spool { path, source } => UploadError::Spool { path, source },
+            source => UploadError::Target { name: name.clone(), source },
+        }
+    }
+
+    pub(super) fn of_journal(name: &ObjectName, error: JournalError) -> Self {
+        UploadError::Journal { name: name.clone(), source: Box::new(error) }
+    }
+
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -31,7 +45,12 @@ impl UploadError {
             UploadError::Taken { .. } => {
                 "Stop the other machine or copy that uses this machine's key, then set one of them up anew."
             }
-            UploadError::Damaged { .. } => "The repository is damaged: run `rozenctl check`.",
+            UploadError::Damaged { .. } => {
+                "The next run stores this content anew under another name. Something else writes to the target or damages it: run `rozenctl check`."
+            }
+            UploadError::Unsettled { .. } => {
+                "It is tried again later. Look for a lifecycle rule or another program that ends uploads too soon."
+            }
             UploadError::Target { source, .. } => source.remedy(),
             UploadError::Spool { .. } => "Check the disk of the state directory.",
             UploadError::Journal { source, .. } => source.remedy(),

@@ -5,17 +5,32 @@
 //! sent. An object whose name is not its hash (a manifest) is compared when its name was taken already, so that a lost
 //! answer and a second writer with the same identity are told apart.
 //!
-//! What survives a crash: the spool file and its row until the row says `durable`; then the file is removed. Every step
-//! may be repeated. `state` is the pure machine, `driver` acts. Parts of multipart uploads will be states between
-//! `Ready` and `Stored`, with rows of their own in the journal.
+//! Large packs go by parts where the target wants it. Then the journal is the truth: the wish to begin is recorded before the
+//! target is asked, its id before a part is sent, each receipt before the next part of the same thread, the wish to complete before
+//! that is asked. The target's own list of parts is a cross-check, at every resumption and when the target misses a part.
+//!
+//! What survives a crash: the spool file and its rows until the row says `durable`; then the file is removed. Every step
+//! may be repeated; at most the parts in flight are sent again. An upload that nobody goes on with is ended, at the next start
+//! at the latest. docs/uploads.md has every state with every answer.
+//!
+//! `state` is the pure machine; `driver` acts on whole objects, `parts` on parts (`layout` cuts, `send` sends), `orphans` tidies.
 //!
 //! Not here: tries after an error of the target (`store`), order of objects within a commit (`repo`).
 
 mod driver;
 mod error;
+mod layout;
 mod object;
+mod orphans;
+mod parts;
+mod send;
 mod state;
+#[cfg(test)]
+mod state_tests;
+#[cfg(test)]
+mod tests;
 
 pub use driver::Uploader;
 pub use error::UploadError;
 pub use object::{Body, Durable, Origin, Role, SpooledObject};
+pub use orphans::Orphans;

@@ -6,7 +6,7 @@ use crate::model::ObjectHash;
 use crate::store::ObjectName;
 
 /// What the name of an object says about its bytes, and who keeps books of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Role {
     /// Named by its hash, with a row in the journal.
     Pack,

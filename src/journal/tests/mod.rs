@@ -7,6 +7,7 @@ mod packs;
 mod runs;
 mod speed;
 mod trees;
+mod uploads;
 
 use std::path::Path;
 

@@ -1,0 +1,86 @@
+//! Uploads of ours that nobody goes on with: a target keeps, and bills, their parts for ever.
+//!
+//! Only names below our own prefix are touched. That something cannot be ended is told in the log and never stops a backup.
+
+use super::Uploader;
+use crate::journal::JournalError;
+use crate::store::{ObjectName, Store, StoreError, Upload, UploadId};
+
+/// What was done about them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Orphans {
+    pub ended: u64,
+    /// They stay for the next time.
+    pub failed: u64,
+}
+
+impl Uploader {
+    /// Ends the uploads of packs that were forgotten, and those that the target holds below `prefix` (of this machine alone) and
+    /// the journal does not know. One call of [`Store::list_uploads`]; nothing where the target takes whole objects.
+    /// Only while nothing is being uploaded: an upload that has just begun is not yet known.
+    pub fn end_orphans(&self, prefix: &str) -> Result<Orphans, JournalError> {
+        let mut orphans = Orphans::default();
+        for orphan in self.journal.uploads_orphaned()? {
+            let done = match (ObjectName::parse(&orphan.name), orphan.upload) {
+                (Ok(name), Some(id)) => end(&self.store, &Upload { name, id: UploadId::new(id) }),
+                (Ok(name), None) => end_all_named(&self.store, &name),
+                (Err(_), _) => true,
+            };
+            orphans.count(done);
+            if done {
+                self.journal.orphan_ended(orphan.key)?;
+            }
+        }
+        if self.store.part_rules().is_some() {
+            let known = self.journal.uploads_open()?;
+            self.end_unknown(prefix, |upload| known.contains(upload.id.as_str()), &mut orphans);
+        }
+        Ok(orphans)
+    }
+
+    fn end_unknown(&self, prefix: &str, is_known: impl Fn(&Upload) -> bool, orphans: &mut Orphans) {
+        match self.store.list_uploads(prefix) {
+            Ok(uploads) => {
+                let unknown =
+                    uploads.iter().filter(|upload| upload.name.as_str().starts_with(prefix) && !is_known(upload));
+                unknown.for_each(|upload| orphans.count(end(&self.store, upload)));
+            }
+            Err(error) => {
+                tracing::warn!(%error, prefix, "uploads that nobody goes on with cannot be looked for");
+                orphans.failed += 1;
+            }
+        }
+    }
+}
+
+impl Orphans {
+    fn count(&mut self, is_ended: bool) {
+        *(if is_ended { &mut self.ended } else { &mut self.failed }) += 1;
+    }
+}
+
+/// Ends all uploads of exactly this name.
+pub(super) fn end_all_named(store: &Store, name: &ObjectName) -> bool {
+    match store.list_uploads(name.as_str()) {
+        Ok(uploads) => {
+            let own = uploads.iter().filter(|upload| upload.name == *name);
+            // each of them, also after one that cannot be ended
+            own.filter(|upload| !end(store, upload)).count() == 0
+        }
+        Err(error) => {
+            tracing::warn!(%error, %name, "uploads that were begun and not ended cannot be looked for");
+            false
+        }
+    }
+}
+
+/// An upload that is not there is ended, and so are all of a target that has none.
+pub(super) fn end(store: &Store, upload: &Upload) -> bool {
+    match store.abort_upload(upload) {
+        Ok(()) | Err(StoreError::UploadGone { .. } | StoreError::NotOffered { .. }) => true,
+        Err(error) => {
+            tracing::warn!(%error, name = %upload.name, "an upload that is not needed cannot be ended");
+            false
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Carries out what the machine asks for where a pack goes by parts. The journal's row is read anew for each action: it is
+//! the truth about an upload, and nothing else is remembered.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::UploadError;
+use super::layout::Layout;
+use super::orphans;
+use super::send::Shipment;
+use super::state::{Action, Event};
+use crate::fault;
+use crate::journal::{Journal, JournalError, PartRow, UploadRow, UploadState};
+use crate::model::{ObjectHash, StorageClass};
+use crate::store::{CompleteOutcome, ObjectName, PartReceipt, PartRules, Store, StoreError, Upload, UploadId};
+
+/// One pack on its way by parts.
+pub(super) struct ByParts<'a> {
+    pub(super) store: &'a Store,
+    pub(super) journal: &'a Journal,
+    pub(super) rules: PartRules,
+    pub(super) name: &'a ObjectName,
+    pub(super) pack: &'a ObjectHash,
+    /// Of the spool file.
+    pub(super) path: &'a Path,
+    /// Of the pack, in bytes.
+    pub(super) size: u64,
+}
+
+impl ByParts<'_> {
+    /// Did an earlier call begin an upload and not end it?
+    pub(super) fn is_begun(&self) -> Result<bool, UploadError> {
+        Ok(self.row()?.is_some())
+    }
+
+    pub(super) fn act(&self, action: Action) -> Result<Event, UploadError> {
+        match action {
+            Action::Recall => self.recall(),
+            Action::Sweep => {
+                orphans::end_all_named(self.store, self.name);
+                Ok(Event::Swept)
+            }
+            Action::Create => self.create(),
+            Action::CheckParts => self.check_parts(),
+            Action::SendParts => self.send_parts(),
+            Action::Complete => self.complete(),
+            Action::EndUpload => self.end(),
+            _ => unreachable!("{action:?} is not of parts alone"),
+        }
+    }
+
+    fn recall(&self) -> Result<Event, UploadError> {
+        Ok(match self.row()?.map(|row| row.state) {
+            None => Event::NothingBegun,
+            Some(UploadState::Creating) => Event::CreateUnanswered,
+            Some(UploadState::Uploading { .. }) => Event::UploadOpen,
+            Some(UploadState::Completing { .. }) => Event::CompleteUnanswered,
+        })
+    }
+
+    fn create(&self) -> Result<Event, UploadError> {
+        let part_bytes = self.rules.size_for(self.size);
+        self.noted(self.journal.upload_announced(self.pack, self.name.as_str(), part_bytes))?;
+        fault::point("upload.announced");
+        let created = self.store.create_upload(self.name, StorageClass::Standard);
+        let id = created.map_err(|error| UploadError::of_target(self.name, error))?;
+        fault::point("upload.created");
+        self.noted(self.journal.upload_created(self.pack, id.as_str()))?;
+        Ok(Event::UploadOpen)
+    }
+
+    /// What the target does not hold as its receipt says loses the receipt. What it holds without a receipt is sent again:
+    /// only a receipt says that the bytes arrived whole.
+    fn check_parts(&self) -> Result<Event, UploadError> {
+        let (upload, row) = self.open_upload()?;
+        let held = match self.store.list_parts(&upload) {
+            Ok(Some(held)) => held,
+            Ok(None) | Err(StoreError::UploadGone { .. }) => return Ok(Event::UploadGone),
+            Err(error) => return Err(UploadError::of_target(self.name, error)),
+        };
+        let held: HashMap<u32, &PartReceipt> = held.iter().map(|part| (part.number, part)).collect();
+        let is_held = |part: &PartRow| {
+            held.get(&part.number).is_some_and(|held| (held.size, &held.etag) == (part.size, &part.etag))
+        };
+        let lost: Vec<u32> = row.parts.iter().filter(|part| !is_held(part)).map(|part| part.number).collect();
+        if lost.is_empty() {
+            return Ok(Event::PartsAgree);
+        }
+        tracing::warn!(name = %self.name, parts = ?lost, "the target lost parts of an upload; they are sent again");
+        self.noted(self.journal.parts_lost(self.pack, &lost))?;
+        Ok(Event::PartsDiffer)
+    }
+
+    fn send_parts(&self) -> Result<Event, UploadError> {
+        let (upload, row) = self.open_upload()?;
+        let layout = Layout { size: self.size, part_bytes: row.part_bytes };
+        let sent: Vec<u32> = row.parts.iter().map(|part| part.number).collect();
+        let missing = layout.numbers().filter(|number| sent.binary_search(number).is_err()).collect();
+        let shipment = Shipment::new(self.store, self.journal, &upload, self.pack, self.path, layout, missing);
+        shipment.send(self.rules.in_flight)
+    }
+
+    fn complete(&self) -> Result<Event, UploadError> {
+        let (upload, row) = self.open_upload()?;
+        self.noted(self.journal.upload_completing(self.pack))?;
+        fault::point("upload.completing");
+        let receipts: Vec<PartReceipt> = row.parts.into_iter().map(receipt_of).collect();
+        let event = match self.store.complete_upload(&upload, &receipts) {
+            Ok(CompleteOutcome::Created) => Event::Created,
+            Ok(CompleteOutcome::AlreadyThere) => Event::AlreadyThere,
+            Ok(CompleteOutcome::UploadGone) | Err(StoreError::UploadGone { .. }) => Event::UploadGone,
+            Ok(CompleteOutcome::PartsDiffer) => Event::PartsDiffer,
+            Ok(CompleteOutcome::Conflict) => Event::Conflict,
+            Err(error) => return Err(UploadError::of_target(self.name, error)),
+        };
+        fault::point("upload.completed");
+        Ok(event)
+    }
+
+    /// An upload that cannot be ended is left to the next start, which finds it as one that nobody knows: tidiness
+    /// never stops a backup.
+    fn end(&self) -> Result<Event, UploadError> {
+        match self.row()?.map(|row| row.state) {
+            None => return Ok(Event::UploadEnded),
+            Some(UploadState::Creating) => drop(orphans::end_all_named(self.store, self.name)),
+            Some(UploadState::Uploading { upload } | UploadState::Completing { upload }) => {
+                orphans::end(self.store, &self.upload(upload));
+            }
+        }
+        self.noted(self.journal.upload_ended(self.pack))?;
+        Ok(Event::UploadEnded)
+    }
+
+    fn row(&self) -> Result<Option<UploadRow>, UploadError> {
+        self.noted(self.journal.upload_of(self.pack))
+    }
+
+    fn open_upload(&self) -> Result<(Upload, UploadRow), UploadError> {
+        let row = self.row()?;
+        match row.as_ref().map(|row| row.state.clone()) {
+            Some(UploadState::Uploading { upload } | UploadState::Completing { upload }) => {
+                Ok((self.upload(upload), row.expect("its state was read")))
+            }
+            Some(UploadState::Creating) | None => self.noted(Err(JournalError::UnknownUpload { pack: *self.pack })),
+        }
+    }
+
+    fn upload(&self, id: String) -> Upload {
+        Upload { name: self.name.clone(), id: UploadId::new(id) }
+    }
+
+    fn noted<T>(&self, result: Result<T, JournalError>) -> Result<T, UploadError> {
+        result.map_err(|error| UploadError::of_journal(self.name, error))
+    }
+}
+
+fn receipt_of(row: PartRow) -> PartReceipt {
+    let PartRow { number, size, etag, crc64 } = row;
+    PartReceipt { number, size, etag, crc64 }
+}
