@@ -1,6 +1,6 @@
 //! A file of chunks while its chunks are with the workers.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{ChunkRef, Entry};
 use crate::tree::TreeKey;
@@ -9,6 +9,20 @@ use crate::tree::TreeKey;
 pub(super) struct LargeFile {
     pub key: TreeKey,
     state: Mutex<State>,
+}
+
+/// A chunk on its way.
+pub(super) struct FileChunk {
+    pub file: Arc<LargeFile>,
+    /// Its number in the file.
+    pub at: usize,
+    pub data: Vec<u8>,
+}
+
+impl AsRef<[u8]> for FileChunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
 }
 
 #[derive(Default)]

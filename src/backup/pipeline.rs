@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::agent::Backup;
 use super::bundle::Batch;
 use super::error::RunError;
-use super::large::LargeFile;
+use super::large::{FileChunk, LargeFile};
 use super::packer::{Packed, Packer};
 use super::presence::Presence;
 use super::progress::Progress;
@@ -21,10 +21,10 @@ use super::unannounced::Unannounced;
 use super::uploader;
 use super::worker::{Stop, Worker};
 use crate::crypto::SealingSlot;
-use crate::model::{Entry, Problem, RelPath, Timestamp};
+use crate::model::{ChunkId, Entry, Problem, RelPath, Timestamp};
 use crate::pack::PackWriter;
 use crate::scan::{Found, ReadJob, Scan, ScanError};
-use crate::seal::FrameSealer;
+use crate::seal::{ChunkIds, FrameKind, FrameSealer};
 use crate::source::{Names, SourceError};
 use crate::tree::{NodeSource, TreeKey};
 
@@ -40,7 +40,7 @@ const PACKS: usize = 2;
 /// What the workers do.
 pub(super) enum Work {
     Small(Batch),
-    Chunk { file: Arc<LargeFile>, at: usize, data: Vec<u8> },
+    Chunk(ChunkId, FileChunk),
     End { file: Arc<LargeFile>, entry: Box<Entry> },
 }
 
@@ -282,6 +282,7 @@ fn run_reader(context: &SliceContext<'_>, flow: &Flow<'_>, jobs: Receiver<ReadJo
     let backup = context.backup;
     let mut reader = Reader {
         chunker: backup.chunker.clone(),
+        lanes: ChunkIds::new(&backup.keys.id).lanes(FrameKind::Content),
         flow,
         work,
         progress: context.progress,
@@ -297,7 +298,7 @@ fn run_reader(context: &SliceContext<'_>, flow: &Flow<'_>, jobs: Receiver<ReadJo
         }
     }
     // an error here was recorded by whoever closed the queue
-    let _ = reader.flush();
+    let _ = reader.finish();
 }
 
 /// Takes work until the reader ends. After a failure of any thread it still empties the queue, so that the reader is

@@ -1,14 +1,15 @@
-//! Reading: one thread, in the order of the walk. Small files into batches, large ones into chunks.
+//! Reading: one thread, in the order of the walk. Small files into batches, large ones into chunks with their ids.
 
 use std::sync::Arc;
 
 use super::bundle::{Batch, BatchFile, SMALL_FILE};
-use super::large::LargeFile;
+use super::large::{FileChunk, LargeFile};
 use super::pipeline::{Flow, Halt, Sender, Work};
 use super::progress::Progress;
 use crate::chunk::Chunker;
 use crate::clock::Clock;
-use crate::model::{Entry, EntryFlags, Problem, ProblemCode, RelPath, Timestamp};
+use crate::crypto::ChunkIdLanes;
+use crate::model::{ChunkId, Entry, EntryFlags, Problem, ProblemCode, RelPath, Timestamp};
 use crate::scan::ReadJob;
 use crate::source::{Disposition, FileReader, FileState, Names, ReadFile, SourceError, SourceFile};
 
@@ -19,6 +20,8 @@ const RACY_SECS: i64 = 2;
 
 pub(super) struct Reader<'a> {
     pub chunker: Chunker,
+    /// Chunks whose ids are being made.
+    pub lanes: ChunkIdLanes<FileChunk>,
     pub flow: &'a Flow<'a>,
     pub work: Sender<Work>,
     pub progress: &'a Progress,
@@ -60,8 +63,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What is left in the batch.
-    pub fn flush(&mut self) -> Result<(), Halt> {
+    /// What is left at the end.
+    pub fn finish(&mut self) -> Result<(), Halt> {
+        self.flush()?;
+        let chunks = self.lanes.finish();
+        self.hand_over(chunks)
+    }
+
+    fn hand_over(&self, chunks: Vec<(ChunkId, FileChunk)>) -> Result<(), Halt> {
+        chunks.into_iter().try_for_each(|(id, chunk)| self.work.send(Work::Chunk(id, chunk)))
+    }
+
+    /// What is in the batch.
+    fn flush(&mut self) -> Result<(), Halt> {
         if self.batch.files.is_empty() {
             return Ok(());
         }
@@ -134,7 +148,7 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// Reads up to the largest chunk ahead, cuts, hands over, moves the rest to the front.
+    /// Reads up to the largest chunk ahead, cuts, makes ids, hands over, moves the rest to the front.
     fn chunks(&mut self, large: &Arc<LargeFile>, reader: &mut FileReader, buffer: &mut Vec<u8>) -> Result<(), Failure> {
         let max = self.chunker.limits().max as usize;
         buffer.resize(2 * max, 0);
@@ -155,7 +169,8 @@ impl Reader<'_> {
             let data = buffer[start..start + len].to_vec();
             start += len;
             let at = large.begin_chunk();
-            self.work.send(Work::Chunk { file: large.clone(), at, data })?;
+            let complete = self.lanes.push(FileChunk { file: large.clone(), at, data });
+            self.hand_over(complete)?;
         }
     }
 

@@ -1,11 +1,10 @@
-//! Workers: ids, deduplication, compression, encryption. Two or more threads take from one queue.
+//! Workers: ids of small files, deduplication, compression, encryption. Two or more threads take from one queue.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::bundle::Batch;
 use super::error::RunError;
-use super::large::{CompleteFile, LargeFile};
+use super::large::{CompleteFile, FileChunk};
 use super::packer::Packed;
 use super::pipeline::{Halt, Sender, Work};
 use super::presence::Presence;
@@ -48,7 +47,7 @@ impl Worker<'_> {
     pub fn work(&mut self, work: Work) -> Result<(), Stop> {
         match work {
             Work::Small(batch) => self.batch(batch),
-            Work::Chunk { file, at, data } => self.chunk(&file, at, &data),
+            Work::Chunk(id, chunk) => self.chunk(id, &chunk),
             Work::End { file, entry } => match file.end_file(*entry) {
                 Some(complete) => self.complete(&file.key, complete),
                 None => Ok(()),
@@ -58,7 +57,8 @@ impl Worker<'_> {
 
     /// Files that are stored already get their old place, the others become one bundle.
     fn batch(&mut self, mut batch: Batch) -> Result<(), Stop> {
-        let ids: Vec<FileId> = batch.files.iter().map(|f| self.files.of_data(&batch.data[f.range.clone()])).collect();
+        let contents: Vec<&[u8]> = batch.files.iter().map(|file| &batch.data[file.range.clone()]).collect();
+        let ids = self.files.of_each(&contents);
         let mut first: HashMap<(FileId, usize), usize> = HashMap::new();
         let mut fresh = vec![false; ids.len()];
         for (at, file) in batch.files.iter_mut().enumerate() {
@@ -103,10 +103,10 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn chunk(&mut self, file: &Arc<LargeFile>, at: usize, data: &[u8]) -> Result<(), Stop> {
-        let id = self.store(FrameKind::Content, data)?;
-        match file.end_chunk(at, ChunkRef { id, len: data.len() as u32 }) {
-            Some(complete) => self.complete(&file.key, complete),
+    fn chunk(&mut self, id: ChunkId, chunk: &FileChunk) -> Result<(), Stop> {
+        self.store(FrameKind::Content, id, &chunk.data)?;
+        match chunk.file.end_chunk(chunk.at, ChunkRef { id, len: chunk.data.len() as u32 }) {
+            Some(complete) => self.complete(&chunk.file.key, complete),
             None => Ok(()),
         }
     }
@@ -121,7 +121,8 @@ impl Worker<'_> {
             let map = ContentMap { chunks, extents: entry.extents.take() }.encode();
             let mut pieces = Vec::new();
             for piece in map.chunks(MAP_PIECE) {
-                let id = self.store(FrameKind::ContentMap, piece)?;
+                let id = self.sealer.id(FrameKind::ContentMap, piece);
+                self.store(FrameKind::ContentMap, id, piece)?;
                 pieces.push(ChunkRef { id, len: piece.len() as u32 });
             }
             Content::Mapped { id, map: pieces }
@@ -130,12 +131,11 @@ impl Worker<'_> {
     }
 
     /// Seals the chunk unless it is stored already.
-    fn store(&mut self, kind: FrameKind, plain: &[u8]) -> Result<ChunkId, Stop> {
-        let id = self.sealer.id(kind, plain);
-        if self.presence.claim(&id)? {
-            self.seal(kind, id, plain, vec![])?;
+    fn store(&mut self, kind: FrameKind, id: ChunkId, plain: &[u8]) -> Result<(), Stop> {
+        match self.presence.claim(&id)? {
+            true => self.seal(kind, id, plain, vec![]),
+            false => Ok(()),
         }
-        Ok(id)
     }
 
     fn seal(&mut self, kind: FrameKind, id: ChunkId, plain: &[u8], members: Vec<MemberRow>) -> Result<(), Stop> {

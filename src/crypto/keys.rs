@@ -4,7 +4,8 @@ use sodiumoxide::crypto::scalarmult::curve25519;
 use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, Serial};
-use super::hash::{derive, digest, init, random};
+use super::hash::{derive, digest, digests, init, random};
+use super::lanes::ChunkIdLanes;
 use super::sign::{SigningKey, VerifyingKey};
 use super::{CryptoError, aead, fields};
 use crate::chunk::GearTable;
@@ -296,6 +297,15 @@ impl ChunkIdKey {
     pub fn id(&self, plain: &[u8]) -> ChunkId {
         ChunkId(digest(plain, Some(&self.0)))
     }
+
+    /// The same ids for many chunks, several at once.
+    pub fn lanes<T: AsRef<[u8]>>(&self) -> ChunkIdLanes<T> {
+        ChunkIdLanes::new(self.clone())
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 #[derive(Clone)]
@@ -308,6 +318,11 @@ impl FileIdKeys {
     /// Of a file in a bundle: over its data bytes.
     pub fn of_data(&self, data: &[u8]) -> FileId {
         FileId(digest(data, Some(&self.data)))
+    }
+
+    /// [`FileIdKeys::of_data`] of each file, several at once.
+    pub fn of_each(&self, files: &[&[u8]]) -> Vec<FileId> {
+        digests(files, &self.data).into_iter().map(FileId).collect()
     }
 
     /// Of a file of chunks: over its list, since each chunk is checked by its own id.

@@ -1,4 +1,4 @@
-//! Keys and cryptography: suite 1 of docs/format.md. The only room that names the cryptographic library.
+//! Keys and cryptography: suite 1 of docs/format.md. The only room that names cryptographic libraries.
 //!
 //! What must hold: one type per key, so that keys of different purpose cannot be mixed up; secrets are wiped when
 //! dropped, never printed and never serialised but by the two files that exist for it ([`MachineKeys`],
@@ -22,6 +22,7 @@ mod certificate;
 mod error;
 mod hash;
 mod keys;
+mod lanes;
 mod machine_file;
 mod passphrase;
 mod private_file;
@@ -39,6 +40,7 @@ pub use keys::{
     BodyKey, ChunkIdKey, ChunkerKey, ContentPublicKey, ContentSecretKey, FileIdKeys, FrameHeadKey, IdKey, IndexKey,
     ListingKey, MachineKeys, ObjectKey, Psk, Purpose, ReadKeys, RecoverySecret,
 };
+pub use lanes::ChunkIdLanes;
 pub use passphrase::{Passphrase, PassphraseCost};
 pub use private_file::{KeyFileWarning, Loaded};
 pub use recovery_code::RecoveryCode;
