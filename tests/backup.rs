@@ -474,3 +474,60 @@ fn a_spooled_pack_whose_name_the_target_holds_with_other_bytes_is_told_and_its_c
     assert_equal(&lab, 1);
     assert!(lab.open(lab.store()).1.damaged.is_empty(), "it is told once");
 }
+
+#[test]
+fn an_unchanged_root_costs_no_request() {
+    use rozen::journal::Journal;
+    use rozen::store::Verb::*;
+    let lab = Lab::new();
+    lab.write("d/f", b"x");
+    let state = lab.dir.path().join("state");
+    let run = |scope| {
+        let (store, recorder) = lab.store().recording();
+        let journal = Journal::open(&state).unwrap();
+        let opened = Backup::with_journal(journal, &state, store, lab.keys.clone(), later(), BackupOptions::default());
+        let report = opened.unwrap().0.run(
+            &lab.request(Duration::from_secs(3600), scope),
+            &Progress::default(),
+            &AtomicBool::new(false),
+        );
+        let calls = [Put, Get, GetRange, Head, List, Delete].map(|verb| recorder.calls(verb));
+        (report.unwrap().snapshot.is_some(), calls.iter().sum::<u64>())
+    };
+    assert!(run(RootScope::Full).0);
+    for scope in [RootScope::Full, RootScope::Hints] {
+        assert_eq!(run(scope), (false, 0), "{scope:?}");
+    }
+    lab.write("d/f", b"changed");
+    let (stored, calls) = run(RootScope::Full);
+    assert!(stored && calls > 0);
+}
+
+#[test]
+fn a_target_that_is_away_for_long_lets_the_spool_grow_no_further() {
+    use rozen::store::Verb;
+    let lab = Lab::new();
+    lab.write("first", b"x");
+    lab.backup();
+    let spooled = || -> u64 {
+        let files = fs::read_dir(lab.dir.path().join("state/spool")).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    };
+    let mut sizes = Vec::new();
+    for round in 0..6 {
+        lab.write(&format!("more/{round}"), &noise(round, 2 << 20));
+        let (store, faults) = lab.store().failing();
+        faults.fail_all(Verb::Put, rustix::io::Errno::NETUNREACH);
+        let state = lab.dir.path().join("state");
+        let options = BackupOptions { pack_bytes: 1 << 20, ..BackupOptions::default() };
+        let failed = Backup::open(&state, store, lab.keys.clone(), Clock::system(), options).and_then(|(backup, _)| {
+            let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+            backup.run(&request, &Progress::default(), &AtomicBool::new(false))
+        });
+        assert!(failed.is_err());
+        sizes.push(spooled());
+    }
+    assert!(sizes[0] > 0 && sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");
+    let (report, _) = lab.backup();
+    assert_equal(&lab, report.snapshot.unwrap().seq.0);
+}

@@ -153,3 +153,44 @@ fn assert_no_freeze_is_left(mounted: &Path) {
     let list = String::from_utf8_lossy(&out.stdout).into_owned();
     assert_eq!(list.lines().count(), 1, "{list}");
 }
+
+#[test]
+fn a_freeze_that_was_kept_long_enough_is_released_and_the_next_run_goes_on() {
+    use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunError, RunRequest};
+    let mounted = match Loop::btrfs() {
+        Ok(mounted) => mounted,
+        Err(why) => skip!("no btrfs image can be mounted: {why}"),
+    };
+    let root = mounted.path().join("data");
+    run(Command::new("btrfs").args(["-q", "subvolume", "create"]).arg(&root)).unwrap();
+    for i in 0..5 {
+        std::fs::create_dir(root.join(i.to_string())).unwrap();
+        std::fs::write(root.join(i.to_string()).join("f"), vec![i; 1000]).unwrap();
+    }
+    let machine = Machine::of(&root);
+    machine.init();
+    let keys = rozen::crypto::MachineKeys::load(&machine.at("rozen.key")).unwrap().value;
+    let url = rozen::store::StoreUrl::Dir(machine.repository());
+    let mut ended_early = 0;
+    loop {
+        let store = rozen::store::Store::open(&url).unwrap();
+        let options = BackupOptions { freeze_limit: std::time::Duration::ZERO, ..BackupOptions::default() };
+        let clock = rozen::clock::Clock::system();
+        let (backup, _) = Backup::open(&machine.state(), store, keys.clone(), clock, options).unwrap();
+        let rules = rozen::config::exclude::Rules::compile(&Default::default()).unwrap();
+        let plan = RootPlan { id: "data".into(), path: root.clone(), rules, scope: RootScope::Full, guard: None };
+        // a slice a directory
+        let partial_every = std::time::Duration::ZERO;
+        let request = RunRequest { roots: vec![plan], partial_every, own_dirs: vec![] };
+        let ended = backup.run(&request, &Progress::default(), &AtomicBool::new(false));
+        assert_no_freeze_is_left(&mounted.path());
+        match ended {
+            Ok(_) => break,
+            Err(RunError::FreezeTooOld { .. }) => ended_early += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(ended_early >= 5, "{ended_early}");
+    let restored = machine.restore("latest", "restored");
+    assert_eq!(std::fs::read(restored.join("4/f")).unwrap(), vec![4; 1000]);
+}

@@ -1,16 +1,19 @@
 //! What a run works with, made once per process.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::error::RunError;
 use super::recover::{self, Recovered};
+use super::target::{self, Limits};
 use crate::chunk::Chunker;
 use crate::clock::Clock;
 use crate::crypto::MachineKeys;
 use crate::journal::{Journal, PackKind, PackRow};
 use crate::model::Problem;
 use crate::pack::Spool;
-use crate::repo::{self, names};
+use crate::repo::names;
 use crate::store::Store;
 use crate::upload::{Body, Origin, Role, SpooledObject, UploadError, Uploader};
 
@@ -23,12 +26,14 @@ pub struct BackupOptions {
     pub workers: usize,
     /// A pack is closed when it holds this much.
     pub pack_bytes: u64,
+    /// A run ends early when its freeze is so old and it has stored something.
+    pub freeze_limit: Duration,
 }
 
 impl Default for BackupOptions {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
-        Self { level: 3, workers, pack_bytes: 64 << 20 }
+        Self { level: 3, workers, pack_bytes: 64 << 20, freeze_limit: Duration::MAX }
     }
 }
 
@@ -45,11 +50,13 @@ pub struct Backup {
     pub(super) host: String,
     /// What opening found that a person should know; told with each run.
     pub(super) found: Vec<Problem>,
+    /// The target was found to hold our repository.
+    pub(super) target_asked: AtomicBool,
 }
 
 impl Backup {
     /// Opens everything and puts in order what an earlier process left: packs of its spool are uploaded, a run that did
-    /// not end is ended, an empty journal is rebuilt from the target.
+    /// not end is ended, an empty journal is rebuilt from the target. The target is looked at in any case.
     pub fn open(
         state_dir: &Path,
         store: Store,
@@ -57,10 +64,11 @@ impl Backup {
         clock: Clock,
         options: BackupOptions,
     ) -> Result<(Self, Recovered), RunError> {
-        Self::with_journal(Journal::open(state_dir)?, state_dir, store, keys, clock, options)
+        Self::prepare(Journal::open(state_dir)?, state_dir, store, keys, clock, options, true)
     }
 
-    /// The same with a journal that is open already: the agent keeps hints while the target cannot be reached.
+    /// The same with a journal that is open already: the agent keeps hints while the target cannot be reached. The target
+    /// is looked at when there is something to send.
     pub fn with_journal(
         journal: Journal,
         state_dir: &Path,
@@ -69,14 +77,28 @@ impl Backup {
         clock: Clock,
         options: BackupOptions,
     ) -> Result<(Self, Recovered), RunError> {
+        Self::prepare(journal, state_dir, store, keys, clock, options, false)
+    }
+
+    fn prepare(
+        journal: Journal,
+        state_dir: &Path,
+        store: Store,
+        keys: MachineKeys,
+        clock: Clock,
+        options: BackupOptions,
+        look: bool,
+    ) -> Result<(Self, Recovered), RunError> {
         journal.bind_repository(keys.repo_id)?;
-        let limits = repo::open_for_backup(&store, &keys)?;
+        let Limits { limits, asked } = target::limits(&journal, &store, &keys, look)?;
         let chunker = Chunker::new(keys.chunker.gear_table(), limits);
         let spool = Spool::open(&state_dir.join("spool"))?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uploader = Uploader::new(store.clone(), journal.clone());
         let found = Vec::new();
-        let mut backup = Self { journal, store, keys, clock, options, uploader, spool, chunker, host, found };
+        let target_asked = asked.into();
+        let mut backup =
+            Self { journal, store, keys, clock, options, uploader, spool, chunker, host, found, target_asked };
         let recovered = recover::recover(&backup)?;
         backup.found = recovered.problems();
         Ok((backup, recovered))

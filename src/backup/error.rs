@@ -27,6 +27,9 @@ pub enum RunError {
         #[source]
         source: FreezeError,
     },
+    /// Something was stored from it, and a partial snapshot holds that.
+    #[error("the freeze of root {root} was kept as long as it may be; the next run goes on with a new one")]
+    FreezeTooOld { root: String },
     #[error(transparent)]
     Upload(#[from] UploadError),
     #[error(transparent)]
@@ -50,6 +53,7 @@ impl RunError {
             RunError::Source { .. } | RunError::Freeze { .. } | RunError::Doubtful { .. } => {
                 "Mount or create the root, or change its path in the configuration."
             }
+            RunError::FreezeTooOld { .. } => "Start the backup again: it goes on from what is stored.",
             RunError::Upload(error) => error.remedy(),
             RunError::Repository(error) => error.remedy(),
             RunError::Spool(error) if error.is_full() => "Free space on the disk of the state directory.",
@@ -74,6 +78,7 @@ impl RunError {
             | RunError::Source { .. }
             | RunError::Freeze { .. }
             | RunError::Doubtful { .. }
+            | RunError::FreezeTooOld { .. }
             | RunError::LocalTree { .. } => return true,
             _ => return false,
         };

@@ -24,6 +24,7 @@ mod reader;
 mod recover;
 mod run;
 mod snapshot;
+mod target;
 mod unannounced;
 mod uploader;
 mod view;

@@ -36,12 +36,17 @@ pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
         Some(_) => None,
     };
     let spooled = upload_spooled(backup)?;
-    let orphans = backup.uploader.end_orphans(&names::below(&backup.keys.machine_id))?;
+    let orphans = if backup.is_target_asked() { end_orphans(backup)? } else { Orphans::default() };
     let known: std::collections::HashSet<ObjectHash> =
         backup.journal.packs_spooled()?.into_iter().map(|row| row.hash).collect();
     backup.spool.remove_unknown(|hash| known.contains(hash))?;
     let freezes = view::reap(backup)?;
     Ok(Recovered { rebuilt, orphans, interrupted, freezes, ..spooled })
+}
+
+/// Uploads by parts that nobody will complete. A list at the target: once a process, not once a run.
+pub(super) fn end_orphans(backup: &Backup) -> Result<Orphans, RunError> {
+    Ok(backup.uploader.end_orphans(&names::below(&backup.keys.machine_id))?)
 }
 
 /// A run that was about to commit asks the target whether it did; every other run is given up, its hints wait.

@@ -252,7 +252,7 @@ impl Running<'_> {
         let scan = Scan::new(&opened.view, TreeReader::new(nodes, tree), options, targets);
         let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
         loop {
-            let slice = self.slice(plan, opened.frozen_at, unannounced, &mut scan)?;
+            let slice = self.slice(plan, opened, unannounced, &mut scan)?;
             let complete = slice.complete;
             done.changed |= slice.changed;
             let problems = slice.problems.into_iter().map(|problem| problem.below(&plan.path));
@@ -263,13 +263,21 @@ impl Running<'_> {
                 return Ok(RootDone { missed_by_watcher: found.unwrap_or(0), ..done });
             }
             self.commit_partial(&done)?;
+            // only what has stored something may end early: so every run comes further than the one before
+            if done.changed && opened.frozen_at.is_some() && self.frozen_for(opened) >= backup.options.freeze_limit {
+                return Err(RunError::FreezeTooOld { root: plan.id.clone() });
+            }
         }
+    }
+
+    fn frozen_for(&self, opened: &OpenedView) -> Duration {
+        self.backup.clock.monotonic().since(opened.opened)
     }
 
     fn slice<N: crate::tree::NodeSource>(
         &self,
         plan: &RootPlan,
-        frozen_at: Option<Timestamp>,
+        opened: &OpenedView,
         unannounced: Option<&Mutex<Unannounced>>,
         scan: &mut Scan<'_, N>,
     ) -> Result<Slice, RunError>
@@ -283,11 +291,18 @@ impl Running<'_> {
             presence: &self.presence,
             progress: self.progress,
             stop: self.stop,
-            frozen_at,
-            time: self.request.partial_every,
+            frozen_at: opened.frozen_at,
+            time: self.slice_time(opened),
             unannounced,
         };
         run_slice(&context, scan)
+    }
+
+    /// Until the next partial snapshot, or until the freeze is too old.
+    fn slice_time(&self, opened: &OpenedView) -> Duration {
+        let every = self.request.partial_every;
+        let left = self.backup.options.freeze_limit.saturating_sub(self.frozen_for(opened));
+        if opened.frozen_at.is_some() && !left.is_zero() { every.min(left) } else { every }
     }
 
     /// A full comparison with a tree tells how much the watcher missed.
@@ -319,6 +334,8 @@ impl Running<'_> {
             recovery_point: None,
             frozen_by: reading.frozen_by,
         });
+        // before: should the run die now, the next one knows that a whole snapshot is wanted
+        snapshot::remember_partial(self.backup, true)?;
         let committed = snapshot::commit(self.backup, self.run.id, &results, &self.totals(true), self.progress)?;
         let trees: Vec<NewTree> =
             results.into_iter().filter_map(|result| result.built).map(|built| built.new).collect();
@@ -352,9 +369,11 @@ impl Running<'_> {
             .iter()
             .zip(&before)
             .any(|(result, before)| result.built.as_ref().is_some_and(|built| Some(built.summary.root) != before.tree));
-        if differs || (self.report.partial_snapshots > 0 && self.report.snapshot.is_none()) {
+        // a partial snapshot, of this run or of one that was cut off, must not stay the last one
+        if differs || snapshot::is_last_partial(backup)? {
             let totals = self.totals(false);
             self.report.snapshot = Some(snapshot::commit(backup, self.run.id, &results, &totals, self.progress)?);
+            snapshot::remember_partial(backup, false)?;
         }
         self.look_again()?;
         let now_ms = backup.clock.wall_ms();

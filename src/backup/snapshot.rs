@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 
 /// A manifest lists so many problems; the number of all is told beside.
 const PROBLEMS: usize = 100;
+/// A fact of the journal.
+const PARTIAL: &str = "snapshot/partial";
 
 /// A root as the snapshot will have it.
 pub(super) struct RootResult {
@@ -42,6 +44,7 @@ pub(super) fn commit(
     totals: &Totals<'_>,
     progress: &Progress,
 ) -> Result<CommittedSnapshot, RunError> {
+    backup.require_target()?;
     // a pack that is only in the spool is known to the presence, so it must be durable before anything refers to it
     for row in backup.journal.packs_spooled()? {
         backup.upload(&row, Origin::EarlierProcess)?;
@@ -59,6 +62,15 @@ pub(super) fn commit(
     let committed = sealed.commit(&backup.uploader, &backup.keys, index)?;
     crate::fault::point("backup.manifest-written");
     Ok(committed)
+}
+
+/// Is the last snapshot a partial one, or may it be?
+pub(super) fn is_last_partial(backup: &Backup) -> Result<bool, RunError> {
+    Ok(backup.journal.fact(PARTIAL)?.is_some_and(|fact| !fact.is_empty()))
+}
+
+pub(super) fn remember_partial(backup: &Backup, partial: bool) -> Result<(), RunError> {
+    Ok(backup.journal.set_fact(PARTIAL, if partial { b"1" } else { b"" })?)
 }
 
 /// Names all roots: those of this run as they became, the others by the tree that they have.

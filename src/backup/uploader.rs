@@ -28,6 +28,7 @@ pub(super) fn store_pack(backup: &Backup, presence: &Presence, pack: PackWriter)
     let row = PackRow { spool_path: Some(pack.path), ..listed };
     backup.journal.pack_spooled(&row, &frames, &members)?;
     presence.settle(frames.iter().map(|frame| frame.chunk), members.iter().map(|member| (member.file, member.len)));
+    backup.require_target()?;
     backup.upload(&row, Origin::ThisProcess)?;
     Ok(row.size)
 }

@@ -5,6 +5,7 @@
 use super::agent::Backup;
 use super::error::RunError;
 use super::run::RootPlan;
+use crate::clock::Monotonic;
 use crate::freeze::{FreezeId, Freezer, Hold, PlanOptions};
 use crate::journal::RunId;
 use crate::model::{Problem, RelPath, Timestamp};
@@ -14,6 +15,8 @@ pub(super) struct OpenedView {
     pub view: View,
     /// When it was frozen; `None`: it is live.
     pub frozen_at: Option<Timestamp>,
+    /// When it was opened.
+    pub opened: Monotonic,
     /// For people: "btrfs", "live".
     pub method: &'static str,
     pub problems: Vec<Problem>,
@@ -42,6 +45,7 @@ pub(super) fn open(backup: &Backup, run: RunId, plan: &RootPlan, number: u32) ->
     Ok(OpenedView {
         view: View::from_parts(frozen.parts.root, frozen.parts.grafts, is_frozen),
         frozen_at: is_frozen.then_some(asked_at),
+        opened: backup.clock.monotonic(),
         method: if frozen.hold.names().is_empty() { "live" } else { "btrfs" },
         problems: frozen.not_covered,
         hold: frozen.hold,

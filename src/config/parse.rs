@@ -184,6 +184,7 @@ fn run(mut section: Section<'_, '_>) -> RunConfig {
         partial_every: duration(&mut section, "partial_every", default.partial_every, second..=7 * DAY),
         audit_every: duration(&mut section, "audit_every", default.audit_every, 60 * second..=30 * DAY),
         poll_every: duration(&mut section, "poll_every", default.poll_every, 60 * second..=30 * DAY),
+        freeze_limit: duration(&mut section, "freeze_limit", default.freeze_limit, 60 * second..=30 * DAY),
         level: level(&mut section, default.level),
     };
     if config.settle > config.max_delay {

@@ -53,6 +53,8 @@ pub struct RunConfig {
     pub audit_every: Duration,
     /// The same for a root of which the watcher misses something (limits, network filesystems).
     pub poll_every: Duration,
+    /// A filesystem is kept frozen for so long; then the run ends with what it has and the next one freezes anew.
+    pub freeze_limit: Duration,
     /// zstd, 1–19.
     pub level: i32,
 }
@@ -65,6 +67,7 @@ impl Default for RunConfig {
             partial_every: Duration::from_secs(300),
             audit_every: Duration::from_secs(24 * 3600),
             poll_every: Duration::from_secs(3600),
+            freeze_limit: Duration::from_secs(12 * 3600),
             level: 3,
         }
     }

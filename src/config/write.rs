@@ -63,6 +63,7 @@ fn run(run: &RunConfig) -> String {
         ("partial_every", run.partial_every, default.partial_every),
         ("audit_every", run.audit_every, default.audit_every),
         ("poll_every", run.poll_every, default.poll_every),
+        ("freeze_limit", run.freeze_limit, default.freeze_limit),
     ] {
         if value != default {
             pair(&mut out, key, format_duration(value));

@@ -8,8 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::protocol::{Answer, Event, Hello, PROTOCOL};
-use super::{ControlError, Endpoint, ErrorCode, WireError, delta};
-use crate::model::RootId;
+use super::{ControlError, Endpoint, ErrorCode, WireError, Wish, delta};
 use crate::status::{BackupAnswer, Status};
 
 /// A running agent answers at once; what takes time is waited for without a limit.
@@ -55,15 +54,15 @@ impl Client {
         parsed(self.call("status", json!({}))?)
     }
 
-    /// Asks for a backup of these roots (none = all) and does not wait for it.
-    pub fn backup(&mut self, roots: &[RootId], full: bool) -> Result<(), ControlError> {
-        self.call("backup", json!({ "roots": roots, "full": full })).map(drop)
+    /// Asks for a backup and does not wait for it.
+    pub fn backup(&mut self, wish: &Wish) -> Result<(), ControlError> {
+        self.call("backup", params(wish, false)).map(drop)
     }
 
     /// The same, and waits as long as it takes.
-    pub fn backup_and_wait(&mut self, roots: &[RootId], full: bool) -> Result<BackupAnswer, ControlError> {
+    pub fn backup_and_wait(&mut self, wish: &Wish) -> Result<BackupAnswer, ControlError> {
         self.patience(None)?;
-        let answer = self.call("backup", json!({ "roots": roots, "full": full, "wait": true }));
+        let answer = self.call("backup", params(wish, true));
         self.patience(Some(PATIENCE))?;
         parsed(answer?)
     }
@@ -130,6 +129,15 @@ impl Client {
     fn patience(&self, limit: Option<Duration>) -> Result<(), ControlError> {
         self.stream.get_ref().set_read_timeout(limit).map_err(gone)
     }
+}
+
+fn params(wish: &Wish, wait: bool) -> Value {
+    let mut params = json!({ "roots": wish.roots, "full": wish.full, "wait": wait });
+    // an older agent does not know it
+    if !wish.accept.is_empty() {
+        params["accept"] = json!(wish.accept);
+    }
+    params
 }
 
 fn refused(error: WireError) -> ControlError {

@@ -126,9 +126,7 @@ impl Reader {
             Method::Pause(pause) => self.order(id, Ask::Pause { length: pause.seconds.map(Duration::from_secs) }).await,
             Method::Resume => self.order(id, Ask::Resume).await,
             Method::Backup(backup) if backup.wait => self.backup_and_wait(id, backup).await,
-            Method::Backup(backup) => {
-                self.order(id, Ask::Backup { roots: backup.roots, full: backup.full, reply: None }).await
-            }
+            Method::Backup(backup) => self.order(id, Ask::Backup { wish: backup.into_wish(), reply: None }).await,
         }
     }
 
@@ -148,7 +146,7 @@ impl Reader {
             return self.send(protocol::error(Some(id), &error)).await;
         };
         let (reply, answer) = oneshot::channel();
-        let ask = Ask::Backup { roots: backup.roots, full: backup.full, reply: Some(Reply(reply)) };
+        let ask = Ask::Backup { wish: backup.into_wish(), reply: Some(Reply(reply)) };
         if !(self.shared.ask)(ask) {
             return self.send(protocol::error(Some(id), &stopping())).await;
         }

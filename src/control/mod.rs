@@ -22,7 +22,7 @@ pub use client::Client;
 pub use endpoint::Endpoint;
 pub use error::ControlError;
 pub use protocol::{ErrorCode, PROTOCOL, WireError};
-pub use server::{Ask, Publisher, Reply, Server};
+pub use server::{Ask, Publisher, Reply, Server, Wish};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::Wish;
 use crate::model::RootId;
 
 /// Raised when an old client could misunderstand; new fields and methods do not raise it.
@@ -45,8 +46,17 @@ pub(super) struct Backup {
     /// None = all.
     pub(super) roots: Vec<RootId>,
     pub(super) full: bool,
+    /// Roots that a person says are meant to be as they are now; they are backed up too.
+    pub(super) accept: Vec<RootId>,
     /// Answer when it is done, not when it is taken.
     pub(super) wait: bool,
+}
+
+impl Backup {
+    pub(super) fn into_wish(self) -> Wish {
+        let Backup { roots, full, accept, wait: _ } = self;
+        Wish { roots, full, accept }
+    }
 }
 
 #[derive(Debug, PartialEq, Default, Serialize, Deserialize)]
@@ -191,7 +201,7 @@ mod tests {
     #[test]
     fn requests_are_read_with_their_parameters() {
         let parsed = parse(br#"{"id":3,"method":"backup","params":{"roots":["home"],"wait":true}}"#).unwrap();
-        let backup = Backup { roots: vec!["home".parse().unwrap()], full: false, wait: true };
+        let backup = Backup { roots: vec!["home".parse().unwrap()], wait: true, ..Backup::default() };
         assert_eq!(parsed, Request { id: 3, method: Method::Backup(backup) });
         assert_eq!(parse(br#"{"method":"pause","id":0}"#).unwrap().method, Method::Pause(Pause { seconds: None }));
     }

@@ -25,16 +25,26 @@ const QUEUE: usize = 256;
 /// What clients want of the agent. Whoever asks may operate: that was checked.
 #[derive(Debug)]
 pub enum Ask {
-    /// No roots = all. `reply` when somebody waits.
+    /// `reply` when somebody waits.
     Backup {
-        roots: Vec<RootId>,
-        full: bool,
+        wish: Wish,
         reply: Option<Reply>,
     },
     Pause {
         length: Option<Duration>,
     },
     Resume,
+}
+
+/// Which backup somebody asks for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Wish {
+    /// None = all, or those to accept.
+    pub roots: Vec<RootId>,
+    /// Compare everything.
+    pub full: bool,
+    /// Roots that a person says are meant to be as they are now.
+    pub accept: Vec<RootId>,
 }
 
 /// The way back to who waits; dropped without a word it tells them that the agent is stopping.

@@ -91,12 +91,16 @@ fn a_client_asks_orders_and_waits() {
     assert!(matches!(setup.next_ask(), Ask::Pause { length: Some(l) } if l.as_secs() == 60));
     client.resume().unwrap();
     assert!(matches!(setup.next_ask(), Ask::Resume));
-    client.backup(&[], true).unwrap();
-    assert!(matches!(setup.next_ask(), Ask::Backup { full: true, reply: None, .. }));
+    client.backup(&Wish { full: true, ..Wish::default() }).unwrap();
+    assert!(matches!(setup.next_ask(), Ask::Backup { wish: Wish { full: true, .. }, reply: None }));
 
     let done = BackupAnswer::Done { snapshot: Some(Seq(3)), problems: vec![] };
-    let waiting = std::thread::spawn(move || client.backup_and_wait(&["home".parse().unwrap()], false));
-    let Ask::Backup { roots, reply: Some(reply), .. } = setup.next_ask() else { panic!("no backup") };
+    let waiting = std::thread::spawn(move || {
+        client.backup_and_wait(&Wish { accept: vec!["home".parse().unwrap()], ..Wish::default() })
+    });
+    let Ask::Backup { wish: Wish { accept: roots, .. }, reply: Some(reply) } = setup.next_ask() else {
+        panic!("no backup")
+    };
     assert_eq!(roots, ["home".parse().unwrap()]);
     reply.send(done.clone());
     assert_eq!(waiting.join().unwrap().unwrap(), done);
@@ -224,7 +228,7 @@ fn other_users_learn_the_version_and_nothing_else() {
         let nobody = rustix::process::Uid::from_raw(65534);
         rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
         let mut client = Client::connect(&endpoint).unwrap();
-        (client.version().to_owned(), client.status().unwrap_err(), client.backup(&[], false).unwrap_err())
+        (client.version().to_owned(), client.status().unwrap_err(), client.backup(&Wish::default()).unwrap_err())
     });
     let (version, status, backup) = stranger.join().unwrap();
     assert_eq!(version, "9.9");

@@ -75,6 +75,7 @@ impl Agent {
             next_look: now.mono,
             next_alive: service::watchdog_period().map(|_| now.mono),
             shown: BTreeMap::new(),
+            trouble: None,
             is_started: false,
             is_running: false,
             is_over: false,

@@ -90,8 +90,8 @@ fn changed(path: &Path, empty: bool) -> Problem {
         ProblemCode::RootUnavailable,
         path.as_os_str().as_encoded_bytes(),
         message,
-        "mount the right disk; if this is meant to be the folder now, stop the agent and run `rozenctl backup --once \
-         --accept NAME` with the folder's name",
+        "mount the right disk; if this is meant to be the folder now, say so with `rozenctl backup --accept NAME` (the \
+         folder's name; add --once where no agent runs)",
     )
 }
 

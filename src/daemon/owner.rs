@@ -12,9 +12,9 @@ use super::message::Message;
 use super::runner::{Runner, Setup};
 use super::watching::Watching;
 use super::{memory, service};
-use crate::control::{Ask, Publisher, Reply};
+use crate::control::{Ask, Publisher, Reply, Wish};
 use crate::engine::{Effect, Engine, Event, Now, WaitId};
-use crate::model::RootId;
+use crate::model::{Problem, ProblemCode, RootId};
 use crate::status::Coverage;
 use crate::watch::RootState;
 
@@ -38,6 +38,8 @@ pub(super) struct Owner {
     pub(super) next_look: Duration,
     pub(super) next_alive: Option<Duration>,
     pub(super) shown: BTreeMap<RootId, Coverage>,
+    /// The trouble that was logged and has not ended.
+    pub(super) trouble: Option<ProblemCode>,
     pub(super) is_started: bool,
     pub(super) is_running: bool,
     pub(super) is_over: bool,
@@ -100,13 +102,32 @@ impl Owner {
             // before anything else happens: only the engine knows how far the recovery points go
             memory::keep(&self.setup.journal, &self.engine.status(now).roots)?;
         }
+        self.log_trouble();
         effects.into_iter().try_for_each(|effect| self.carry_out(effect, now))
+    }
+
+    /// One line when it begins and one when it ends, however many runs it costs.
+    fn log_trouble(&mut self) {
+        let trouble = self.engine.trouble();
+        match (self.trouble, trouble) {
+            (None, None) => {}
+            (Some(before), Some(now)) if before == now.code => {}
+            (_, Some(now)) => {
+                let (message, remedy) = (&now.message, &now.remedy);
+                tracing::error!(message, remedy, "no backup is possible; it is tried again, and this is not repeated");
+            }
+            (Some(_), None) => tracing::info!("backups are possible again"),
+        }
+        self.trouble = trouble.map(|now| now.code);
     }
 
     fn carry_out(&mut self, effect: Effect, now: Now) -> Result<(), DaemonError> {
         match effect {
             Effect::StartRun { reason, roots } => {
-                tracing::info!(?reason, roots = roots.len(), "a run starts");
+                match self.trouble {
+                    None => tracing::info!(?reason, roots = roots.len(), "a run starts"),
+                    Some(_) => tracing::debug!(?reason, roots = roots.len(), "a run starts"),
+                }
                 self.is_running = true;
                 self.runner.run(roots)?;
             }
@@ -130,19 +151,42 @@ impl Owner {
 
     fn ask(&mut self, ask: Ask) -> Result<(), DaemonError> {
         let event = match ask {
-            Ask::Backup { roots, full, reply } => {
+            Ask::Backup { wish: Wish { mut roots, full, accept }, reply } => {
                 let wait = reply.map(|reply| {
                     self.next_wait += 1;
                     let wait = WaitId(self.next_wait);
                     self.waiting.insert(wait, reply);
                     wait
                 });
-                Event::BackupRequested { roots, full, wait }
+                roots.extend(accept.iter().filter(|root| !roots.contains(root)).cloned().collect::<Vec<_>>());
+                let request = Event::BackupRequested { roots, full, wait };
+                if !accept.is_empty() {
+                    self.accept(accept, request);
+                    return Ok(());
+                }
+                request
             }
             Ask::Pause { length } => Event::Pause { length },
             Ask::Resume => Event::Resume,
         };
         self.apply(event)
+    }
+
+    /// A person says that these roots are meant to be as they are. The request follows when that is known.
+    fn accept(&self, accepted: Vec<RootId>, request: Event) {
+        let (setup, watching, outbox) = (self.setup.clone(), self.watching.clone(), self.outbox.clone());
+        let accept = move || {
+            let events: Vec<_> = accepted.into_iter().filter_map(|root| accept_root(&setup, root)).collect();
+            watching.recheck_missing();
+            for event in events.into_iter().chain([request]) {
+                // without an owner the agent is ending
+                let _ = outbox.send(Message::Event(event));
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("accept".into()).spawn(accept) {
+            // who waits hears of it when the agent ends
+            tracing::error!(%error, "a folder cannot be accepted");
+        }
     }
 
     /// All roots, before anything is read.
@@ -220,4 +264,20 @@ impl Owner {
             |state: &crate::status::RootState| matches!(state, crate::status::RootState::Unavailable { .. });
         status.roots.iter().any(|found| found.id == *root && unavailable(&found.state))
     }
+}
+
+/// What is there now is the root from now on. `None`: there is no such root, as the request will hear.
+fn accept_root(setup: &Setup, id: RootId) -> Option<Event> {
+    let (root, _) = setup.root(&id)?;
+    let accepted = match check_root(&root.path, None) {
+        RootCheck::Doubtful(problem) => Err(problem),
+        RootCheck::Same(identity) => setup
+            .journal
+            .set_root_identity(id.as_str(), &identity)
+            .map_err(|error| Problem::of_error(ProblemCode::RunFailed, b"", &error, error.remedy())),
+    };
+    Some(match accepted {
+        Ok(()) => Event::RootAvailable { root: id },
+        Err(problem) => Event::RootUnavailable { root: id, problem },
+    })
 }

@@ -58,7 +58,7 @@ impl Runner {
     ) -> Result<Self, DaemonError> {
         let (jobs, received) = mpsc::channel::<Vec<RootPlan>>();
         let cancel = Arc::new(AtomicBool::new(false));
-        let worker = Worker { setup, watching, owner, cancel: cancel.clone() };
+        let worker = Worker { setup, watching, owner, cancel: cancel.clone(), has_looked: AtomicBool::new(false) };
         let work = move || received.into_iter().for_each(|plans| worker.execute(&plans));
         let thread = std::thread::Builder::new().name("run".into()).spawn(work).map_err(DaemonError::Thread)?;
         Ok(Self { jobs: Some(jobs), cancel, thread: Some(thread) })
@@ -97,6 +97,8 @@ struct Worker {
     watching: Arc<Watching>,
     owner: Sender<Message>,
     cancel: Arc<AtomicBool>,
+    /// At the target, since the start.
+    has_looked: AtomicBool,
 }
 
 impl Worker {
@@ -165,10 +167,14 @@ impl Worker {
         })
     }
 
-    /// The repository is opened for each run: that completes what an earlier one left, notices a target that is not the
-    /// same any more, and lets its disk be unmounted in between.
+    /// The repository is opened for each run: that completes what an earlier one left, notices before anything is sent
+    /// that the target is not the same any more, and lets its disk be unmounted in between.
     fn back_up(&self, request: &RunRequest) -> Result<RunReport, RunError> {
         let backup = self.setup.open()?;
+        if !self.has_looked.load(Ordering::Relaxed) {
+            backup.look_at_target()?;
+            self.has_looked.store(true, Ordering::Relaxed);
+        }
         let progress = backup::Progress::default();
         let (end, ended) = mpsc::channel::<()>();
         let over = AtomicBool::new(false);
@@ -257,7 +263,8 @@ impl Setup {
 
     fn open(&self) -> Result<Backup, RunError> {
         let store = Store::open(&self.url).map_err(RepoError::Store)?.retrying(RETRY, self.clock.clone());
-        let options = BackupOptions { level: self.config.run.level, ..BackupOptions::default() };
+        let (level, freeze_limit) = (self.config.run.level, self.config.run.freeze_limit);
+        let options = BackupOptions { level, freeze_limit, ..BackupOptions::default() };
         let (journal, keys) = (self.journal.clone(), self.keys.clone());
         let opened = Backup::with_journal(journal, &self.state_dir, store, keys, self.clock.clone(), options);
         let (backup, recovered) = opened?;
@@ -289,7 +296,8 @@ fn covered(report: &RootReport) -> Covered {
 fn failed(error: &RunError) -> Outcome {
     let (message, remedy) = (with_causes(error), error.remedy().to_owned());
     match error {
-        RunError::Stopped => Outcome::Cancelled,
+        // the next run goes on at once
+        RunError::Stopped | RunError::FreezeTooOld { .. } => Outcome::Cancelled,
         RunError::Upload(UploadError::Target { .. }) => Outcome::TargetFailed { message, remedy },
         RunError::Repository(error) if is_of_target(error) => Outcome::TargetFailed { message, remedy },
         _ => run_failed(message, remedy),
@@ -307,7 +315,6 @@ fn is_of_target(error: &RepoError) -> bool {
 }
 
 fn run_failed(message: String, remedy: String) -> Outcome {
-    tracing::error!(message, "a run failed");
     Outcome::Failed(Problem::new(ProblemCode::RunFailed, b"", message, remedy))
 }
 

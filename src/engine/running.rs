@@ -129,6 +129,11 @@ impl Engine {
         self.setback = None;
     }
 
+    /// What keeps runs from succeeding, if anything does: the same from its first failure to its end.
+    pub fn trouble(&self) -> Option<&Problem> {
+        self.setback.as_ref().map(|setback| &setback.problem)
+    }
+
     fn set_back(&mut self, kind: SetbackKind, problem: Problem, now: Now) {
         let before = self.setback.take().filter(|before| before.kind == kind);
         let (since, attempts) = before.map_or((now.wall, 1), |b| (b.since, b.attempts.saturating_add(1)));

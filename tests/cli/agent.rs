@@ -140,3 +140,23 @@ fn a_disk_that_is_unmounted_is_a_question_and_never_a_deletion() {
     assert_eq!(last["seq"].as_u64(), Some(first));
     assert!(lab.ctl(&["cat", "latest", "on the disk", "--recovery", "recovery.txt"]).expect(0).out == "x");
 }
+
+#[test]
+fn a_folder_that_is_meant_to_be_another_one_is_accepted_without_stopping_the_agent() {
+    let lab = quick();
+    let agent = lab.agent();
+    let first = snapshot(&lab.await_status("the first backup", is_up_to_date));
+    fs::rename(lab.root(), lab.path("kept")).unwrap();
+    fs::create_dir(lab.root()).unwrap();
+    let asks = |status: &Value| status["roots"][0]["state"]["is"] == "unavailable";
+    lab.await_status("the question", asks);
+    lab.ctl(&["backup", "--wait"]).expect(1).says(&["--accept"]);
+    lab.ctl(&["backup", "--accept", "nonsense", "--wait"]).expect(2).says(&["no folder `nonsense`"]);
+    lab.ctl(&["backup", "--accept", "data", "--wait"]).expect(0);
+    let status = lab.await_status("the folder as it is", |status| snapshot(status) > first);
+    assert_eq!(status["roots"][0]["entries"], 1, "an empty folder");
+    lab.write("new", b"in the new folder");
+    lab.await_status("what came into it", |status| is_up_to_date(status) && status["roots"][0]["entries"] == 2);
+    lab.assert_restores();
+    assert_eq!(agent.stop(), 0);
+}

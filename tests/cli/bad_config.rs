@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::lab::{Lab, assert_same, is_root, skipped};
 
 /// Every key of a configuration, with a value that it takes.
-const KEYS: [(&str, &str, &str); 20] = [
+const KEYS: [(&str, &str, &str); 21] = [
     ("", "repository", "\"file:///r\""),
     ("", "machine_key", "\"/k\""),
     ("[[root]]", "id", "\"x\""),
@@ -25,6 +25,7 @@ const KEYS: [(&str, &str, &str); 20] = [
     ("[run]", "settle", "\"1s\""),
     ("[run]", "max_delay", "\"1m\""),
     ("[run]", "partial_every", "\"1m\""),
+    ("[run]", "freeze_limit", "\"1h\""),
     ("[run]", "audit_every", "\"1h\""),
     ("[run]", "level", "3"),
     ("[log]", "level", "\"info\""),

@@ -11,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{running, show};
+use crate::control::Wish;
 use crate::model::RootId;
 use crate::status::{BackupAnswer, bytes, grouped};
 
@@ -32,8 +33,8 @@ pub(in crate::cli) struct BackupArgs {
     /// Back up in this process; fails with exit code 11 while an agent uses the state directory
     #[arg(long)]
     once: bool,
-    /// With --once: this folder is meant to be another one than before (a new disk); store it as it is now
-    #[arg(long, value_name = "NAME", requires = "once")]
+    /// This folder is meant to be another one than before (a new disk): store it as it is now
+    #[arg(long, value_name = "NAME")]
     accept: Vec<RootId>,
 }
 
@@ -42,13 +43,14 @@ pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, 
         return once(&args.accept, context);
     }
     let mut agent = context.agent()?;
+    let wish = Wish { roots: args.roots.clone(), full: args.full, accept: args.accept.clone() };
     if !args.wait {
-        agent.backup(&args.roots, args.full)?;
+        agent.backup(&wish)?;
         context.output.line("asked for; `rozenctl status` shows how far it is")?;
         context.output.json(|| json!({ "requested": true }))?;
         return Ok(Exit::Done);
     }
-    let answer = agent.backup_and_wait(&args.roots, args.full)?;
+    let answer = agent.backup_and_wait(&wish)?;
     context.output.json(|| json!(answer))?;
     tell(answer, context)
 }

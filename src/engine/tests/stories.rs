@@ -180,7 +180,7 @@ fn hints_of_a_run_that_failed_come_back_and_one_outage_is_one_problem() {
         waits.push(at);
         assert_eq!(story.root("a").pending_hints, 1);
         let status = story.engine.status(story.now);
-        assert_eq!(status.problems.len(), 1);
+        assert_eq!((status.problems.len(), story.engine.trouble()), (1, status.problems.first()));
         assert!(matches!(status.target, Target::Down { since: s, next_try: Some(_), .. } if s == since));
         assert!(started(&story.pass(at + 1)).is_some());
     }

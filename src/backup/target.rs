@@ -1,0 +1,83 @@
+//! Whether the target holds our repository: asked before anything is sent to it, and not before.
+//!
+//! A run that finds nothing to store sends nothing, so it needs no answer either: an unchanged root costs no request.
+
+use std::sync::atomic::Ordering;
+
+use super::agent::Backup;
+use super::error::RunError;
+use super::recover;
+use crate::chunk::ChunkLimits;
+use crate::crypto::MachineKeys;
+use crate::journal::{Journal, JournalError, RunState};
+use crate::repo;
+use crate::store::Store;
+
+/// The chunk limits of the repository never change: the journal, which belongs to one repository, keeps them.
+const FACT: &str = "repository/chunk-limits";
+
+/// What the repository says, or what the journal knows that it says.
+pub(super) struct Limits {
+    pub limits: ChunkLimits,
+    /// The target was asked.
+    pub asked: bool,
+}
+
+/// `look`: ask the target although nothing may have to be sent.
+pub(super) fn limits(journal: &Journal, store: &Store, keys: &MachineKeys, look: bool) -> Result<Limits, RunError> {
+    match remembered(journal)? {
+        Some(limits) if !look && !is_something_open(journal)? => Ok(Limits { limits, asked: false }),
+        _ => {
+            let limits = repo::open_for_backup(store, keys)?;
+            remember(journal, limits)?;
+            Ok(Limits { limits, asked: true })
+        }
+    }
+}
+
+impl Backup {
+    /// Looks at the target although nothing may have to be sent: once in the life of an agent.
+    pub fn look_at_target(&self) -> Result<(), RunError> {
+        if !self.is_target_asked() {
+            self.require_target()?;
+            recover::end_orphans(self)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_target_asked(&self) -> bool {
+        self.target_asked.load(Ordering::Acquire)
+    }
+
+    /// Before the first object of this process is sent: the target is there and is the one that it was.
+    pub(super) fn require_target(&self) -> Result<(), RunError> {
+        if !self.is_target_asked() {
+            repo::open_for_backup(&self.store, &self.keys)?;
+            self.target_asked.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// Did an earlier run leave anything that only the target can answer or take?
+fn is_something_open(journal: &Journal) -> Result<bool, JournalError> {
+    let run = journal.unfinished_run()?;
+    let may_be_committed = run.is_some_and(|run| matches!(run.state, RunState::Committing { .. }));
+    Ok(may_be_committed || journal.head()?.is_none() || !journal.packs_spooled()?.is_empty())
+}
+
+fn remembered(journal: &Journal) -> Result<Option<ChunkLimits>, JournalError> {
+    let fact = journal.fact(FACT)?.unwrap_or_default();
+    let number = |at: usize| fact.get(at..at + 4).map(|b| u32::from_le_bytes(b.try_into().expect("4 bytes")));
+    let limits = number(0).zip(number(4)).zip(number(8));
+    let limits = limits.map(|((min, average), max)| ChunkLimits { min, average, max });
+    Ok(limits.filter(ChunkLimits::is_valid))
+}
+
+fn remember(journal: &Journal, limits: ChunkLimits) -> Result<(), JournalError> {
+    if remembered(journal)? == Some(limits) {
+        return Ok(());
+    }
+    let ChunkLimits { min, average, max } = limits;
+    journal.set_fact(FACT, &[min.to_le_bytes(), average.to_le_bytes(), max.to_le_bytes()].concat())
+}
