@@ -16,6 +16,7 @@
 mod abilities;
 mod check;
 mod create;
+mod directory;
 mod facts;
 mod findings;
 mod kept;
@@ -27,6 +28,7 @@ mod tried;
 pub use abilities::{Abilities, Answer, UploadList};
 pub use check::{CheckOptions, check};
 pub use create::{CreateError, Plan, Step, UNFINISHED_DAYS, Wish, create, plan};
+pub use directory::{DirectoryFacts, DirectoryReport, look};
 pub use facts::{Fact, Facts, Grant, LifecycleRule, Lock, PolicyFacts, PublicAccessBlock, Retention, Versioning};
 pub use findings::{Finding, LONGEST_UPLOAD_DAYS, SHORTEST_UNDO_DAYS, Weight, judge};
 pub use kept::{KeepError, Kept};

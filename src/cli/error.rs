@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use crate::backup::RunError;
+use crate::bucket::CreateError;
 use crate::check::CheckError;
 use crate::config::{ConfigError, PlacesError};
 use crate::control::{ControlError, ErrorCode};
@@ -44,6 +45,8 @@ pub(super) enum CliError {
     Control(#[from] ControlError),
     #[error(transparent)]
     Agent(#[from] DaemonError),
+    #[error(transparent)]
+    Bucket(#[from] CreateError),
     /// The command line asks for something that cannot be.
     #[error("{what}")]
     Usage { what: String, remedy: String },
@@ -88,6 +91,7 @@ impl CliError {
             Self::KeyFile(error) => of_key_file(error),
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
+            Self::Bucket(error) => of_store(error.store()),
             Self::Usage { .. } => Exit::Usage,
             Self::NoRecovery => Exit::WrongKey,
             Self::File { source, .. } => of_io(source),
@@ -111,6 +115,7 @@ impl CliError {
             Self::KeyFile(error) => key_file_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
+            Self::Bucket(error) => error.store().remedy().into(),
             Self::Usage { remedy, .. } | Self::Refused { remedy, .. } => remedy.clone().into(),
             Self::NoRecovery => "Give the recovery file with --recovery FILE (or ROZEN_RECOVERY_FILE), or type the \
                                  recovery code: --recovery -"

@@ -18,6 +18,7 @@ mod error;
 mod exit;
 mod output;
 mod prompt;
+mod protection;
 mod reading;
 mod running;
 mod setup;

@@ -1,4 +1,4 @@
-//! Asking a person for a secret, on the terminal or through a pipe.
+//! Asking a person: for a secret, on the terminal or through a pipe, or for a yes.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -43,6 +43,14 @@ pub(super) fn passphrase() -> Result<Passphrase, CliError> {
     let _hidden = Hidden::start()?;
     io::stdin().lock().read_line(&mut text).map_err(CliError::Input)?;
     Ok(Passphrase::new(&text)?)
+}
+
+/// Anything but a yes is a no.
+pub(super) fn yes(question: &str) -> Result<bool, CliError> {
+    ask(question)?;
+    let mut text = String::new();
+    io::stdin().lock().read_line(&mut text).map_err(CliError::Input)?;
+    Ok(matches!(text.trim(), "y" | "Y" | "yes"))
 }
 
 fn ask(question: &str) -> Result<(), CliError> {

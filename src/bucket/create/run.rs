@@ -28,6 +28,14 @@ pub enum CreateError {
     Step { step: String, source: StoreError },
 }
 
+impl CreateError {
+    pub fn store(&self) -> &StoreError {
+        match self {
+            CreateError::Look(error) | CreateError::Step { source: error, .. } => error,
+        }
+    }
+}
+
 /// What is missing. Changes nothing.
 pub fn plan(client: &S3Client, wish: &Wish) -> Result<Plan, CreateError> {
     let ask = Ask::new(client);

@@ -29,7 +29,12 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(code: &'static str, weight: Weight, what: impl Into<String>, remedy: &'static str) -> Self {
+    pub(in crate::bucket) fn new(
+        code: &'static str,
+        weight: Weight,
+        what: impl Into<String>,
+        remedy: &'static str,
+    ) -> Self {
         Self { code, weight, what: what.into(), remedy }
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::table::{self, Line};
-use super::{Can, Sentence, verdict};
+use super::lines::{block, conclusion, findings, thief};
+use super::table;
+use super::{Sentence, verdict};
 use crate::bucket::findings::{Finding, Weight, judge};
 use crate::bucket::{Facts, Place, Tried};
 
@@ -65,11 +66,6 @@ impl fmt::Display for Report {
     }
 }
 
-fn block(f: &mut fmt::Formatter<'_>, title: &str, lines: Vec<Line>) -> fmt::Result {
-    writeln!(f, "\n{title}")?;
-    lines.iter().try_for_each(|(what, how)| writeln!(f, "  {what:<32}{how}"))
-}
-
 fn left_behind(f: &mut fmt::Formatter<'_>, keys: &[String]) -> fmt::Result {
     match keys {
         [] => Ok(()),
@@ -79,46 +75,6 @@ fn left_behind(f: &mut fmt::Formatter<'_>, keys: &[String]) -> fmt::Result {
             "probe objects that stay",
             keys.len()
         ),
-    }
-}
-
-pub(super) fn findings(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
-    if findings.is_empty() {
-        return Ok(());
-    }
-    writeln!(f, "\nFindings")?;
-    findings.iter().try_for_each(|finding| {
-        writeln!(f, "  {:<9}{}", weight(finding.weight), finding.what)?;
-        writeln!(f, "  {:<9}{}", "", finding.remedy)
-    })
-}
-
-fn weight(weight: Weight) -> &'static str {
-    match weight {
-        Weight::Note => "note",
-        Weight::Weak => "weak",
-        Weight::Unclear => "UNCLEAR",
-        Weight::Danger => "DANGER",
-    }
-}
-
-pub(super) fn thief(f: &mut fmt::Formatter<'_>, sentences: &[Sentence]) -> fmt::Result {
-    writeln!(f, "\nWhat a thief with this machine's credentials could do")?;
-    sentences.iter().try_for_each(|sentence| {
-        let mark = match sentence.can {
-            Can::Yes => '!',
-            Can::No => '-',
-            Can::Unknown => '?',
-        };
-        writeln!(f, "  {mark} {}", sentence.text)
-    })
-}
-
-pub(super) fn conclusion(conclusion: Conclusion) -> &'static str {
-    match conclusion {
-        Conclusion::Right => "The target is right.",
-        Conclusion::Findings => "The target works; see the findings.",
-        Conclusion::Danger => "The target is NOT safe, or it could not be told: see the findings.",
     }
 }
 

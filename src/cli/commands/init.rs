@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::context::{Context, variable};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::protection;
 use crate::cli::reading::{self, ReadArgs};
 use crate::cli::setup::{self, MachineOrigin, Made, Wish};
 use crate::config::{Config, Places};
@@ -118,6 +119,7 @@ fn tell(args: &InitArgs, made: &Made, places: &Places, context: &Context) -> Res
         (None, _) => {}
     }
     setup::warn_shared_disk(&made.config, output)?;
+    protection::try_new_target(&made.config, places, context)?;
     output.line("\nNext: `rozenctl backup --once` for a backup now, or `rozenctl up` to back up continuously.")?;
     output.json(|| {
         json!({

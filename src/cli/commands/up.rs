@@ -10,6 +10,7 @@ use super::agent::stop_on_signals;
 use crate::cli::context::{Context, variable};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::protection;
 use crate::cli::setup::{self, Wish};
 use crate::cli::show::{self, Live};
 use crate::config::{Config, Places};
@@ -100,6 +101,7 @@ fn set_up(args: &UpArgs, places: &Places, context: &Context) -> Result<Config, C
         (None, _) => {}
     }
     setup::warn_shared_disk(&made.config, output)?;
+    protection::try_new_target(&made.config, places, context)?;
     output.line("")?;
     Ok(made.config)
 }

@@ -1,5 +1,7 @@
 //! `rozenctl target`: is the storage safe, and what makes it so. Not here: what is looked at and decided (room `bucket`).
 
+mod check;
+mod create;
 mod policy;
 mod which;
 
@@ -18,11 +20,15 @@ pub(in crate::cli) struct TargetArgs {
 
 #[derive(Subcommand, Debug)]
 enum TargetCommand {
+    Check(check::CheckArgs),
+    Create(create::CreateArgs),
     Policy(policy::PolicyArgs),
 }
 
 pub(in crate::cli) fn run(args: &TargetArgs, context: &Context) -> Result<Exit, CliError> {
     match &args.command {
+        TargetCommand::Check(args) => check::run(args, context),
+        TargetCommand::Create(args) => create::run(args, context),
         TargetCommand::Policy(args) => policy::run(args, context),
     }
 }
