@@ -89,7 +89,9 @@ impl Refusal {
     }
 
     pub(in crate::bucket) fn is_not_supported(&self) -> bool {
-        matches!(self.status, 405 | 501) || NOT_SUPPORTED.contains(&self.code.as_str())
+        // a success that is no answer to the question: the server took it for another one
+        let beside = matches!(self.status, 200..300) && self.code.is_empty();
+        beside || matches!(self.status, 405 | 501) || NOT_SUPPORTED.contains(&self.code.as_str())
     }
 
     /// Of a setting that was asked for with `permission`.
@@ -137,6 +139,8 @@ mod tests {
             (501, "NotImplemented", Outcome::NotSupported),
             (400, "NotImplemented", Outcome::NotSupported),
             (200, "NotUnderstood", Outcome::NotSupported),
+            (200, "", Outcome::NotSupported),
+            (200, "InternalError", unclear.clone()),
             (500, "InternalError", unclear.clone()),
             (404, "NoSuchBucket", unclear.clone()),
             (0, "", unclear),

@@ -84,9 +84,10 @@ fn grants(ask: &Ask<'_>) -> Fact<Vec<Grant>> {
     })
 }
 
-/// `None` for the owner.
+/// `None` for the owner, whom servers with one user do not even name.
 fn to_grant(to: Grantee, right: String, owner: Option<&str>) -> Option<Grant> {
-    if to.uri.is_none() && to.id.is_some() && to.id.as_deref() == owner {
+    let unnamed = to.id.as_deref().is_none_or(str::is_empty) && to.display_name.is_none() && to.email_address.is_none();
+    if to.uri.is_none() && (unnamed || to.id.as_deref() == owner) {
         return None;
     }
     let public =
@@ -215,6 +216,8 @@ mod tests {
         use aws_sdk_s3::types::Type;
         let owner = Grantee::builder().id("me").r#type(Type::CanonicalUser).build().unwrap();
         assert_eq!(to_grant(owner.clone(), "FULL_CONTROL".into(), Some("me")), None);
+        let unnamed = Grantee::builder().id("").r#type(Type::CanonicalUser).build().unwrap();
+        assert_eq!(to_grant(unnamed, "FULL_CONTROL".into(), Some("me")), None);
         assert!(to_grant(owner, "READ".into(), Some("you")).is_some_and(|grant| !grant.public));
         let all = "http://acs.amazonaws.com/groups/global/AllUsers";
         let everybody = Grantee::builder().uri(all).r#type(Type::Group).build().unwrap();

@@ -5,8 +5,9 @@ use crate::bucket::{Facts, Outcome, Tried, Versioning};
 
 const TAKE_RIGHTS: &str = "Take the right away: `rozenctl target policy --for uploader` prints a policy for this machine that has none of it.";
 const BUCKET_POLICY: &str = "Give the bucket the policy that `rozenctl target policy --for bucket` prints, so that nobody can replace anything.";
-const OTHER_SERVER: &str = "Switch versioning on, where the server has it; else know that these credentials can \
-                            replace backups, and keep a second copy elsewhere.";
+const OTHER_SERVER: &str = "Write conditional=no into the URL of the target, so that objects are at least looked for first, and switch \
+                            versioning on where the server has it. Whoever has these credentials can still replace \
+                            backups: keep a second copy elsewhere.";
 
 pub(super) fn judge(facts: &Facts, tried: &Tried) -> Vec<Finding> {
     if !tried.create.is_done() {

@@ -1,0 +1,73 @@
+//! Servers that others wrote and that are running (`tests/s3-servers start`): what each is known to do is found out.
+
+use std::path::Path;
+
+use rozen::bucket::{Answer, CheckOptions, UploadList, check};
+use rozen::store::{S3Client, StoreUrl};
+
+use super::lab::write_keys;
+
+/// Files of `KEY=VALUE` lines, separated by colons.
+const VARIABLE: &str = "ROZEN_S3_SERVERS";
+
+/// Conditional put, conditional completion, repeated completion, versions.
+type Known = (&'static str, [Answer; 4]);
+const KNOWN: [Known; 4] = [
+    ("ministack", [Answer::Yes, Answer::Yes, Answer::Yes, Answer::Yes]),
+    ("localstack", [Answer::Yes, Answer::Yes, Answer::No, Answer::Yes]),
+    ("radosgw", [Answer::Yes, Answer::No, Answer::Yes, Answer::Yes]),
+    ("juicefs", [Answer::No, Answer::No, Answer::No, Answer::No]),
+];
+
+#[test]
+fn what_running_servers_do_is_found_out() {
+    let files = std::env::var_os(VARIABLE).unwrap_or_default();
+    let mut asked = 0;
+    for file in std::env::split_paths(&files).filter(|file| file.exists()) {
+        asked += 1;
+        find_out(&file);
+    }
+    if asked == 0 {
+        eprintln!("skipped: what running servers do: {VARIABLE} names none (start some: tests/s3-servers start)");
+    }
+}
+
+fn find_out(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap().to_owned();
+    let dir = tempfile::tempdir().unwrap();
+    let keys = dir.path().join("keys");
+    write_keys(&keys, &value("AWS_ACCESS_KEY_ID"), &value("AWS_SECRET_ACCESS_KEY"));
+    let bucket = format!("rozen-check-{}", std::process::id());
+    let url = format!(
+        "s3://{bucket}/some/folder?endpoint={}&region={}&credentials={}",
+        value("S3_ENDPOINT"),
+        value("S3_REGION"),
+        keys.display()
+    );
+    let StoreUrl::S3(address) = StoreUrl::parse(&url).unwrap() else { panic!("{url} is no bucket") };
+    let client = S3Client::open(&address).unwrap();
+    client.run(client.sdk().create_bucket().bucket(&bucket).send()).unwrap();
+    keep_versions(&client, &bucket);
+    let report = check(&client, &CheckOptions { name: "try".into(), classes: true }).unwrap();
+    let server = value("S3_SERVER");
+    eprintln!("{server}:\n{report}");
+    let found = &report.tried.abilities;
+    let answers = [found.conditional_put, found.conditional_complete, found.repeated_complete, found.versioning];
+    if let Some((_, expected)) = KNOWN.iter().find(|(name, _)| *name == server) {
+        assert_eq!(answers, *expected, "{server}");
+    }
+    assert_ne!(found.list_uploads, UploadList::Unknown, "{server}");
+    assert!(report.tried.left_behind.is_empty(), "{server}: {:?}", report.tried.left_behind);
+}
+
+/// Where there are any.
+fn keep_versions(client: &S3Client, bucket: &str) {
+    use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+    let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    if let Err(error) =
+        client.run(client.sdk().put_bucket_versioning().bucket(bucket).versioning_configuration(on).send())
+    {
+        eprintln!("no versions: {error:?}");
+    }
+}
