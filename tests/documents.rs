@@ -5,13 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 #[test]
-fn every_promise_names_tests_that_exist() {
+fn promises_and_answers_name_tests_that_exist() {
     let tests = test_names();
-    let text = read("docs/semantics.md");
-    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|name| is_test_name(name)).collect();
-    assert!(named.len() > 30, "the promises name their tests in backticks");
-    let missing: Vec<_> = named.iter().filter(|name| !tests.contains(**name)).collect();
-    assert!(missing.is_empty(), "docs/semantics.md names tests that are not there: {missing:#?}");
+    for document in ["docs/semantics.md", "docs/uploads.md"] {
+        let text = read(document);
+        let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|name| is_test_name(name)).collect();
+        assert!(named.len() > 30, "{document} names its tests in backticks");
+        let missing: Vec<_> = named.iter().filter(|name| !tests.contains(**name)).collect();
+        assert!(missing.is_empty(), "{document} names tests that are not there: {missing:#?}");
+    }
 }
 
 #[test]

@@ -67,7 +67,8 @@ impl Journal {
         })
     }
 
-    /// The target will be asked to begin an upload of this pack as `name`. What was known of an earlier one is forgotten.
+    /// The target will be asked to begin an upload of this pack as `name`. What was known of an earlier one is
+    /// forgotten.
     pub fn upload_announced(&self, pack: &ObjectHash, name: &str, part_bytes: u64) -> Result<(), JournalError> {
         self.write("announce an upload", |tx| {
             tx.execute("DELETE FROM uploads WHERE pack = ?1", [pack_key(tx, pack)?])?;

@@ -45,8 +45,8 @@ impl Uploader {
         }
     }
 
-    /// Large packs go by parts where the target wants it, and so does a pack whose upload was begun under other rules. Other objects are small,
-    /// and nobody keeps books of them.
+    /// Large packs go by parts where the target wants it, and so does a pack whose upload was begun under other rules.
+    /// Other objects are small, and nobody keeps books of them.
     fn by_parts<'a, T>(&'a self, object: &'a SpooledObject<T>) -> Result<Option<ByParts<'a>>, UploadError> {
         let (Role::Pack, Some(path), Some(rules)) = (object.role, object.body.path(), self.store.part_rules()) else {
             return Ok(None);

@@ -46,7 +46,7 @@ impl UploadError {
                 "Stop the other machine or copy that uses this machine's key, then set one of them up anew."
             }
             UploadError::Damaged { .. } => {
-                "The next run stores this content anew under another name. Something else writes to the target or damages it: run `rozenctl check`."
+                "The next run stores this content anew. Something else writes to the target or damages it: run `rozenctl check`."
             }
             UploadError::Unsettled { .. } => {
                 "It is tried again later. Look for a lifecycle rule or another program that ends uploads too soon."

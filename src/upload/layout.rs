@@ -1,4 +1,5 @@
-//! How an object is cut into parts: all of one size, only the last may be shorter. The size never changes within an upload.
+//! How an object is cut into parts: all of one size, only the last may be shorter. The size never changes within an
+//! upload.
 
 /// The parts of one object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

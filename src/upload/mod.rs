@@ -5,15 +5,17 @@
 //! sent. An object whose name is not its hash (a manifest) is compared when its name was taken already, so that a lost
 //! answer and a second writer with the same identity are told apart.
 //!
-//! Large packs go by parts where the target wants it. Then the journal is the truth: the wish to begin is recorded before the
-//! target is asked, its id before a part is sent, each receipt before the next part of the same thread, the wish to complete before
-//! that is asked. The target's own list of parts is a cross-check, at every resumption and when the target misses a part.
+//! Large packs go by parts where the target wants it. Then the journal is the truth: the wish to begin is recorded before
+//! the target is asked, its id before a part is sent, each receipt before the next part of the same thread, the wish to
+//! complete before that is asked. The target's own list of parts is a cross-check, at every resumption and when the target
+//! misses a part.
 //!
 //! What survives a crash: the spool file and its rows until the row says `durable`; then the file is removed. Every step
-//! may be repeated; at most the parts in flight are sent again. An upload that nobody goes on with is ended, at the next start
-//! at the latest. docs/uploads.md has every state with every answer.
+//! may be repeated; at most the parts in flight are sent again. An upload that nobody goes on with is ended, by the next
+//! start or the next day at the latest. docs/uploads.md has every state with every answer.
 //!
-//! `state` is the pure machine; `driver` acts on whole objects, `parts` on parts (`layout` cuts, `send` sends), `orphans` tidies.
+//! `state` is the pure machine; `driver` acts on whole objects, `parts` on parts (`layout` cuts, `send` sends), `orphans`
+//! tidies.
 //!
 //! Not here: tries after an error of the target (`store`), order of objects within a commit (`repo`).
 

@@ -1,6 +1,7 @@
 //! Uploads of ours that nobody goes on with: a target keeps, and bills, their parts for ever.
 //!
-//! Only names below our own prefix are touched. That something cannot be ended is told in the log and never stops a backup.
+//! Only names below our own prefix are touched. That something cannot be ended is told in the log and never stops a
+//! backup.
 
 use super::Uploader;
 use crate::journal::JournalError;
@@ -15,34 +16,37 @@ pub struct Orphans {
 }
 
 impl Uploader {
-    /// Ends the uploads of packs that were forgotten, and those that the target holds below `prefix` (of this machine alone) and
-    /// the journal does not know. One call of [`Store::list_uploads`]; nothing where the target takes whole objects.
-    /// Only while nothing is being uploaded: an upload that has just begun is not yet known.
-    pub fn end_orphans(&self, prefix: &str) -> Result<Orphans, JournalError> {
+    /// Ends the uploads of packs that were forgotten. Asks for nothing where there are none.
+    pub fn end_forgotten(&self) -> Result<Orphans, JournalError> {
         let mut orphans = Orphans::default();
         for orphan in self.journal.uploads_orphaned()? {
-            let done = match (ObjectName::parse(&orphan.name), orphan.upload) {
+            let is_ended = match (ObjectName::parse(&orphan.name), orphan.upload) {
                 (Ok(name), Some(id)) => end(&self.store, &Upload { name, id: UploadId::new(id) }),
                 (Ok(name), None) => end_all_named(&self.store, &name),
+                // no target has an upload of what is no name
                 (Err(_), _) => true,
             };
-            orphans.count(done);
-            if done {
+            orphans.count(is_ended);
+            if is_ended {
                 self.journal.orphan_ended(orphan.key)?;
             }
-        }
-        if self.store.part_rules().is_some() {
-            let known = self.journal.uploads_open()?;
-            self.end_unknown(prefix, |upload| known.contains(upload.id.as_str()), &mut orphans);
         }
         Ok(orphans)
     }
 
-    fn end_unknown(&self, prefix: &str, is_known: impl Fn(&Upload) -> bool, orphans: &mut Orphans) {
+    /// Ends the uploads that the target holds below `prefix` (of this machine alone) and the journal does not know. Costs
+    /// one list of uploads; nothing where the target takes whole objects. Only while nothing is being uploaded: an
+    /// upload that has just begun is not yet known.
+    pub fn end_unknown(&self, prefix: &str) -> Result<Orphans, JournalError> {
+        let mut orphans = Orphans::default();
+        if self.store.part_rules().is_none() {
+            return Ok(orphans);
+        }
+        let known = self.journal.uploads_open()?;
         match self.store.list_uploads(prefix) {
             Ok(uploads) => {
-                let unknown =
-                    uploads.iter().filter(|upload| upload.name.as_str().starts_with(prefix) && !is_known(upload));
+                let ours = uploads.iter().filter(|upload| upload.name.as_str().starts_with(prefix));
+                let unknown = ours.filter(|upload| !known.contains(upload.id.as_str()));
                 unknown.for_each(|upload| orphans.count(end(&self.store, upload)));
             }
             Err(error) => {
@@ -50,10 +54,15 @@ impl Uploader {
                 orphans.failed += 1;
             }
         }
+        Ok(orphans)
     }
 }
 
 impl Orphans {
+    pub fn and(self, other: Orphans) -> Orphans {
+        Orphans { ended: self.ended + other.ended, failed: self.failed + other.failed }
+    }
+
     fn count(&mut self, is_ended: bool) {
         *(if is_ended { &mut self.ended } else { &mut self.failed }) += 1;
     }

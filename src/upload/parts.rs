@@ -1,5 +1,5 @@
-//! Carries out what the machine asks for where a pack goes by parts. The journal's row is read anew for each action: it is
-//! the truth about an upload, and nothing else is remembered.
+//! Carries out what the machine asks for where a pack goes by parts. The journal's row is read anew for each action: it
+//! is the truth about an upload, and nothing else is remembered.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -69,8 +69,8 @@ impl ByParts<'_> {
         Ok(Event::UploadOpen)
     }
 
-    /// What the target does not hold as its receipt says loses the receipt. What it holds without a receipt is sent again:
-    /// only a receipt says that the bytes arrived whole.
+    /// What the target does not hold as its receipt says loses the receipt. What it holds without a receipt is sent
+    /// again: only a receipt says that the bytes arrived whole.
     fn check_parts(&self) -> Result<Event, UploadError> {
         let (upload, row) = self.open_upload()?;
         let held = match self.store.list_parts(&upload) {

@@ -1,5 +1,5 @@
-//! Sends the parts that have no receipt, a bounded number at the same time. A receipt is in the journal before the next part
-//! of the same thread begins: whatever stops the process costs at most the parts in flight.
+//! Sends the parts that have no receipt, a bounded number at the same time. A receipt is in the journal before the next
+//! part of the same thread begins: whatever stops the process costs at most the parts in flight.
 
 use std::io;
 use std::path::Path;

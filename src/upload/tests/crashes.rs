@@ -70,7 +70,7 @@ fn goes_on(wreck: &Wreck, in_flight: u64) {
     let receipts: u64 =
         journal.upload_of(&pack.hash).unwrap().map_or(0, |row| row.parts.iter().map(|part| part.size).sum());
     let _ = uploader.upload(pack.clone()).unwrap_or_else(|error| panic!("{}: {error}", wreck.at));
-    let _ = uploader.end_orphans(PREFIX).unwrap();
+    let _ = uploader.end_forgotten().unwrap().and(uploader.end_unknown(PREFIX).unwrap());
     assert!(wreck.target.store().get(&pack.name, pack.size).unwrap() == content(), "{}", wreck.at);
     assert_eq!(wreck.target.store().list_uploads("").unwrap(), [], "{}", wreck.at);
     assert!(journal.packs_spooled().unwrap().is_empty() && !wreck.dir.path().join("spooled").exists());

@@ -9,6 +9,12 @@ fn begin(parts: &Parts, name: &str) -> Upload {
     Upload { id: parts.target.store().create_upload(&name, StorageClass::Standard).unwrap(), name }
 }
 
+/// As a start does.
+pub(super) fn end_all(bench: &Bench) -> Orphans {
+    let uploader = bench.uploader();
+    uploader.end_forgotten().unwrap().and(uploader.end_unknown(PREFIX).unwrap())
+}
+
 fn open(parts: &Parts) -> Vec<Upload> {
     parts.target.store().list_uploads("").unwrap()
 }
@@ -19,8 +25,7 @@ fn unknown_uploads_of_ours_are_ended_and_others_are_not_touched() {
     let others = ["machines/other/packs/a", "machines/ours2/packs/a", "else"].map(|name| begin(&parts, name));
     begin(&parts, "machines/ours/packs/a");
     begin(&parts, "machines/ours/trees/b");
-    let orphans = parts.bench.uploader().end_orphans(PREFIX).unwrap();
-    assert_eq!(orphans, Orphans { ended: 2, failed: 0 });
+    assert_eq!(end_all(&parts.bench), Orphans { ended: 2, failed: 0 });
     assert_eq!(open(&parts), others);
     assert_eq!(parts.counted.calls(Verb::ListUploads), 1);
 }
@@ -31,7 +36,7 @@ fn an_upload_that_will_go_on_is_no_orphan() {
     let pack = parts.pack(Origin::ThisProcess);
     parts.faults.fail_nth(Verb::PutPart, 3, Moment::Before, Errno::CONNRESET);
     parts.bench.uploader().upload(pack.clone()).unwrap_err();
-    assert_eq!(parts.bench.uploader().end_orphans(PREFIX).unwrap(), Orphans::default());
+    assert_eq!(end_all(&parts.bench), Orphans::default());
     let _ = parts.bench.uploader().upload(pack.clone()).unwrap();
     assert_eq!(parts.counted.counts(Verb::PutPart).bytes, pack.size);
 }
@@ -45,7 +50,7 @@ fn an_upload_of_a_forgotten_pack_is_ended_with_and_without_its_id() {
         parts.bench.uploader().upload(pack.clone()).unwrap_err();
         parts.bench.journal.forget_pack(&pack.hash).unwrap();
         assert_eq!(open(&parts).len(), 1);
-        assert_eq!(parts.bench.uploader().end_orphans(PREFIX).unwrap().ended, 1);
+        assert_eq!(end_all(&parts.bench).ended, 1);
         assert_eq!((open(&parts), parts.bench.journal.uploads_orphaned().unwrap()), (vec![], vec![]));
     }
 }
@@ -59,10 +64,10 @@ fn what_cannot_be_ended_now_is_tried_again_at_the_next_start() {
     parts.bench.journal.forget_pack(&pack.hash).unwrap();
     parts.faults.fail_all(Verb::AbortUpload, Errno::ACCESS);
     parts.faults.fail_all(Verb::ListUploads, Errno::ACCESS);
-    let orphans = parts.bench.uploader().end_orphans(PREFIX).unwrap();
+    let orphans = end_all(&parts.bench);
     assert_eq!((orphans.ended, orphans.failed, open(&parts).len()), (0, 2, 1));
     parts.faults.clear();
-    assert_eq!(parts.bench.uploader().end_orphans(PREFIX).unwrap().ended, 1);
+    assert_eq!(end_all(&parts.bench).ended, 1);
     assert_eq!(open(&parts), []);
 }
 
@@ -70,6 +75,6 @@ fn what_cannot_be_ended_now_is_tried_again_at_the_next_start() {
 fn a_target_of_whole_objects_is_not_asked_for_uploads() {
     let (store, counted) = Store::memory().recording();
     let bench = Bench::new(store);
-    assert_eq!(bench.uploader().end_orphans(PREFIX).unwrap(), Orphans::default());
+    assert_eq!(end_all(&bench), Orphans::default());
     assert_eq!(counted.calls(Verb::ListUploads), 0);
 }
