@@ -28,3 +28,8 @@ pub mod store;
 pub mod tree;
 pub mod upload;
 pub mod watch;
+
+/// The S3 server for tests of any room.
+#[cfg(test)]
+#[path = "../tests/s3fake/mod.rs"]
+mod s3fake;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Barrier;
 
-use super::s3::servers::on_every_server;
+use super::s3::tests::servers::on_every_server;
 use super::*;
 use crate::clock::Clock;
 use crate::model::StorageClass;

@@ -30,9 +30,7 @@ mod objects;
 mod parts;
 mod refusal;
 #[cfg(test)]
-pub(super) mod servers;
-#[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use address::S3Address;
 pub use client::S3Client;

@@ -1,0 +1,38 @@
+//! Storage classes and thaws.
+
+use super::servers::on_every_server;
+use super::{name, put};
+use crate::model::StorageClass;
+use crate::store::{Access, PutSource, Store, StoreError, ThawOutcome, ThawTier, Verb};
+
+#[test]
+fn an_archived_object_says_so_and_can_be_thawed_where_the_server_knows_how() {
+    on_every_server("a thaw", |server, store, _| {
+        let object = name("cold");
+        let source = PutSource::Bytes(b"cold bytes");
+        if let Err(error) = store.put_if_absent(&object, source, StorageClass::DeepArchive) {
+            eprintln!("skipped: {} has no archive class: {error}", server.name);
+            return;
+        }
+        let info = store.head(&object).unwrap().unwrap();
+        assert_eq!(info.class, StorageClass::DeepArchive);
+        assert_eq!(store.list("cold").unwrap()[0].class, StorageClass::DeepArchive);
+        assert_eq!(store.requests().counts[&(Verb::Put, StorageClass::DeepArchive)], 1);
+        if store.get(&object, 100).is_ok() {
+            eprintln!("skipped: {} serves archived objects at once", server.name);
+            return;
+        }
+        assert_eq!(info.access, Access::NeedsThaw);
+        assert_thaws(&store);
+    });
+}
+
+fn assert_thaws(store: &Store) {
+    let object = name("cold");
+    assert!(matches!(store.get(&object, 100), Err(StoreError::Archived { .. })));
+    assert!(matches!(store.get_range(&object, 0, 1), Err(StoreError::Archived { .. })));
+    assert_eq!(store.thaw(&object, ThawTier::Bulk, 3).unwrap(), ThawOutcome::Requested);
+    put(store, "warm", b"warm").unwrap();
+    assert_eq!(store.thaw(&name("warm"), ThawTier::Bulk, 3).unwrap(), ThawOutcome::Readable);
+    assert!(store.thaw(&name("none"), ThawTier::Bulk, 3).unwrap_err().is_not_found());
+}

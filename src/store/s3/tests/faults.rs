@@ -1,0 +1,73 @@
+//! Lost, cut, damaged and refused requests: each is told as what it is, and nothing is repeated in secret.
+
+use super::servers::on_the_fake;
+use super::{bytes, name, put};
+use crate::s3fake::{Control, Fault, Rule, S3Fake, When};
+use crate::store::{Disposition, PutOutcome, Store, StoreError};
+
+fn next(fake: &S3Fake, operation: &str, fault: Fault) {
+    fake.clear_faults();
+    fake.inject(Rule::new(operation, When::Nth(1), fault));
+}
+
+#[test]
+fn a_lost_answer_to_a_put_is_told_and_the_next_one_finds_its_own_object() {
+    on_the_fake(|fake, _, store, _| {
+        next(fake, "PutObject", Fault::DropAnswer);
+        assert_eq!(put(&store, "a", b"x").unwrap_err().disposition(), Disposition::Retry);
+        assert_eq!(put(&store, "a", b"x").unwrap(), PutOutcome::AlreadyThere);
+        next(fake, "PutObject", Fault::DropRequest);
+        assert_eq!(put(&store, "b", b"x").unwrap_err().disposition(), Disposition::Retry);
+        assert_eq!(put(&store, "b", b"x").unwrap(), PutOutcome::Created);
+        assert_eq!(fake.counts().of("PutObject"), 4);
+    });
+}
+
+#[test]
+fn a_busy_server_is_asked_once_by_each_call() {
+    on_the_fake(|fake, _, store, _| {
+        put(&store, "a", b"x").unwrap();
+        let calls: [(&str, fn(&Store) -> Result<(), StoreError>); 5] = [
+            ("PutObject", |store| put(store, "b", b"x").map(drop)),
+            ("GetObject", |store| store.get(&name("a"), 10).map(drop)),
+            ("HeadObject", |store| store.head(&name("a")).map(drop)),
+            ("ListObjectsV2", |store| store.list("").map(drop)),
+            ("DeleteObject", |store| store.delete(&name("a"))),
+        ];
+        for fault in [Fault::slow_down(), Fault::internal_error(), Fault::refuse(409, "ConditionalRequestConflict")] {
+            for (operation, call) in calls {
+                next(fake, operation, fault.clone());
+                fake.reset_counts();
+                let error = call(&store).unwrap_err();
+                assert_eq!(error.disposition(), Disposition::Retry, "{operation} {fault:?}: {error:?}");
+                assert_eq!(fake.counts().all_requests(), 1, "{operation}");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_was_damaged_on_its_way_up_is_not_stored() {
+    on_the_fake(|fake, _, store, _| {
+        for size in [3, 1_000_000] {
+            next(fake, "PutObject", Fault::FlipRequest);
+            let error = put(&store, "a", &bytes(size)).unwrap_err();
+            assert_eq!(error.disposition(), Disposition::Retry, "{error:?}");
+            assert_eq!(store.head(&name("a")).unwrap(), None);
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_is_cut_off_never_looks_whole() {
+    on_the_fake(|fake, _, store, _| {
+        put(&store, "a", &bytes(100_000)).unwrap();
+        next(fake, "GetObject", Fault::TruncateAnswer);
+        assert_eq!(store.get(&name("a"), 200_000).unwrap_err().disposition(), Disposition::Retry);
+        next(fake, "GetObject", Fault::TruncateAnswer);
+        assert_eq!(store.get_range(&name("a"), 10, 50_000).unwrap_err().disposition(), Disposition::Retry);
+        next(fake, "ListObjectsV2", Fault::TruncateAnswer);
+        assert_eq!(store.list("").unwrap_err().disposition(), Disposition::Retry);
+        assert!(store.get(&name("a"), 200_000).unwrap() == bytes(100_000));
+    });
+}
