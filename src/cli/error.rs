@@ -16,7 +16,7 @@ use crate::history::HistoryError;
 use crate::journal::JournalError;
 use crate::repo::RepoError;
 use crate::restore::RestoreError;
-use crate::store::{Disposition, StoreError};
+use crate::store::{Disposition, S3Refusal, StoreError};
 use crate::upload::UploadError;
 
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +128,7 @@ impl CliError {
 
 fn of_store(error: &StoreError) -> Exit {
     match error {
-        StoreError::TargetGone { .. } => Exit::NoRepository,
+        StoreError::TargetGone { .. } | StoreError::S3 { source: S3Refusal::NoSuchBucket, .. } => Exit::NoRepository,
         StoreError::BadUrl { .. } | StoreError::NotYetSupported { .. } => Exit::Usage,
         _ if error.disposition() == Disposition::Denied => Exit::NotPermitted,
         _ => Exit::Failed,

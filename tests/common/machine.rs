@@ -52,8 +52,12 @@ impl Machine {
     }
 
     pub fn init(&self) {
+        self.init_at(&format!("file://{}", self.repository().display()));
+    }
+
+    /// With a repository anywhere.
+    pub fn init_at(&self, url: &str) {
         fs::create_dir(self.recovery().parent().unwrap()).unwrap();
-        let url = format!("file://{}", self.repository().display());
         let (root, recovery) = (self.root.as_os_str(), self.recovery());
         let args = [OsStr::new("--repo"), url.as_ref(), "--root".as_ref(), root, "--recovery-out".as_ref()];
         let mut init = self.rozenctl("init");

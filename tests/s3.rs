@@ -1,0 +1,181 @@
+//! A repository in a bucket: from nothing to a backup, through the loss of everything, and back; on the S3 of our own and on
+//! the servers that `tests/s3-servers` has left running (`ROZEN_S3_SERVERS`).
+
+mod common;
+mod s3fake;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use common::machine::{expect, text};
+use common::{Agent, Machine, Noise, assert_same, read_facts};
+use rozen::store::{S3Client, StoreUrl};
+use s3fake::{ACCESS_KEY, Control, Fault, Rule, S3Fake, SECRET_KEY, When};
+
+/// Where a bucket can be, and the keys to it.
+struct Server {
+    name: String,
+    endpoint: String,
+    id: String,
+    secret: String,
+}
+
+impl Server {
+    fn of(fake: &S3Fake) -> Self {
+        let (id, secret) = (ACCESS_KEY.to_owned(), SECRET_KEY.to_owned());
+        Self { name: "fake".to_owned(), endpoint: fake.endpoint(), id, secret }
+    }
+
+    fn outside() -> Vec<Self> {
+        let files = std::env::var_os("ROZEN_S3_SERVERS").unwrap_or_default();
+        let paths: Vec<_> = std::env::split_paths(&files).filter(|path| !path.as_os_str().is_empty()).collect();
+        if paths.is_empty() {
+            eprintln!("skipped: backups to real S3 servers: ROZEN_S3_SERVERS names none (tests/s3-servers start)");
+        }
+        paths.iter().map(|path| Self::read(path)).collect()
+    }
+
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap();
+        let value = |key: &str| {
+            text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default().to_owned()
+        };
+        Self {
+            name: value("S3_SERVER"),
+            endpoint: value("S3_ENDPOINT"),
+            id: value("AWS_ACCESS_KEY_ID"),
+            secret: value("AWS_SECRET_ACCESS_KEY"),
+        }
+    }
+
+    /// The URL of a new bucket; the keys lie beside the machine's other secrets.
+    fn bucket(&self, machine: &Machine, name: &str) -> String {
+        let keys = machine.at("s3-keys");
+        fs::write(
+            &keys,
+            format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", self.id, self.secret),
+        )
+        .unwrap();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
+        let name = format!("{name}-{}", std::process::id());
+        let url = format!("s3://{name}/backups?endpoint={}&credentials={}", self.endpoint, keys.display());
+        let StoreUrl::S3(address) = StoreUrl::parse(&url).unwrap() else { panic!("{url} is no bucket") };
+        let client = S3Client::open(&address).unwrap();
+        client.run(client.sdk().create_bucket().bucket(&name).send()).unwrap();
+        url
+    }
+}
+
+fn machine_with_files() -> Machine {
+    let machine = Machine::new();
+    let mut noise = Noise::new(7);
+    for i in 0..200 {
+        let dir = machine.root().join(format!("d{}", i % 7));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(format!("f{i}")), noise.bytes(500 + i * 30)).unwrap();
+    }
+    fs::write(machine.root().join("large"), noise.bytes(40 << 20)).unwrap();
+    machine
+}
+
+fn assert_latest_is_the_tree(machine: &Machine, to: &str) {
+    let restored = machine.restore("latest", to);
+    assert_same(&read_facts(machine.root()), &read_facts(&restored));
+    fs::remove_dir_all(restored).unwrap();
+}
+
+#[test]
+fn what_was_backed_up_into_a_bucket_comes_back_from_it_alone() {
+    let fake = S3Fake::start();
+    for server in std::iter::once(Server::of(&fake)).chain(Server::outside()) {
+        eprintln!("a backup to {}", server.name);
+        let machine = machine_with_files();
+        let url = server.bucket(&machine, "whole");
+        machine.init_at(&url);
+        let config = fs::read_to_string(machine.at("rozen.toml")).unwrap();
+        assert!(config.contains(&url) && !config.contains(&server.secret), "{config}");
+        machine.backup();
+        assert_latest_is_the_tree(&machine, "first");
+
+        fs::write(machine.root().join("d1/new"), "new").unwrap();
+        fs::remove_file(machine.root().join("d2/f2")).unwrap();
+        machine.backup();
+        assert_latest_is_the_tree(&machine, "second");
+        let recovery = machine.recovery();
+        expect(machine.rozenctl("check").arg("--read-data").arg("--recovery").arg(&recovery), 0);
+
+        // another computer has the URL, the keys to the bucket and the recovery file
+        for lost in ["rozen.toml", "rozen.key"] {
+            fs::remove_file(machine.at(lost)).unwrap();
+        }
+        fs::remove_dir_all(machine.state()).unwrap();
+        let to = machine.at("elsewhere");
+        expect(machine.restore_command("latest").args(["--repo", &url]).arg("--to").arg(&to), 0);
+        assert_same(&read_facts(machine.root()), &read_facts(&to));
+    }
+}
+
+#[test]
+fn an_unchanged_folder_lists_and_stores_nothing_and_lost_local_state_uploads_no_content_again() {
+    let fake = S3Fake::start();
+    let machine = machine_with_files();
+    machine.init_at(&Server::of(&fake).bucket(&machine, "quiet"));
+    machine.backup();
+    let first = fake.counts().received_bytes();
+    assert!(first > 40 << 20);
+
+    fake.reset_counts();
+    machine.backup();
+    let counts = fake.counts();
+    // a process that begins looks once for uploads that an earlier one has left
+    let changing = ["PutObject", "CreateMultipartUpload", "ListObjectsV2", "DeleteObject"];
+    assert_eq!(changing.map(|operation| counts.of(operation)), [0; 4], "{:?}", counts.requests);
+    assert!(counts.of("ListMultipartUploads") <= 1, "{:?}", counts.requests);
+    eprintln!("requests of a run without changes: {:?}", counts.requests);
+
+    fs::remove_dir_all(machine.state()).unwrap();
+    fake.reset_counts();
+    machine.backup();
+    let again = fake.counts().received_bytes();
+    assert!(again < 1 << 20, "{again} bytes");
+    assert_latest_is_the_tree(&machine, "after");
+}
+
+#[test]
+fn the_agent_backs_up_into_a_bucket_as_things_change_while_the_server_has_bad_moments() {
+    let fake = S3Fake::start();
+    let machine = Machine::new();
+    machine.init_at(&Server::of(&fake).bucket(&machine, "agent"));
+    machine.configure("[run]\nsettle = \"100ms\"");
+    fake.inject(Rule::new("PutObject", When::Chance { percent: 20, seed: 5 }, Fault::slow_down()));
+    fake.inject(Rule::new("PutObject", When::Chance { percent: 10, seed: 6 }, Fault::DropAnswer));
+    let mut agent = Agent::start(&machine);
+    for round in 1..=3u64 {
+        fs::write(machine.root().join(format!("file{round}")), Noise::new(round).bytes(50_000)).unwrap();
+        agent.settle();
+    }
+    agent.stop();
+    fake.clear_faults();
+    assert_latest_is_the_tree(&machine, "out");
+}
+
+#[test]
+fn a_bucket_that_cannot_be_used_is_an_error_with_a_remedy() {
+    let fake = S3Fake::start();
+    let machine = Machine::new();
+    let url = Server::of(&fake).bucket(&machine, "real");
+    let init = |url: &str, code| {
+        let mut init = machine.rozenctl("init");
+        let out = expect(init.args(["--repo", url, "--root"]).arg(machine.root()), code);
+        assert_eq!(text(&out), "");
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    };
+    let missing = init(&url.replace("s3://real", "s3://unreal"), 10);
+    assert!(missing.contains("no such bucket") && missing.contains("target create"), "{missing}");
+    let misspelt = init(&url.replace("endpoint=", "endpiont="), 2);
+    assert!(misspelt.contains("\"endpoint\" is the nearest"), "{misspelt}");
+    fs::set_permissions(machine.at("s3-keys"), fs::Permissions::from_mode(0o644)).unwrap();
+    let exposed = init(&url, 5);
+    assert!(exposed.contains("can be read by others") && !exposed.contains(SECRET_KEY), "{exposed}");
+}
