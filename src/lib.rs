@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod cost;
 pub mod crypto;
 pub mod daemon;
 pub mod engine;

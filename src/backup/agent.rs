@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::billing::Counted;
 use super::error::RunError;
 use super::recover::{self, Recovered};
 use super::target::{self, Limits};
@@ -52,6 +53,7 @@ pub struct Backup {
     pub(super) found: Vec<Problem>,
     /// The target was found to hold our repository.
     pub(super) target_asked: AtomicBool,
+    pub(super) counted: Counted,
 }
 
 impl Backup {
@@ -97,8 +99,20 @@ impl Backup {
         let uploader = Uploader::new(store.clone(), journal.clone());
         let found = Vec::new();
         let target_asked = asked.into();
-        let mut backup =
-            Self { journal, store, keys, clock, options, uploader, spool, chunker, host, found, target_asked };
+        let mut backup = Self {
+            journal,
+            store,
+            keys,
+            clock,
+            options,
+            uploader,
+            spool,
+            chunker,
+            host,
+            found,
+            target_asked,
+            counted: Counted::default(),
+        };
         let recovered = recover::recover(&backup)?;
         backup.found = recovered.problems();
         Ok((backup, recovered))

@@ -11,6 +11,7 @@
 //! Not here: when to run (`engine`), waiting for changes (`watch`).
 
 mod agent;
+mod billing;
 mod bundle;
 mod count;
 mod error;

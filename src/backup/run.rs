@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::agent::Backup;
+use super::billing;
 use super::error::RunError;
 use super::nodes::{self, LocalNodes};
 use super::pipeline::{Slice, SliceContext, run_slice};
@@ -24,6 +25,7 @@ use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, NewTree, RootState, Ru
 use crate::model::{ChunkId, Problem, ProblemCode, RelPath, Timestamp};
 use crate::repo::CommittedSnapshot;
 use crate::scan::{Scan, ScanError, ScanOptions, Target};
+use crate::store::Requests;
 use crate::tree::TreeReader;
 
 /// What a run is asked to do.
@@ -71,6 +73,8 @@ pub struct RunReport {
     pub cut_at: Timestamp,
     pub entries: u64,
     pub bytes: u64,
+    /// What was asked of the target, as it bills it.
+    pub requests: Requests,
 }
 
 /// What a run did with one root.
@@ -110,8 +114,9 @@ impl Backup {
             done: Vec::new(),
         };
         let result = running.all_roots();
-        let Running { report, .. } = running;
+        let Running { mut report, .. } = running;
         progress.set_phase(Phase::Done);
+        report.requests = billing::count_requests(self, run.id);
         match result {
             Ok(()) => Ok(report),
             Err(error) => {

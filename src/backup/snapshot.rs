@@ -49,6 +49,7 @@ pub(super) fn commit(
     for row in backup.journal.packs_spooled()? {
         backup.upload(&row, Origin::EarlierProcess)?;
     }
+    backup.journal.packs_stored_at(backup.clock.wall_ms())?;
     let index = repo::write_index(&backup.uploader, &backup.keys, &backup.journal)?;
     let trees: u64 = results.iter().filter_map(|result| result.built.as_ref()).map(|built| built.stored_bytes).sum();
     Progress::add(&progress.bytes_stored, index.stored_bytes + trees);

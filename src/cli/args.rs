@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::commands::{
-    backup, cat, check, diff, find, history, init, key, ls, pause, restore, snapshots, status, target, up,
+    backup, cat, check, cost, diff, find, history, init, key, ls, pause, restore, snapshots, status, target, up,
 };
 
 /// Continuous, encrypted backup of folders, and the way back.
@@ -69,6 +69,7 @@ pub(super) enum Command {
     Diff(diff::DiffArgs),
     History(history::HistoryArgs),
     Check(check::CheckArgs),
+    Cost(cost::CostArgs),
     Key(key::KeyArgs),
     Snapshots(snapshots::SnapshotsArgs),
     Target(target::TargetArgs),

@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{AgentArguments, Arguments, Command};
 use super::commands::{
-    agent, backup, cat, check, diff, find, history, init, key, ls, pause, restore, snapshots, status, target, up,
+    agent, backup, cat, check, cost, diff, find, history, init, key, ls, pause, restore, snapshots, status, target, up,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -70,6 +70,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Diff(args) => diff::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Check(args) => check::run(&args, context),
+        Command::Cost(args) => cost::run(&args, context),
         Command::Key(args) => key::run(&args, context),
         Command::Snapshots(args) => snapshots::run(&args, context),
         Command::Target(args) => target::run(&args, context),

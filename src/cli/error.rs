@@ -10,6 +10,7 @@ use crate::bucket::CreateError;
 use crate::check::CheckError;
 use crate::config::{ConfigError, PlacesError};
 use crate::control::{ControlError, ErrorCode};
+use crate::cost::CostError;
 use crate::crypto::KeyFileError;
 use crate::daemon::DaemonError;
 use crate::history::HistoryError;
@@ -39,6 +40,8 @@ pub(super) enum CliError {
     History(#[from] HistoryError),
     #[error(transparent)]
     Check(#[from] CheckError),
+    #[error(transparent)]
+    Cost(#[from] CostError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
@@ -88,6 +91,7 @@ impl CliError {
             Self::History(error) => of_history(error),
             Self::Check(CheckError::Repository(error)) => of_repository(error),
             Self::Check(CheckError::Interrupted) => Exit::Interrupted,
+            Self::Cost(error) => of_cost(error),
             Self::KeyFile(error) => of_key_file(error),
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
@@ -112,6 +116,7 @@ impl CliError {
             Self::Restore(error) => error.remedy().into(),
             Self::History(error) => error.remedy().into(),
             Self::Check(error) => error.remedy().into(),
+            Self::Cost(error) => error.remedy().into(),
             Self::KeyFile(error) => key_file_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
@@ -206,6 +211,15 @@ fn of_history(error: &HistoryError) -> Exit {
     match error {
         HistoryError::Repository(error) => of_repository(error),
         HistoryError::Spec(_) | HistoryError::Path(_) => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_cost(error: &CostError) -> Exit {
+    match error {
+        CostError::Read { source, .. } | CostError::ReadOffer { source, .. } | CostError::Save { source, .. } => {
+            of_io(source)
+        }
         _ => Exit::Failed,
     }
 }

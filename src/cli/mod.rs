@@ -10,6 +10,7 @@
 //! Not here: the agent itself (room `daemon`), what may be asked of it over the socket (room `control`).
 
 mod args;
+mod bill;
 mod commands;
 mod context;
 mod entries;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::protocol::{Answer, Event, Hello, PROTOCOL};
 use super::{ControlError, Endpoint, ErrorCode, WireError, Wish, delta};
-use crate::status::{BackupAnswer, Status};
+use crate::status::{BackupAnswer, Status, Usage};
 
 /// A running agent answers at once; what takes time is waited for without a limit.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,6 +52,11 @@ impl Client {
 
     pub fn status(&mut self) -> Result<Status, ControlError> {
         parsed(self.call("status", json!({}))?)
+    }
+
+    /// What the target bills for, as the agent has counted it.
+    pub fn usage(&mut self) -> Result<Usage, ControlError> {
+        parsed(self.call("usage", json!({}))?)
     }
 
     /// Asks for a backup and does not wait for it.

@@ -18,10 +18,11 @@ use super::delta;
 use super::lines::{Line, next_line};
 use super::protocol::{self, ErrorCode, MAX_LINE, Method, PROTOCOL, Request, WireError};
 use super::server::{Ask, Reply, Shared};
+use crate::status::Usage;
 
 /// Answers that wait for the client to read.
 const OUTGOING: usize = 256;
-/// Backups that one connection may wait for.
+/// Answers that one connection may wait for.
 const MAX_WAITING: usize = 32;
 /// A client that takes nothing for so long has hung.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
@@ -125,7 +126,13 @@ impl Reader {
             Method::Watch => self.outgoing.send(Outgoing::Watch(id)).await.map_err(drop),
             Method::Pause(pause) => self.order(id, Ask::Pause { length: pause.seconds.map(Duration::from_secs) }).await,
             Method::Resume => self.order(id, Ask::Resume).await,
-            Method::Backup(backup) if backup.wait => self.backup_and_wait(id, backup).await,
+            Method::Usage => {
+                self.ask_and_wait(id, |reply| Ask::Usage { reply }, move |usage| usage_line(id, usage)).await
+            }
+            Method::Backup(backup) if backup.wait => {
+                let ask = |reply| Ask::Backup { wish: backup.into_wish(), reply: Some(reply) };
+                self.ask_and_wait(id, ask, move |answer| protocol::result(id, json!(answer))).await
+            }
             Method::Backup(backup) => self.order(id, Ask::Backup { wish: backup.into_wish(), reply: None }).await,
         }
     }
@@ -139,15 +146,19 @@ impl Reader {
     }
 
     /// The answer comes when it comes; other requests are taken meanwhile.
-    async fn backup_and_wait(&self, id: u64, backup: protocol::Backup) -> Result<(), ()> {
+    async fn ask_and_wait<T: Send + 'static>(
+        &self,
+        id: u64,
+        ask: impl FnOnce(Reply<T>) -> Ask,
+        line: impl FnOnce(T) -> Value + Send + 'static,
+    ) -> Result<(), ()> {
         let Ok(permit) = self.waiting.clone().try_acquire_owned() else {
-            let message = format!("more than {MAX_WAITING} backups are waited for on one connection");
+            let message = format!("more than {MAX_WAITING} answers are waited for on one connection");
             let error = WireError::new(ErrorCode::Busy, message, "wait for some of them first");
             return self.send(protocol::error(Some(id), &error)).await;
         };
         let (reply, answer) = oneshot::channel();
-        let ask = Ask::Backup { wish: backup.into_wish(), reply: Some(Reply(reply)) };
-        if !(self.shared.ask)(ask) {
+        if !(self.shared.ask)(ask(Reply(reply))) {
             return self.send(protocol::error(Some(id), &stopping())).await;
         }
         let outgoing = self.outgoing.clone();
@@ -155,7 +166,7 @@ impl Reader {
             let _permit = permit;
             let line = tokio::select! {
                 answer = answer => match answer {
-                    Ok(answer) => protocol::result(id, json!(answer)),
+                    Ok(answer) => line(answer),
                     Err(_) => protocol::error(Some(id), &stopping()),
                 },
                 () = outgoing.closed() => return,
@@ -168,6 +179,16 @@ impl Reader {
 
     async fn send(&self, line: Value) -> Result<(), ()> {
         self.outgoing.send(Outgoing::Line(line)).await.map_err(drop)
+    }
+}
+
+fn usage_line(id: u64, usage: Result<Usage, String>) -> Value {
+    match usage {
+        Ok(usage) => protocol::result(id, json!(usage)),
+        Err(message) => {
+            let hint = "see what `rozenctl status` and the log of the agent say";
+            protocol::error(Some(id), &WireError::new(ErrorCode::Failed, message, hint))
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) struct Request {
 pub(super) enum Method {
     Version,
     Status,
+    Usage,
     Watch,
     Backup(Backup),
     Pause(Pause),
@@ -85,6 +86,8 @@ pub enum ErrorCode {
     Busy,
     /// The agent is stopping.
     Stopping,
+    /// The agent could not read what it was asked for.
+    Failed,
     /// A code that this version does not know.
     #[serde(other)]
     Unknown,
@@ -165,6 +168,7 @@ fn method(name: &str, params: Value) -> Result<Method, WireError> {
     match name {
         "version" => self::params::<Nothing>(params).map(|_| Method::Version),
         "status" => self::params::<Nothing>(params).map(|_| Method::Status),
+        "usage" => self::params::<Nothing>(params).map(|_| Method::Usage),
         "watch" => self::params::<Nothing>(params).map(|_| Method::Watch),
         "resume" => self::params::<Nothing>(params).map(|_| Method::Resume),
         "backup" => self::params(params).map(Method::Backup),
@@ -172,7 +176,7 @@ fn method(name: &str, params: Value) -> Result<Method, WireError> {
         _ => Err(WireError::new(
             ErrorCode::UnknownMethod,
             format!("there is no method {:?}", name.chars().take(80).collect::<String>()),
-            "known: version, status, watch, backup, pause, resume",
+            "known: version, status, usage, watch, backup, pause, resume",
         )),
     }
 }

@@ -14,7 +14,7 @@ use super::endpoint::Claim;
 use super::protocol::{self, ErrorCode, WireError};
 use super::{ControlError, Endpoint};
 use crate::model::RootId;
-use crate::status::{BackupAnswer, Status};
+use crate::status::{BackupAnswer, Status, Usage};
 
 const MAX_CONNECTIONS: usize = 64;
 /// Of other users, so that they cannot keep the owner out.
@@ -34,6 +34,10 @@ pub enum Ask {
         length: Option<Duration>,
     },
     Resume,
+    /// What the target bills for. An error is for people.
+    Usage {
+        reply: Reply<Result<Usage, String>>,
+    },
 }
 
 /// Which backup somebody asks for.
@@ -49,7 +53,7 @@ pub struct Wish {
 
 /// The way back to who waits; dropped without a word it tells them that the agent is stopping.
 #[derive(Debug)]
-pub struct Reply(pub(super) oneshot::Sender<BackupAnswer>);
+pub struct Reply<T = BackupAnswer>(pub(super) oneshot::Sender<T>);
 
 /// Serves until dropped or stopped.
 pub struct Server {
@@ -72,9 +76,9 @@ pub(super) struct Shared {
     pub(super) ask: Box<dyn Fn(Ask) -> bool + Send + Sync>,
 }
 
-impl Reply {
+impl<T> Reply<T> {
     /// Who waited may have left: then it goes nowhere.
-    pub fn send(self, answer: BackupAnswer) {
+    pub fn send(self, answer: T) {
         let _ = self.0.send(answer);
     }
 }

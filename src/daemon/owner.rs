@@ -13,9 +13,10 @@ use super::runner::{Runner, Setup};
 use super::watching::Watching;
 use super::{memory, service};
 use crate::control::{Ask, Publisher, Reply, Wish};
+use crate::cost;
 use crate::engine::{Effect, Engine, Event, Now, WaitId};
 use crate::model::{Problem, ProblemCode, RootId};
-use crate::status::Coverage;
+use crate::status::{Coverage, Usage};
 use crate::watch::RootState;
 
 /// While the watcher arms, and afterwards.
@@ -168,6 +169,10 @@ impl Owner {
             }
             Ask::Pause { length } => Event::Pause { length },
             Ask::Resume => Event::Resume,
+            Ask::Usage { reply } => {
+                self.tell_usage(reply);
+                return Ok(());
+            }
         };
         self.apply(event)
     }
@@ -186,6 +191,19 @@ impl Owner {
         if let Err(error) = std::thread::Builder::new().name("accept".into()).spawn(accept) {
             // who waits hears of it when the agent ends
             tracing::error!(%error, "a folder cannot be accepted");
+        }
+    }
+
+    /// On a thread of its own: a large journal takes its time.
+    fn tell_usage(&self, reply: Reply<Result<Usage, String>>) {
+        let setup = self.setup.clone();
+        let tell = move || {
+            let usage = cost::usage(&setup.journal, setup.clock.wall());
+            reply.send(usage.map_err(|error| Problem::of_error(ProblemCode::RunFailed, b"", &error, "").message));
+        };
+        // without a thread the reply is dropped, and who waits is told so
+        if let Err(error) = std::thread::Builder::new().name("usage".into()).spawn(tell) {
+            tracing::warn!(%error, "what is stored cannot be summed up");
         }
     }
 

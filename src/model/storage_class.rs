@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A storage class by the name that S3 gives it. Targets without classes know [`StorageClass::Standard`] alone.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StorageClass {
     #[default]
     Standard,
@@ -70,6 +73,7 @@ mod tests {
     fn names_read_back_and_others_are_refused() {
         for class in StorageClass::ALL {
             assert_eq!(class.to_string().parse(), Ok(class));
+            assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
         }
         let error = "deep".parse::<StorageClass>().unwrap_err();
         assert!(error.to_string().contains("DEEP_ARCHIVE"));

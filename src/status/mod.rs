@@ -11,6 +11,7 @@ mod answer;
 mod path_text;
 mod render;
 mod rfc3339;
+mod usage;
 
 pub use agent::{
     Agent, Count, Coverage, Phase, RootState, RootStatus, RunReason, RunStatus, SnapshotStatus, Status, Target,
@@ -18,3 +19,4 @@ pub use agent::{
 pub use answer::BackupAnswer;
 pub use path_text::PathText;
 pub use render::{Viewer, bytes, counted, grouped, printable, render, span};
+pub use usage::{KindOfUse, RecentUsage, RequestUsage, RunUsage, StoredUsage, Usage};

@@ -45,6 +45,30 @@ impl Verb {
         Verb::ListUploads,
         Verb::Thaw,
     ];
+
+    /// As it is written down and shown to programs; [`Verb::from_code`] reads it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Verb::Open => "open",
+            Verb::Put => "put",
+            Verb::Get => "get",
+            Verb::GetRange => "get_range",
+            Verb::Head => "head",
+            Verb::List => "list",
+            Verb::Delete => "delete",
+            Verb::CreateUpload => "create_upload",
+            Verb::PutPart => "put_part",
+            Verb::ListParts => "list_parts",
+            Verb::CompleteUpload => "complete_upload",
+            Verb::AbortUpload => "abort_upload",
+            Verb::ListUploads => "list_uploads",
+            Verb::Thaw => "thaw",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().chain([Verb::Open]).find(|verb| verb.code() == code)
+    }
 }
 
 impl fmt::Display for Verb {

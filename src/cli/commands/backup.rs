@@ -6,12 +6,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use clap::Args;
 use serde_json::json;
 
-use crate::backup::{Progress, RunReport};
+use crate::backup::{Backup, Progress, RunReport};
+use crate::cli::bill;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{running, show};
+use crate::config::Config;
 use crate::control::Wish;
+use crate::cost::RunCost;
 use crate::model::RootId;
 use crate::status::{BackupAnswer, bytes, grouped};
 
@@ -95,10 +98,22 @@ fn once(accepted: &[RootId], context: &Context) -> Result<Exit, CliError> {
     running::remember_roots(&backup, &checked, &done)?;
     done.problems.extend(checked.doubtful.values().cloned());
     done.unavailable.extend(checked.doubtful.into_keys());
-    report(&done, &progress, context)
+    report(&done, cost(&backup, &config, &done, context), &progress, context)
 }
 
-fn report(report: &RunReport, progress: &Progress, context: &Context) -> Result<Exit, CliError> {
+/// Not being able to tell what a backup cost does not make it fail.
+fn cost(backup: &Backup, config: &Config, report: &RunReport, context: &Context) -> Option<RunCost> {
+    if report.requests.total() == 0 {
+        return None;
+    }
+    let told = bill::last_run(&backup.journal, &config.repository, context);
+    told.unwrap_or_else(|error| {
+        context.output.warn(format!("what it cost cannot be told: {error}"));
+        None
+    })
+}
+
+fn report(report: &RunReport, cost: Option<RunCost>, progress: &Progress, context: &Context) -> Result<Exit, CliError> {
     let stored = progress.bytes_stored.load(Relaxed);
     let seq = report.snapshot.map(|snapshot| snapshot.seq);
     match seq {
@@ -112,11 +127,16 @@ fn report(report: &RunReport, progress: &Progress, context: &Context) -> Result<
             context.output.line(format!("nothing has changed: {} entries compared", grouped(report.entries)))?;
         }
     }
+    cost.iter().try_for_each(|cost| context.output.line(&cost.text))?;
     context.output.json(|| {
         json!({
             "snapshot": seq, "partial_snapshots": report.partial_snapshots, "entries": report.entries,
             "bytes_read": report.bytes, "bytes_stored": stored, "cut_at": show::json_time(Some(report.cut_at)),
             "unavailable_roots": report.unavailable, "problems": report.problems,
+            "cost": cost.and_then(|cost| cost.exact).map(|(bill, currency)| json!({
+                "requests": bill.requests, "cost": bill.cost.to_string(), "added_bytes": bill.added_bytes,
+                "added_month": bill.monthly.to_string(), "currency": currency.as_str(),
+            })),
         })
     })?;
     if !report.problems.is_empty() {

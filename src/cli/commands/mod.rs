@@ -4,6 +4,7 @@ pub(super) mod agent;
 pub(super) mod backup;
 pub(super) mod cat;
 pub(super) mod check;
+pub(super) mod cost;
 pub(super) mod diff;
 pub(super) mod find;
 pub(super) mod history;

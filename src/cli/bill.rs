@@ -1,0 +1,227 @@
+//! Words and JSON for what things cost.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::error::CliError;
+use super::output::Output;
+use super::show;
+use crate::cost::{
+    self, Bill, Billed, Kind, Money, MonthlyLine, PriceFiles, PriceTable, RestoreCost, RestoreOptions, RunCost, Wanted,
+    restore,
+};
+use crate::journal::Journal;
+use crate::model::Timestamp;
+use crate::status::{bytes, counted, grouped, span};
+use crate::store::ThawTier;
+
+const FILE_NAME: &str = "prices.toml";
+
+/// What no table of prices can know.
+const NOT_INCLUDED: &str = "Not included: taxes, discounts and the free tier of new accounts, keys of your own (KMS), versions and parts that \
+were left behind, what other programs and other machines store in the bucket.";
+
+/// Tables of a person's own: beside the configuration, then in the state directory.
+pub(super) fn price_files(context: &Context) -> Result<PriceFiles, CliError> {
+    let usual = vec![imported_prices(context)?, context.places()?.state.join(FILE_NAME)];
+    Ok(PriceFiles { given: None, usual })
+}
+
+/// Where an import is stored.
+pub(super) fn imported_prices(context: &Context) -> Result<PathBuf, CliError> {
+    Ok(context.places()?.config.parent().unwrap_or(Path::new(".")).join(FILE_NAME))
+}
+
+/// What the last run in this process cost.
+pub(super) fn last_run(journal: &Journal, repository: &str, context: &Context) -> Result<Option<RunCost>, CliError> {
+    let Some(run) = cost::last_run(journal)? else { return Ok(None) };
+    Ok(cost::run_cost(&run, &Billed::of(repository), &price_files(context)?, context.clock.wall())?)
+}
+
+/// All that `rozenctl cost` says.
+pub(super) struct Report<'r> {
+    pub(super) repository: &'r str,
+    pub(super) billed: &'r Billed,
+    pub(super) bill: Bill,
+    pub(super) everything: Vec<Wanted>,
+    pub(super) table: &'r PriceTable,
+    /// Thawed copies stay so long.
+    pub(super) days: u32,
+    pub(super) now: Timestamp,
+}
+
+impl Report<'_> {
+    pub(super) fn show(&self, output: &Output) -> Result<(), CliError> {
+        let parts = [self.head(), self.month()?, self.requests(), self.runs(), self.way_back()?, self.assumed()];
+        for line in parts.iter().flatten() {
+            output.line(line)?;
+        }
+        let restores = self.restores()?;
+        output.json(|| self.json(&restores))
+    }
+
+    fn money(&self, money: Money) -> String {
+        self.table.currency.show(money)
+    }
+
+    fn head(&self) -> Vec<String> {
+        vec![self.repository.to_owned(), self.table.with_age(self.now), String::new()]
+    }
+
+    fn month(&self) -> Result<Vec<String>, CliError> {
+        let mut lines = vec!["Each month, for what is stored now".to_owned()];
+        lines.extend(self.bill.storage.iter().map(|line| self.month_line(line)));
+        if self.bill.storage.is_empty() {
+            lines.push("  nothing is stored yet".to_owned());
+        }
+        lines.push(format!("  {:<49}{:>14}", "together", self.money(self.bill.storage_total())));
+        if !self.bill.commitment.is_zero() {
+            let owed = self.money(self.bill.commitment);
+            lines.push(format!("  {:<49}{owed:>14}", "to be paid even if all was deleted today"));
+        }
+        lines.push(String::new());
+        Ok(lines)
+    }
+
+    fn month_line(&self, line: &MonthlyLine) -> String {
+        let (objects, size) = (counted(line.group.objects, "object", "objects"), bytes(line.group.bytes));
+        let (class, kind) = (line.class.as_str(), kind(line.kind));
+        format!("  {class:<13}{kind:<9}{objects:>16}{size:>11}{:>14}", self.money(line.cost))
+    }
+
+    fn requests(&self) -> Vec<String> {
+        let mut lines = vec!["Requests of the last 30 days".to_owned()];
+        for line in &self.bill.requests {
+            let (class, verb) = (line.class.as_str(), line.verb.code());
+            let (count, cost) = (grouped(line.count), self.money(line.cost));
+            lines.push(format!("  {class:<13}{verb:<16}{count:>20}{cost:>14}"));
+        }
+        lines.push(format!("  {:<49}{:>14}", "together", self.money(self.bill.request_total())));
+        lines.push(String::new());
+        lines
+    }
+
+    fn runs(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(run) = &self.bill.last_run {
+            let (when, requests) = (show::local_time(run.started), counted(run.requests, "request", "requests"));
+            lines.push(format!("The last run ({when}): {} for {requests};", self.money(run.cost)));
+            lines.push(format!("  it added {}, {} a month", bytes(run.added_bytes), self.money(run.monthly)));
+        }
+        lines.push(match &self.bill.next_month {
+            Some(next) => format!(
+                "The next month: {}, if it goes on as in the last {} (+{} a month)",
+                self.money(next.cost),
+                counted(u64::from(next.days), "day", "days"),
+                bytes(next.growth_bytes)
+            ),
+            None => "The next month: not known yet; it is told from what is added after the first days".to_owned(),
+        });
+        lines.push(String::new());
+        lines
+    }
+
+    /// For each tier that all the classes offer. Where nothing must be thawed, one is enough.
+    fn restores(&self) -> Result<Vec<(ThawTier, RestoreCost)>, CliError> {
+        let needs_thaw = self.everything.iter().any(|wanted| !wanted.class.reads_at_once());
+        let tiers = [ThawTier::Bulk, ThawTier::Standard, ThawTier::Expedited];
+        let mut found = Vec::new();
+        for tier in tiers.into_iter().take(if needs_thaw { 3 } else { 1 }) {
+            let options = RestoreOptions { tier, days: self.days, transferred_before: 0, in_region: false };
+            found.extend(restore(self.table, &self.everything, &options)?.map(|cost| (tier, cost)));
+        }
+        Ok(found)
+    }
+
+    fn way_back(&self) -> Result<Vec<String>, CliError> {
+        let mut lines =
+            vec!["Getting everything back once (all packs of this machine, not only the last snapshot)".to_owned()];
+        for (tier, cost) in self.restores()? {
+            lines.push(format!("  {:<49}{:>14}", way(tier, &cost), self.money(cost.total())));
+            let thawing = cost.requests + cost.retrieval + cost.copies;
+            if !thawing.is_zero() {
+                lines.push(format!("    {:<47}{:>14}", "of that the archive", self.money(thawing)));
+            }
+            lines.push(format!("    {:<47}{:>14}", "of that sending it over the internet", self.money(cost.transfer)));
+        }
+        lines.push(String::new());
+        Ok(lines)
+    }
+
+    fn assumed(&self) -> Vec<String> {
+        let mut assumed = vec![
+            "index objects and manifests are estimated".to_owned(),
+            format!("thawed copies stay {}", counted(u64::from(self.days), "day", "days")),
+            "nothing else left the account over the internet in the same month".to_owned(),
+        ];
+        if let Billed::Aws { region, assumed: true } = self.billed {
+            assumed.insert(0, format!("the bucket is in {region} (the target names no region; --region says it)"));
+        }
+        vec![format!("Assumed: {}.", assumed.join("; ")), NOT_INCLUDED.to_owned()]
+    }
+
+    fn json(&self, restores: &[(ThawTier, RestoreCost)]) -> Value {
+        let bill = &self.bill;
+        json!({
+            "repository": self.repository, "billed": true, "prices": self.prices_json(),
+            "month": bill.storage.iter().map(|line| json!({
+                "class": line.class, "kind": kind(line.kind), "objects": line.group.objects, "bytes": line.group.bytes,
+                "billed_bytes": line.group.billed, "cost": line.cost.to_string(),
+            })).collect::<Vec<_>>(),
+            "month_total": bill.storage_total().to_string(), "commitment": bill.commitment.to_string(),
+            "requests": bill.requests.iter().map(|line| json!({
+                "class": line.class, "verb": line.verb.code(), "count": line.count, "cost": line.cost.to_string(),
+            })).collect::<Vec<_>>(),
+            "requests_total": bill.request_total().to_string(),
+            "last_run": bill.last_run.as_ref().map(|run| json!({
+                "started": show::json_time(Some(run.started)), "requests": run.requests, "cost": run.cost.to_string(),
+                "added_bytes": run.added_bytes, "added_month": run.monthly.to_string(),
+            })),
+            "next_month": bill.next_month.map(|next| json!({
+                "cost": next.cost.to_string(), "days": next.days, "growth_bytes": next.growth_bytes,
+            })),
+            "restore_everything": restores.iter().map(|(tier, cost)| restore_json(*tier, cost)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn prices_json(&self) -> Value {
+        let table = self.table;
+        json!({
+            "version": table.version, "age_days": table.version.age_days(self.now), "provider": table.provider,
+            "region": table.region, "currency": table.currency.as_str(), "source": table.source,
+            "region_assumed": matches!(self.billed, Billed::Aws { assumed: true, .. }),
+        })
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Content => "content",
+        Kind::Metadata => "metadata",
+    }
+}
+
+fn way(tier: ThawTier, cost: &RestoreCost) -> String {
+    match (cost.minutes, tier) {
+        (0, _) => "at once".to_owned(),
+        (minutes, tier) => format!("{}: within {}", tier_name(tier), span(u64::from(minutes) * 60)),
+    }
+}
+
+fn tier_name(tier: ThawTier) -> &'static str {
+    match tier {
+        ThawTier::Bulk => "bulk",
+        ThawTier::Standard => "standard",
+        ThawTier::Expedited => "expedited",
+    }
+}
+
+fn restore_json(tier: ThawTier, cost: &RestoreCost) -> Value {
+    json!({
+        "tier": (cost.minutes > 0).then(|| tier_name(tier)), "minutes": cost.minutes, "total": cost.total().to_string(),
+        "requests": cost.requests.to_string(), "retrieval": cost.retrieval.to_string(),
+        "copies": cost.copies.to_string(), "reads": cost.reads.to_string(), "transfer": cost.transfer.to_string(),
+    })
+}
