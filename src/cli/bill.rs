@@ -1,7 +1,5 @@
 //! Words and JSON for what things cost.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -15,29 +13,17 @@ use crate::cost::{
 use crate::journal::Journal;
 use crate::model::Timestamp;
 use crate::status::{bytes, counted, grouped, span};
-use crate::store::ThawTier;
-
-const FILE_NAME: &str = "prices.toml";
+use crate::store::{StoreUrl, ThawTier};
 
 /// What no table of prices can know.
 const NOT_INCLUDED: &str = "Not included: taxes, discounts and the free tier of new accounts, keys of your own (KMS), versions and parts that \
 were left behind, what other programs and other machines store in the bucket.";
 
-/// Tables of a person's own: beside the configuration, then in the state directory.
-pub(super) fn price_files(context: &Context) -> Result<PriceFiles, CliError> {
-    let usual = vec![imported_prices(context)?, context.places()?.state.join(FILE_NAME)];
-    Ok(PriceFiles { given: None, usual })
-}
-
-/// Where an import is stored.
-pub(super) fn imported_prices(context: &Context) -> Result<PathBuf, CliError> {
-    Ok(context.places()?.config.parent().unwrap_or(Path::new(".")).join(FILE_NAME))
-}
-
 /// What the last run in this process cost.
 pub(super) fn last_run(journal: &Journal, repository: &str, context: &Context) -> Result<Option<RunCost>, CliError> {
     let Some(run) = cost::last_run(journal)? else { return Ok(None) };
-    Ok(cost::run_cost(&run, &Billed::of(repository), &price_files(context)?, context.clock.wall())?)
+    let (places, billed) = (context.places()?, Billed::of(&StoreUrl::parse(repository)?));
+    Ok(cost::run_cost(&run, &billed, &PriceFiles::usual(&places.config, &places.state), context.clock.wall())?)
 }
 
 /// All that `rozenctl cost` says.

@@ -158,6 +158,7 @@ mod tests {
     use crate::cost::money::GB;
     use crate::model::StorageClass;
     use crate::status::RecentUsage;
+    use crate::store::StoreUrl;
 
     fn stored(kind: KindOfUse, gb: u64) -> StoredUsage {
         StoredUsage { class: StorageClass::Standard, kind, objects: gb, bytes: gb * GB }
@@ -202,7 +203,8 @@ mod tests {
         let run = used().last_run.unwrap();
         let text = |url: &str| {
             let now = Timestamp::new(1_795_219_200, 0);
-            run_cost(&run, &Billed::of(url), &PriceFiles::default(), now).unwrap().map(|cost| cost.text)
+            let billed = Billed::of(&StoreUrl::parse(url).unwrap());
+            run_cost(&run, &billed, &PriceFiles::default(), now).unwrap().map(|cost| cost.text)
         };
         assert_eq!(
             text("s3://bucket").unwrap(),

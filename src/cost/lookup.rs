@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::CostError;
 use super::table::{AWS, PriceTable};
+use crate::store::StoreUrl;
 
 /// What the program brings along.
 pub(super) const EMBEDDED: [&str; 1] = [include_str!("prices/2026-07-us-east-1.toml")];
@@ -33,6 +34,19 @@ pub struct PriceFiles {
     pub usual: Vec<PathBuf>,
 }
 
+impl PriceFiles {
+    /// Beside the configuration, then in the state directory.
+    pub fn usual(config_file: &Path, state_dir: &Path) -> Self {
+        let usual = vec![Self::imported(config_file), state_dir.join(FILE_NAME)];
+        Self { given: None, usual }
+    }
+
+    /// Where an import is stored.
+    pub fn imported(config_file: &Path) -> PathBuf {
+        config_file.parent().unwrap_or(Path::new(".")).join(FILE_NAME)
+    }
+}
+
 /// Why there are no prices.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Unpriced {
@@ -41,19 +55,17 @@ pub enum Unpriced {
     NotKnown(String),
 }
 
+const FILE_NAME: &str = "prices.toml";
 /// Where AWS puts buckets when nobody says otherwise.
 const USUAL_REGION: &str = "us-east-1";
 
 impl Billed {
-    /// From a target as it stands in the configuration.
-    pub fn of(url: &str) -> Self {
-        let Some(rest) = url.strip_prefix("s3://") else { return Self::Nobody };
-        let options = rest.split_once('?').map_or("", |(_, options)| options);
-        let option = |name| options.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        match option("endpoint") {
+    pub fn of(target: &StoreUrl) -> Self {
+        let StoreUrl::S3(address) = target else { return Self::Nobody };
+        match address.endpoint() {
             Some(endpoint) if !is_of_aws(endpoint) => Self::Other { endpoint: endpoint.to_owned() },
             _ => {
-                let region = option("region");
+                let region = address.region();
                 Self::Aws { region: region.unwrap_or(USUAL_REGION).to_owned(), assumed: region.is_none() }
             }
         }
@@ -78,7 +90,7 @@ impl Billed {
 
 fn is_of_aws(endpoint: &str) -> bool {
     let without_scheme = endpoint.rsplit_once("//").map_or(endpoint, |(_, rest)| rest);
-    let host = without_scheme.split(['/', ':', '%']).next().unwrap_or_default();
+    let host = without_scheme.split(['/', ':']).next().unwrap_or_default();
     host == "amazonaws.com" || host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
 }
 
@@ -138,18 +150,19 @@ mod tests {
 
     #[test]
     fn who_sends_the_bill_follows_from_the_target() {
-        assert_eq!(Billed::of("/srv/backup"), Billed::Nobody);
-        assert_eq!(Billed::of("file:///srv/s3://x?region=y"), Billed::Nobody);
+        let of = |text: &str| Billed::of(&StoreUrl::parse(text).unwrap());
+        assert_eq!(of("/srv/backup"), Billed::Nobody);
+        assert_eq!(of("file:///srv/s3"), Billed::Nobody);
         let assumed = Billed::Aws { region: "us-east-1".into(), assumed: true };
-        assert_eq!(Billed::of("s3://bucket/prefix"), assumed);
-        assert_eq!(Billed::of("s3://bucket?region=eu-central-1"), aws("eu-central-1"));
+        assert_eq!(of("s3://bucket/prefix"), assumed);
+        assert_eq!(of("s3://bucket?region=eu-central-1"), aws("eu-central-1"));
         let endpoint = "https://s3.eu-central-1.amazonaws.com";
-        assert_eq!(Billed::of(&format!("s3://b?endpoint={endpoint}&region=eu-central-1")), aws("eu-central-1"));
+        assert_eq!(of(&format!("s3://bucket?endpoint={endpoint}&region=eu-central-1")), aws("eu-central-1"));
         for other in ["http://127.0.0.1:9000", "https://s3.example.org", "https://notamazonaws.com"] {
-            let billed = Billed::of(&format!("s3://b?region=us-east-1&endpoint={other}"));
+            let billed = of(&format!("s3://bucket?region=us-east-1&endpoint={other}"));
             assert_eq!(billed, Billed::Other { endpoint: other.into() });
         }
-        assert_eq!(Billed::of("s3://b").in_region(Some("eu-west-1")), aws("eu-west-1"));
+        assert_eq!(of("s3://bucket").in_region(Some("eu-west-1")), aws("eu-west-1"));
     }
 
     #[test]

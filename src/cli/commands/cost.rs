@@ -13,6 +13,7 @@ use crate::control::ControlError;
 use crate::cost::{self, Bill, Billed, PriceFiles, Unpriced, prices_for};
 use crate::journal::Journal;
 use crate::status::Usage;
+use crate::store::StoreUrl;
 
 /// What the target costs: each month, the last run, the next month, and getting everything back
 ///
@@ -71,8 +72,10 @@ pub(in crate::cli) fn run(args: &CostArgs, context: &Context) -> Result<Exit, Cl
 
 fn show(args: &CostArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = context.config()?.repository;
-    let billed = Billed::of(&repository).in_region(args.prices.region.as_deref());
-    let files = PriceFiles { given: args.prices.prices.clone(), ..bill::price_files(context)? };
+    let places = context.places()?;
+    let billed = Billed::of(&StoreUrl::parse(&repository)?).in_region(args.prices.region.as_deref());
+    let usual = PriceFiles::usual(&places.config, &places.state);
+    let files = PriceFiles { given: args.prices.prices.clone(), ..usual };
     let table = match prices_for(&billed, &files)? {
         Ok(table) => table,
         Err(Unpriced::NoBill) => {
@@ -120,7 +123,7 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit, CliError> {
     let imported = cost::import(&args.files, args.region.as_deref())?;
     let path = match &args.out {
         Some(path) => path.clone(),
-        None => bill::imported_prices(context)?,
+        None => PriceFiles::imported(&context.places()?.config),
     };
     cost::save(&imported.table, &path)?;
     let (table, path) = (&imported.table, path.display().to_string());

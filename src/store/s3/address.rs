@@ -93,6 +93,11 @@ impl S3Address {
         &self.prefix
     }
 
+    /// The server, when it was written; else it is AWS's.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
     /// The region, when it was written.
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
