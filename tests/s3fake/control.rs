@@ -1,6 +1,7 @@
 //! What a test tells the server: the same commands from a handle in this process and over HTTP (`POST /_fake/control`
 //! with a command as JSON; `GET /_fake/counts` for people).
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 
@@ -16,7 +17,7 @@ use super::disk::{Row, State};
 use super::fault::Rule;
 use super::operation::Operation;
 use super::policy::check;
-use super::state::{Blob, Settings, User};
+use super::state::{Blob, Key, Settings, User};
 use super::store::Fake;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +43,19 @@ pub enum Command {
     },
     Counts,
     ResetCounts,
+    /// What a bucket holds.
+    Contents {
+        bucket: String,
+    },
+}
+
+/// What can be seen in a bucket.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contents {
+    /// Sizes in bytes, by key.
+    pub objects: BTreeMap<String, u64>,
+    /// Keys of uploads that take parts, once for each.
+    pub uploads: Vec<String>,
 }
 
 /// A server in this process or another one.
@@ -82,8 +96,22 @@ pub trait Control {
         serde_json::from_value(self.control(Command::Counts)).expect("it was made of counts")
     }
 
+    fn contents(&self, bucket: &str) -> Contents {
+        let contents = self.control(Command::Contents { bucket: bucket.to_owned() });
+        serde_json::from_value(contents).expect("it was made of contents")
+    }
+
     fn reset_counts(&self) {
         self.control(Command::ResetCounts);
+    }
+}
+
+impl State {
+    fn contents(&self, bucket: &str) -> Contents {
+        let sized = |(key, row): (&str, &Key)| Some((key.to_owned(), row.current()?.size()));
+        let objects = self.keys_after(bucket, "", "").filter_map(sized).collect();
+        let open = self.uploads.values().filter(|upload| upload.bucket == bucket && upload.completed.is_none());
+        Contents { objects, uploads: open.map(|upload| upload.key.clone()).collect() }
     }
 }
 
@@ -113,6 +141,9 @@ impl Fake {
             }
             Command::Counts => return serde_json::to_value(&*self.counts()).expect("counts are plain data"),
             Command::ResetCounts => self.counts().reset(),
+            Command::Contents { bucket } => {
+                return serde_json::to_value(self.state().contents(&bucket)).expect("contents are plain data");
+            }
         }
         Value::Null
     }

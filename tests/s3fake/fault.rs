@@ -27,6 +27,8 @@ pub enum Fault {
     StallAnswer,
     /// Nothing is read and nothing is answered.
     Stall,
+    /// Everything happened and nothing is answered, until the client goes away.
+    HoldAnswer,
     /// One bit of the request's body is another one when it arrives.
     FlipRequest,
     FlipAnswer,
@@ -60,6 +62,7 @@ impl Fault {
             Fault::TruncateAnswer => "TruncateAnswer",
             Fault::StallAnswer => "StallAnswer",
             Fault::Stall => "Stall",
+            Fault::HoldAnswer => "HoldAnswer",
             Fault::FlipRequest => "FlipRequest",
             Fault::FlipAnswer => "FlipAnswer",
             Fault::AbortUpload => "AbortUpload",

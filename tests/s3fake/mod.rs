@@ -49,7 +49,7 @@ mod uploads;
 mod wire;
 
 #[allow(unused_imports, reason = "each test file uses its own part")]
-pub use control::{Command, Control};
+pub use control::{Command, Contents, Control};
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub use count::{Counts, Received};
 #[allow(unused_imports, reason = "each test file uses its own part")]

@@ -103,6 +103,10 @@ impl Wire {
         };
         // an answer that overtakes the request's body would be lost in the broken connection
         rest.read_to_end().await;
+        if fault == Some(Fault::HoldAnswer) {
+            self.fake.counts().held += 1;
+            std::future::pending::<()>().await;
+        }
         let answer = dated(answer, self.fake.state().settings.skew_seconds);
         after(answer, fault.as_ref()).map(|answer| self.counted(answer, &operation))
     }

@@ -1,0 +1,76 @@
+//! The program dies: at every request, before its effect and after it, at every part, at every fault point.
+
+use rozen::fault::{POINTS, POINTS_OF_PARTS};
+
+use crate::common::is_full;
+use crate::lab::{Lab, PART, PARTS_IN_FLIGHT, backup, requests};
+use crate::s3fake::{Control, Fault};
+
+/// At most what was on its way is sent again, whatever the moment.
+fn assert_little_is_sent_twice(lab: &Lab, after: &str) {
+    let (twice, in_vain) = (lab.sent_twice(), lab.sent_in_vain());
+    eprintln!("{after}: {twice} bytes sent twice, {in_vain} in vain");
+    assert!(twice <= PARTS_IN_FLIGHT * PART, "{after}: {twice} bytes were sent twice");
+}
+
+#[test]
+fn killed_at_any_request_before_or_after_its_effect_the_next_run_is_right() {
+    let clean = Lab::new();
+    backup(&clean.machine);
+    let counts = clean.server.counts();
+    eprintln!("a run without a crash: {}", requests(&counts));
+    assert_eq!((clean.sent_twice(), clean.sent_in_vain(), counts.of("UploadPart")), (0, 0, 3));
+    let step = if is_full() { 1 } else { 5 };
+    for nth in (1..=counts.all_requests()).step_by(step) {
+        let fault = if nth % 2 == 0 { Fault::Stall } else { Fault::HoldAnswer };
+        let both = if is_full() { vec![Fault::Stall, Fault::HoldAnswer] } else { vec![fault] };
+        both.into_iter().for_each(|fault| dies_at_request(nth, fault));
+    }
+}
+
+fn dies_at_request(nth: u64, fault: Fault) {
+    let after = format!("{} at request {nth}", fault.name());
+    let lab = Lab::new();
+    let holds = fault == Fault::HoldAnswer;
+    lab.order("*", nth, fault);
+    let killed = lab.backup_killed_when(|lab| {
+        let counts = lab.server.counts();
+        if holds { counts.held > 0 } else { !counts.faults.is_empty() }
+    });
+    assert!(killed, "{after}: it was never met");
+    lab.change();
+    lab.assert_recovers(&after);
+    assert_little_is_sent_twice(&lab, &after);
+}
+
+#[test]
+fn a_part_that_was_on_its_way_is_all_that_is_sent_again() {
+    let last = if is_full() { 3 } else { 1 };
+    for nth in 1..=last {
+        let lab = Lab::new();
+        lab.order("UploadPart", nth, Fault::HoldAnswer);
+        // the other two have their receipts, the answer to this one never comes
+        assert!(lab.backup_killed_when(|lab| lab.server.counts().held > 0 && lab.receipts() == 2));
+        lab.assert_recovers(&format!("part {nth}"));
+        assert_eq!(lab.server.counts().of("UploadPart"), 4);
+        assert!(lab.sent_twice() <= PART, "{} bytes were sent twice", lab.sent_twice());
+        assert_eq!(lab.sent_in_vain(), 0);
+    }
+}
+
+#[test]
+fn dead_at_any_fault_point_of_an_upload_the_next_run_is_right() {
+    let of_uploads = POINTS.iter().filter(|(point, _)| is_full() || point.starts_with("upload."));
+    for (point, what) in POINTS_OF_PARTS.iter().chain(of_uploads) {
+        let lab = Lab::new();
+        let met = lab.backup_crashing_at(&format!("{point}:1"));
+        // a store in a directory has points that a bucket has not, and there is nothing to freeze
+        let elsewhere = ["store.", "freeze."].iter().any(|room| point.starts_with(room));
+        assert!(met || elsewhere, "a run does not come by {point}");
+        if met {
+            lab.change();
+            lab.assert_recovers(&format!("{point} ({what})"));
+            assert_little_is_sent_twice(&lab, point);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A machine that backs up to a bucket of the S3 in this process.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Output, Stdio};
+use std::time::Duration;
+
+use crate::common::machine::expect;
+use crate::common::{Machine, Noise, assert_same, read_facts};
+use crate::s3fake::{ACCESS_KEY, Contents, Control, Counts, Fault, Rule, S3Fake, SECRET_KEY, When};
+
+const BUCKET: &str = "bucket";
+const PREFIX: &str = "some/prefix";
+/// As the program cuts large packs for S3.
+pub const PART: u64 = 16 << 20;
+pub const PARTS_IN_FLIGHT: u64 = 4;
+const SIGABRT: i32 = 6;
+/// Between two looks at a condition.
+const PAUSE: Duration = Duration::from_millis(5);
+
+pub struct Lab {
+    pub server: S3Fake,
+    pub machine: Machine,
+    noise: Noise,
+}
+
+impl Lab {
+    /// Set up, nothing stored. One pack goes by three parts, the rest whole.
+    pub fn new() -> Self {
+        let server = S3Fake::start();
+        server.make_bucket(BUCKET);
+        let mut lab = Self { server, machine: Machine::new(), noise: Noise::new(5) };
+        lab.write_large();
+        for i in 0..20 {
+            let bytes = lab.noise.bytes(3000);
+            fs::write(lab.machine.root().join(i.to_string()), bytes).unwrap();
+        }
+        let keys = lab.machine.at("keys");
+        fs::write(&keys, format!("{ACCESS_KEY}\n{SECRET_KEY}\n")).unwrap();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
+        let options = format!("region=us-east-1&credentials={}&checksum=crc64nvme", keys.display());
+        lab.machine.init_at(&format!("s3://{BUCKET}/{PREFIX}?endpoint={}&{options}", lab.server.endpoint()));
+        lab.server.reset_counts();
+        lab
+    }
+
+    /// Other bytes than ever before, for a pack of three parts.
+    pub fn write_large(&mut self) {
+        let bytes = self.noise.bytes(34 << 20);
+        fs::write(self.machine.root().join("large"), bytes).unwrap();
+    }
+
+    pub fn change(&self) {
+        let root = self.machine.root();
+        fs::write(root.join("changed"), "after the crash").unwrap();
+        fs::remove_file(root.join("2")).unwrap();
+    }
+
+    pub fn order(&self, operation: &str, nth: u64, fault: Fault) {
+        self.server.inject(Rule::new(operation, When::Nth(nth), fault));
+    }
+
+    /// Runs until it ends or until the condition holds; then it is killed. Whether it was killed.
+    pub fn backup_killed_when(&self, reached: impl Fn(&Self) -> bool) -> bool {
+        let mut backup = self.machine.rozenctl("backup");
+        let quiet = backup.arg("--once").stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = quiet.spawn().unwrap();
+        while !reached(self) {
+            if child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        kill(&mut child);
+        true
+    }
+
+    /// Dies at a fault point of the program. Whether it came by.
+    pub fn backup_crashing_at(&self, crash_at: &str) -> bool {
+        let out = self.machine.rozenctl("backup").arg("--once").env("ROZEN_CRASH_AT", crash_at).output().unwrap();
+        let died = out.status.signal() == Some(SIGABRT);
+        assert!(died || out.status.success(), "{crash_at}: {}", said(&out));
+        died
+    }
+
+    /// The next run is right: the newest snapshot is the source, every other one can be restored, nothing is left over.
+    pub fn assert_recovers(&self, after: &str) {
+        self.machine.backup();
+        self.assert_restores(after);
+        for snapshot in self.machine.snapshots() {
+            self.machine.restore(&snapshot["seq"].to_string(), &format!("restored-{}", snapshot["seq"]));
+        }
+        let spooled = fs::read_dir(self.machine.state().join("spool")).map_or(0, |dir| dir.count());
+        assert_eq!(spooled, 0, "{after}: files in the spool");
+        self.assert_no_uploads(after);
+    }
+
+    pub fn assert_no_uploads(&self, after: &str) {
+        assert_eq!(self.contents().uploads, [""; 0], "{after}: uploads that nobody ends");
+    }
+
+    pub fn assert_restores(&self, after: &str) {
+        eprintln!("restoring after {after}");
+        let to = format!("restored after {}", after.replace('/', "-"));
+        let restored = self.machine.restore("latest", &to);
+        assert_same(&read_facts(self.machine.root()), &read_facts(&restored));
+        fs::remove_dir_all(restored).unwrap();
+    }
+
+    pub fn contents(&self) -> Contents {
+        self.server.contents(BUCKET)
+    }
+
+    /// Bytes of objects that came more often than once.
+    pub fn sent_twice(&self) -> u64 {
+        let (counts, contents) = (self.server.counts(), self.contents());
+        let received = |key: &str| {
+            let object = format!("{BUCKET}/{key}");
+            counts.received.iter().filter(|row| row.object == object).map(|row| row.bytes).sum::<u64>()
+        };
+        contents.objects.iter().map(|(key, size)| received(key).saturating_sub(*size)).sum()
+    }
+
+    /// Bytes of objects that were begun and never became one.
+    pub fn sent_in_vain(&self) -> u64 {
+        let (counts, contents) = (self.server.counts(), self.contents());
+        let key = |object: &str| object.strip_prefix(&format!("{BUCKET}/")).unwrap().to_owned();
+        let lost = counts.received.iter().filter(|row| !contents.objects.contains_key(&key(&row.object)));
+        lost.map(|row| row.bytes).sum()
+    }
+
+    /// Parts with a receipt in the machine's journal. The program keeps it to itself: a copy is read.
+    pub fn receipts(&self) -> u64 {
+        let copy = tempfile::tempdir().unwrap();
+        for name in ["journal.db", "journal.db-wal"] {
+            // not there yet, or no more
+            let _ = fs::copy(self.machine.state().join(name), copy.path().join(name));
+        }
+        let Ok(journal) = rusqlite::Connection::open(copy.path().join("journal.db")) else { return 0 };
+        journal.query_row("SELECT count(*) FROM parts", [], |row| row.get(0)).unwrap_or(0)
+    }
+}
+
+/// For messages: `PutObject 3, UploadPart 4`.
+pub fn requests(counts: &Counts) -> String {
+    let each = counts.requests.iter().map(|(name, count)| format!("{name} {count}"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+pub fn said(out: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+}
+
+/// It must succeed.
+pub fn backup(machine: &Machine) {
+    expect(machine.rozenctl("backup").args(["--once", "--json"]), 0);
+}
+
+fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,10 @@
+//! Backups to a bucket: killed at any request, hindered by every fault that a server or a network knows, they end right, and
+//! what was sent is not sent again. The server is our own; it counts.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod faults;
+mod kills;
+mod lab;
+#[path = "../s3fake/mod.rs"]
+mod s3fake;
