@@ -12,7 +12,7 @@ use rozen::chunk::ChunkLimits;
 use rozen::clock::Clock;
 use rozen::config::exclude::{ExcludeConfig, Rules};
 use rozen::crypto::{MachineKeys, RecoverySecret};
-use rozen::format::ContentMap;
+use rozen::format::{ContentMap, ManifestRoot};
 use rozen::journal::HintRow;
 use rozen::model::{Content, Entry, Problem, ProblemCode, RelPath, Seq};
 use rozen::repo::{self, Contents, Repository};
@@ -89,6 +89,43 @@ impl Lab {
         backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap()
     }
 
+    /// The root, and another one that may be away.
+    fn backup_two(&self, store: Store) -> Result<RunReport, RunError> {
+        let other = self.dir.path().join("other");
+        if !other.exists() && !self.dir.path().join("away").exists() {
+            fs::create_dir(&other).unwrap();
+            fs::write(other.join("file"), "of the other").unwrap();
+        }
+        let mut request = self.request(Duration::from_secs(3600), RootScope::Full);
+        let rules = Rules::compile(&ExcludeConfig::default()).unwrap();
+        request.roots.push(RootPlan { id: "other".into(), path: other, rules, scope: RootScope::Full, guard: None });
+        self.open(store).0.run(&request, &Progress::default(), &AtomicBool::new(false))
+    }
+
+    /// A run whose manifest is stored, which it never hears.
+    fn lose_answer_to_manifest(&self) {
+        use rozen::store::{Moment, Verb};
+        let (store, faults) = self.store().failing();
+        // data pack, tree pack and index object come before it
+        faults.fail_nth(Verb::Put, 4, Moment::After, rustix::io::Errno::IO);
+        assert!(self.backup_two(store).is_err());
+    }
+
+    fn last(&self) -> u64 {
+        let repository = Repository::open(self.store(), &self.secret).unwrap();
+        let machine = repository.machine(self.keys.machine_id).unwrap();
+        repository.snapshots(&machine).unwrap().last().unwrap().seq.0
+    }
+
+    /// The roots of a snapshot by their ids, without what may differ from run to run.
+    fn listing(&self, seq: u64) -> BTreeMap<String, ManifestRoot> {
+        let repository = Repository::open(self.store(), &self.secret).unwrap();
+        let machine = repository.machine(self.keys.machine_id).unwrap();
+        let roots = repository.manifest(&machine, Seq(seq)).unwrap().body.roots;
+        let plain = |root: ManifestRoot| ManifestRoot { frozen_by: String::new(), recovery_point: None, ..root };
+        roots.into_iter().map(|root| (root.id.clone(), plain(root))).collect()
+    }
+
     fn open(&self, store: Store) -> (Backup, Recovered) {
         let state = self.dir.path().join("state");
         Backup::open(&state, store, self.keys.clone(), Clock::system(), BackupOptions::default()).unwrap()
@@ -107,7 +144,8 @@ impl Lab {
         assert!(errors.is_empty(), "{errors:?}");
         let manifest = repository.manifest(&machines[0], Seq(seq)).unwrap();
         let contents = repository.contents().unwrap();
-        let tree = TreeReader::new(Nodes(&contents), manifest.body.roots[0].tree);
+        let root = manifest.body.roots.iter().find(|root| root.id == "root");
+        let tree = TreeReader::new(Nodes(&contents), root.unwrap().tree);
         let mut found = BTreeMap::new();
         tree.visit_from(&TreeKey::default(), &mut |key, entry| {
             let path = key.path().unwrap();
@@ -325,6 +363,74 @@ fn a_manifest_whose_answer_was_lost_is_found_by_the_next_run() {
     let (report, _) = lab.backup();
     assert_eq!(report.snapshot.unwrap().seq, Seq(3), "the second snapshot exists");
     assert_equal(&lab, 3);
+}
+
+#[test]
+fn a_root_that_cannot_be_read_keeps_its_tree_whatever_became_of_the_local_state() {
+    for lost in ["state", "nodes", "the answer to the manifest"] {
+        let lab = Lab::new();
+        lab.write("a", b"hello");
+        lab.backup_two(lab.store()).unwrap();
+        let listed = lab.listing(1);
+        match lost {
+            "state" => fs::remove_dir_all(lab.dir.path().join("state")).unwrap(),
+            "nodes" => lab.open(lab.store()).0.journal.drop_tree("other").unwrap(),
+            _ => {
+                lab.write("b", b"more");
+                lab.lose_answer_to_manifest();
+            }
+        }
+        let before = lab.listing(lab.last());
+        fs::rename(lab.dir.path().join("other"), lab.dir.path().join("away")).unwrap();
+        lab.write("c", b"new");
+        let report = lab.backup_two(lab.store()).unwrap();
+        assert_eq!(report.unavailable, ["other"], "{lost}");
+        let after = lab.listing(report.snapshot.unwrap().seq.0);
+        assert_eq!(after["other"], before["other"], "{lost}");
+        assert_eq!((after["other"].tree, after["other"].entries), (listed["other"].tree, 2), "{lost}");
+        assert_ne!(after["root"].tree, before["root"].tree, "{lost}");
+    }
+}
+
+#[test]
+fn what_a_hidden_commit_stored_is_in_the_next_snapshot_though_no_hint_names_it() {
+    let lab = Lab::new();
+    lab.write("a", b"hello");
+    lab.write("d/x", b"x");
+    lab.backup_two(lab.store()).unwrap();
+    lab.write("b", b"found by a full comparison");
+    lab.lose_answer_to_manifest();
+    lab.write("d/c", b"seen by the watcher");
+    assert_eq!(lab.backup_hinted(&["d"]).snapshot.unwrap().seq, Seq(3));
+    assert_equal(&lab, 3);
+    assert_eq!(lab.listing(3)["root"].entries, 6);
+    assert!(lab.backup_two(lab.store()).unwrap().snapshot.is_none(), "nothing has changed since");
+}
+
+#[test]
+fn a_configuration_is_stored_once_and_named_by_every_snapshot_that_it_made() {
+    let lab = Lab::new();
+    lab.write("a", b"hello");
+    let backup = |config: &str| {
+        let backup = lab.open(lab.store()).0.with_config(config.to_owned());
+        let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+        backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap().snapshot
+    };
+    let repository = || Repository::open(lab.store(), &lab.secret).unwrap();
+    let config = |seq| {
+        let (repository, machine) = (repository(), repository().machine(lab.keys.machine_id).unwrap());
+        let hash = repository.manifest(&machine, Seq(seq)).unwrap().body.config.unwrap();
+        (hash, repository.config(&machine, &hash).unwrap().text)
+    };
+    backup("first").unwrap();
+    assert!(backup("first").is_none());
+    lab.write("b", b"more");
+    backup("first").unwrap();
+    assert_eq!(config(1), config(2));
+    backup("second").expect("another configuration is news");
+    assert_eq!((config(2).1.as_str(), config(3).1.as_str()), ("first", "second"));
+    let objects = lab.store().list(&format!("machines/{}/config/", lab.keys.machine_id)).unwrap();
+    assert_eq!(objects.len(), 2);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use super::target::{self, Limits};
 use crate::chunk::Chunker;
 use crate::clock::Clock;
 use crate::crypto::MachineKeys;
-use crate::journal::{Journal, PackKind, PackRow};
-use crate::model::Problem;
+use crate::journal::{Journal, JournalError, PackKind, PackRow};
+use crate::model::{ListedRoot, Problem};
 use crate::pack::Spool;
 use crate::repo::names;
 use crate::store::Store;
@@ -54,6 +54,8 @@ pub struct Backup {
     /// The target was found to hold our repository.
     pub(super) target_asked: AtomicBool,
     pub(super) counted: Counted,
+    /// The text of the configuration, to be stored with the snapshots.
+    pub(super) config: Option<String>,
 }
 
 impl Backup {
@@ -110,12 +112,23 @@ impl Backup {
             chunker,
             host,
             found,
+            config: None,
             target_asked,
             counted: Counted::default(),
         };
         let recovered = recover::recover(&backup)?;
         backup.found = recovered.problems();
         Ok((backup, recovered))
+    }
+
+    /// From now on snapshots name this configuration, so that the machine can be set up again from the target.
+    pub fn with_config(self, text: String) -> Self {
+        Self { config: Some(text), ..self }
+    }
+
+    /// How the last snapshot lists a root.
+    pub(super) fn listed(&self, root: &str) -> Result<Option<ListedRoot>, JournalError> {
+        self.journal.listed_root(&self.keys.id.root_tag(root))
     }
 
     /// Brings a spooled pack to the target; durable there on return, known as such, and its file gone from the spool.

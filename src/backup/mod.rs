@@ -13,6 +13,7 @@
 mod agent;
 mod billing;
 mod bundle;
+mod config;
 mod count;
 mod error;
 mod large;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::agent::Backup;
 use super::billing;
+use super::config;
 use super::error::RunError;
 use super::nodes::{self, LocalNodes};
 use super::pipeline::{Slice, SliceContext, run_slice};
@@ -22,7 +23,7 @@ use super::view::{self, OpenedView};
 use crate::config::exclude::Rules;
 use crate::crypto::SealingSlot;
 use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, NewTree, RootState, Run, RunId, RunState};
-use crate::model::{ChunkId, Problem, ProblemCode, RelPath, Timestamp};
+use crate::model::{ChunkId, ListedRoot, Problem, ProblemCode, RelPath, Timestamp};
 use crate::repo::CommittedSnapshot;
 use crate::scan::{Scan, ScanError, ScanOptions, Target};
 use crate::store::Requests;
@@ -164,7 +165,8 @@ struct RootDone {
     id: String,
     changed: bool,
     full: bool,
-    frozen_by: &'static str,
+    /// `None`: nothing of it had to be read.
+    frozen_by: Option<&'static str>,
     missed_by_watcher: u64,
 }
 
@@ -197,9 +199,9 @@ impl Running<'_> {
         self.progress.set_current(&plan.id);
         let backup = self.backup;
         let state = backup.journal.root_state(&plan.id)?;
-        let full = plan.scope == RootScope::Full || state.tree.is_none();
+        let full = plan.scope == RootScope::Full || state.tree.is_none() || self.is_listed_otherwise(&state)?;
         let targets = if full { Target::everything() } else { self.targets(&plan.id, self.run.cut)? };
-        let done = RootDone { id: plan.id.clone(), changed: false, full, frozen_by: "", missed_by_watcher: 0 };
+        let done = RootDone { id: plan.id.clone(), changed: false, full, frozen_by: None, missed_by_watcher: 0 };
         if targets.is_empty() {
             return Ok(done);
         }
@@ -216,7 +218,7 @@ impl Running<'_> {
             state.tree,
             targets,
             unannounced.as_ref(),
-            RootDone { frozen_by: opened.method, ..done },
+            RootDone { frozen_by: Some(opened.method), ..done },
         );
         opened.release(backup)?;
         done
@@ -353,7 +355,8 @@ impl Running<'_> {
     fn build_done(&self) -> Result<Vec<RootResult>, RunError> {
         let mut results = Vec::new();
         for done in &self.done {
-            let built = match done.changed {
+            let state = self.backup.journal.root_state(&done.id)?;
+            let built = match done.changed || (done.frozen_by.is_some() && self.is_listed_otherwise(&state)?) {
                 true => nodes::build(self.backup, &done.id, &self.slot, &self.presence)?,
                 false => None,
             };
@@ -364,18 +367,35 @@ impl Running<'_> {
         Ok(results)
     }
 
+    /// The last snapshot lists another tree than the journal has: its answer was lost, or the journal. What the hints of that
+    /// time said is not known any more.
+    fn is_listed_otherwise(&self, state: &RootState) -> Result<bool, RunError> {
+        let listed = self.backup.listed(&state.id)?;
+        Ok(listed.is_some_and(|listed| listed.tree != state.tree))
+    }
+
+    /// Would a snapshot say anything that the last one does not?
+    fn is_news(&self, results: &[RootResult]) -> Result<bool, RunError> {
+        for result in results {
+            let Some(built) = &result.built else { continue };
+            let listed = self.backup.listed(&result.id)?;
+            let same =
+                |listed: ListedRoot| listed.tree == Some(built.summary.root) && listed.complete == result.complete;
+            if !listed.is_some_and(same) {
+                return Ok(true);
+            }
+        }
+        Ok(!results.is_empty() && config::is_new(self.backup)?)
+    }
+
     fn finish(&mut self) -> Result<(), RunError> {
         self.progress.set_phase(Phase::Committing);
         let backup = self.backup;
         let before: Vec<RootState> =
             self.done.iter().map(|done| backup.journal.root_state(&done.id)).collect::<Result<_, _>>()?;
         let results = self.build_done()?;
-        let differs = results
-            .iter()
-            .zip(&before)
-            .any(|(result, before)| result.built.as_ref().is_some_and(|built| Some(built.summary.root) != before.tree));
         // a partial snapshot, of this run or of one that was cut off, must not stay the last one
-        if differs || snapshot::is_last_partial(backup)? {
+        if self.is_news(&results)? || snapshot::is_last_partial(backup)? {
             let totals = self.totals(false);
             self.report.snapshot = Some(snapshot::commit(backup, self.run.id, &results, &totals, self.progress)?);
             snapshot::remember_partial(backup, false)?;

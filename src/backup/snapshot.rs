@@ -1,12 +1,13 @@
 //! Committing: index objects, then the manifest, the journal told before and after.
 
 use super::agent::Backup;
+use super::config;
 use super::error::RunError;
 use super::nodes::BuiltTree;
 use super::progress::Progress;
 use crate::format::{ManifestBody, ManifestProblem, ManifestRoot, ManifestStats};
-use crate::journal::{RunId, RunState};
-use crate::model::{ObjectHash, Problem, Seq, Timestamp};
+use crate::journal::{RootState, RunId};
+use crate::model::{ListedRoot, ObjectHash, Problem, Seq, Timestamp};
 use crate::repo::{self, CommittedSnapshot, SealedManifest};
 use crate::upload::Origin;
 use std::os::unix::ffi::OsStrExt;
@@ -26,7 +27,8 @@ pub(super) struct RootResult {
     /// Compared in full.
     pub full: bool,
     pub recovery_point: Option<Timestamp>,
-    pub frozen_by: &'static str,
+    /// How it was read; `None`: nothing of it had to be.
+    pub frozen_by: Option<&'static str>,
 }
 
 /// What a manifest says beside its roots.
@@ -55,10 +57,12 @@ pub(super) fn commit(
     Progress::add(&progress.bytes_stored, index.stored_bytes + trees);
     let head = backup.journal.head()?;
     let (seq, previous) = head.map_or((Seq(1), ObjectHash([0; 32])), |(seq, hash)| (seq.next(), hash));
-    let body = manifest(backup, results, totals, progress)?;
+    let config = config::store(backup)?;
+    let body = ManifestBody { config, ..manifest(backup, results, totals, progress)? };
+    let listing: Vec<ListedRoot> = body.roots.iter().map(|root| root.listed(&backup.keys)).collect();
     let sealed = SealedManifest::seal(&body, seq, previous, &backup.keys);
     Progress::add(&progress.bytes_stored, sealed.len());
-    backup.journal.advance_run(run, &RunState::Committing { seq, manifest: sealed.hash })?;
+    backup.journal.announce_manifest(run, (seq, sealed.hash), &listing)?;
     crate::fault::point("backup.manifest-announced");
     let committed = sealed.commit(&backup.uploader, &backup.keys, index)?;
     crate::fault::point("backup.manifest-written");
@@ -74,7 +78,7 @@ pub(super) fn remember_partial(backup: &Backup, partial: bool) -> Result<(), Run
     Ok(backup.journal.set_fact(PARTIAL, if partial { b"1" } else { b"" })?)
 }
 
-/// Names all roots: those of this run as they became, the others by the tree that they have.
+/// Names all roots: those of this run as they became, the others as the last snapshot lists them.
 fn manifest(
     backup: &Backup,
     results: &[RootResult],
@@ -84,23 +88,7 @@ fn manifest(
     let mut roots = Vec::new();
     for state in backup.journal.roots()? {
         let result = results.iter().find(|result| result.id == state.id);
-        let built = result.and_then(|result| result.built.as_ref());
-        let old = summary(backup, &state.id)?;
-        let (entries, bytes) = built.map_or(old, |built| (built.summary.entries, built.summary.bytes));
-        remember_summary(backup, &state.id, built)?;
-        let recovery = state
-            .recovery_point_ms
-            .map(|ms| Timestamp::new(ms.div_euclid(1000), (ms.rem_euclid(1000) * 1_000_000) as u32));
-        roots.push(ManifestRoot {
-            path: state.path.as_os_str().as_bytes().to_vec(),
-            tree: built.map(|built| built.summary.root).or(state.tree),
-            entries,
-            bytes,
-            frozen_by: result.map_or("", |result| result.frozen_by).into(),
-            complete: result.map_or(state.last_audit_ms.is_some(), |result| result.complete),
-            recovery_point: result.and_then(|result| result.recovery_point).or(recovery),
-            id: state.id,
-        });
+        roots.push(manifest_root(state, result, backup)?);
     }
     Ok(ManifestBody {
         started: totals.started,
@@ -120,6 +108,29 @@ fn manifest(
     })
 }
 
+/// A root that was not read keeps its tree, also when the local nodes of that tree are lost or older.
+fn manifest_root(state: RootState, result: Option<&RootResult>, backup: &Backup) -> Result<ManifestRoot, RunError> {
+    let listed = backup.listed(&state.id)?;
+    let built = result.and_then(|result| result.built.as_ref()).map(|built| &built.summary);
+    let old = listed.as_ref().map_or((state.tree, 0, 0), |listed| (listed.tree, listed.entries, listed.bytes));
+    let (tree, entries, bytes) = built.map_or(old, |new| (Some(new.root), new.entries, new.bytes));
+    let was_complete = listed.as_ref().map_or(state.last_audit_ms.is_some(), |listed| listed.complete);
+    let known_point = state.recovery_point_ms.map(Timestamp::from_millis);
+    Ok(ManifestRoot {
+        path: state.path.as_os_str().as_bytes().to_vec(),
+        tree,
+        entries,
+        bytes,
+        frozen_by: result.and_then(|result| result.frozen_by).unwrap_or_default().into(),
+        complete: result.map_or(was_complete, |result| result.complete),
+        recovery_point: result
+            .and_then(|result| result.recovery_point)
+            .or(known_point)
+            .or(listed.and_then(|listed| listed.recovery_point)),
+        id: state.id,
+    })
+}
+
 fn manifest_problem(problem: &Problem) -> ManifestProblem {
     ManifestProblem {
         code: problem.code.as_str().into(),
@@ -128,17 +139,7 @@ fn manifest_problem(problem: &Problem) -> ManifestProblem {
     }
 }
 
-/// Entries and bytes of a root's current tree: a fact of the journal, so that an unchanged root costs no read.
+/// Entries and bytes of a root as the last snapshot lists it.
 pub(super) fn summary(backup: &Backup, root: &str) -> Result<(u64, u64), RunError> {
-    let fact = backup.journal.fact(&format!("summary/{root}"))?.unwrap_or_default();
-    let number = |at: usize| fact.get(at..at + 8).map_or(0, |b| u64::from_le_bytes(b.try_into().expect("8 bytes")));
-    Ok((number(0), number(8)))
-}
-
-fn remember_summary(backup: &Backup, root: &str, built: Option<&BuiltTree>) -> Result<(), RunError> {
-    if let Some(built) = built {
-        let value = [built.summary.entries.to_le_bytes(), built.summary.bytes.to_le_bytes()].concat();
-        backup.journal.set_fact(&format!("summary/{root}"), &value)?;
-    }
-    Ok(())
+    Ok(backup.listed(root)?.map_or((0, 0), |listed| (listed.entries, listed.bytes)))
 }

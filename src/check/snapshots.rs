@@ -49,7 +49,7 @@ impl Chain<'_> {
             let missing = seq.0 - self.last.0 - 1;
             found(FindingCode::Gap, format!("{missing} snapshots before it are missing: somebody took them away"));
         }
-        let before = std::mem::replace(&mut self.hash, None).filter(|_| follows);
+        let before = self.hash.take().filter(|_| follows);
         self.last = seq;
         match read(self.repository, self.machine, seq) {
             Ok((manifest, hash)) => {

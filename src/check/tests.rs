@@ -112,3 +112,20 @@ fn a_stopped_check_says_so() {
     let stopped = run(&repo().open(), CheckOptions::default(), &progress);
     assert!(matches!(stopped, Err(CheckError::Interrupted)));
 }
+
+#[test]
+fn a_snapshot_of_a_key_that_a_recovery_replaced_is_named_and_restores_all_the_same() {
+    let mut repo = repo();
+    let old = repo.keys.clone();
+    let opened = repo.open();
+    let machine = opened.machine(old.machine_id).unwrap();
+    repo.keys = crate::repo::take_over(&opened, &repo.secret, &machine).unwrap();
+    let entries = Entries::from([(vec![], Entry::test_dir())]);
+    assert_eq!(repo.commit(&entries).serial, crate::crypto::Serial(2));
+    assert!(check(&repo, 100).is_clean(), "a recovery is no damage");
+    repo.keys = old;
+    repo.commit(&entries);
+    let report = check(&repo, 100);
+    assert_eq!(codes(&report), [FindingCode::Chain]);
+    assert_eq!((report.damage_count, report.findings[0].object.ends_with("00000000000000000005")), (0, true));
+}

@@ -14,8 +14,7 @@ use crate::backup::{Backup, BackupOptions, Phase, Progress, Recovered, RootPlan,
 use crate::config::exclude::Rules;
 use crate::config::{Config, Places, RootConfig};
 use crate::crypto::MachineKeys;
-use crate::daemon::{RootCheck, check_root, guard_root, remember_root};
-use crate::journal::RootState;
+use crate::daemon::{RootCheck, RootMemory, check_root, guard_root, remember_root};
 use crate::model::{Problem, RootId};
 use crate::status::{counted, grouped};
 use crate::store::StoreUrl;
@@ -27,7 +26,7 @@ pub(super) fn open(config: &Config, places: &Places, context: &Context) -> Resul
     let options = BackupOptions { level: config.run.level, ..BackupOptions::default() };
     let (backup, recovered) = Backup::open(&places.state, store, keys, context.clock.clone(), options)?;
     tell_recovered(&recovered);
-    Ok(backup)
+    Ok(backup.with_config(Config::read(&places.config)?))
 }
 
 fn tell_recovered(recovered: &Recovered) {
@@ -49,21 +48,23 @@ fn tell_recovered(recovered: &Recovered) {
 pub(super) struct Checked {
     /// By root id: what to remember once it is stored.
     pub(super) identities: BTreeMap<String, String>,
-    /// By root id: what the journal knows of those that are not accepted as they are.
-    known: BTreeMap<String, RootState>,
+    /// By root id: what is remembered of those that are not accepted as they are.
+    known: BTreeMap<String, RootMemory>,
     /// By root id: why not.
     pub(super) doubtful: BTreeMap<String, Problem>,
 }
 
 /// A disk that is not mounted must not look like deleted files. `accepted` were looked at by a person.
 pub(super) fn check_roots(backup: &Backup, config: &Config, accepted: &[RootId]) -> Result<Checked, CliError> {
-    let known = backup.journal.roots()?;
     let mut checked = Checked::default();
     for root in &config.roots {
         let id = root.id.to_string();
-        let state = known.iter().find(|state| state.id == id && !accepted.contains(&root.id));
-        checked.known.extend(state.map(|state| (id.clone(), state.clone())));
-        match check_root(&root.path, state) {
+        // also one that cannot be read is listed by the next snapshot
+        backup.journal.upsert_root(&id, &root.path, backup.clock.wall_ms())?;
+        let memory = RootMemory::new(&backup.journal, &backup.keys, &root.id);
+        let memory = Some(memory).filter(|_| !accepted.contains(&root.id));
+        checked.known.extend(memory.clone().map(|memory| (id.clone(), memory)));
+        match check_root(&root.path, memory.as_ref())? {
             RootCheck::Same(identity) => drop(checked.identities.insert(id, identity)),
             RootCheck::Doubtful(problem) => drop(checked.doubtful.insert(id, problem)),
         }

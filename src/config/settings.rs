@@ -91,6 +91,11 @@ pub enum LogLevel {
 impl Config {
     /// Reads and validates; all that is wrong comes back in one error.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&Self::read(path)?, path)
+    }
+
+    /// The text of the file, not yet looked at.
+    pub fn read(path: &Path) -> Result<String, ConfigError> {
         let read = |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::NotFound => ConfigError::Missing { path: path.into() },
             _ => ConfigError::Read { path: path.into(), source },
@@ -100,8 +105,8 @@ impl Config {
             return Err(ConfigError::TooLarge { path: path.into(), limit: MAX_BYTES });
         }
         let bytes = std::fs::read(path).map_err(read)?;
-        let not_text = |e: std::str::Utf8Error| ConfigError::NotText { path: path.into(), offset: e.valid_up_to() };
-        Self::parse(std::str::from_utf8(&bytes).map_err(not_text)?, path)
+        String::from_utf8(bytes)
+            .map_err(|error| ConfigError::NotText { path: path.into(), offset: error.utf8_error().valid_up_to() })
     }
 
     /// The smallest configuration: one target, these roots, everything else by default.

@@ -103,13 +103,14 @@ fn prepare(config: Config, places: &Places, clock: Clock) -> Result<Setup, Daemo
         Rules::compile(&config.excludes_of(root)).map_err(failed)
     });
     let rules = rules.collect::<Result<_, _>>()?;
+    let config_text = Config::read(&places.config)?;
     let keys = MachineKeys::load(&config.machine_key)?;
     keys.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let journal = Journal::open(&places.state)?;
     let own = [Some(places.state.as_path()), Some(&places.runtime), url.as_dir()];
     let own_dirs = own.into_iter().flatten().map(PathBuf::from).collect();
     let state_dir = places.state.clone();
-    Ok(Setup { config, rules, url, state_dir, own_dirs, keys: keys.value, journal, clock })
+    Ok(Setup { config, rules, url, state_dir, own_dirs, keys: keys.value, config_text, journal, clock })
 }
 
 fn engine(setup: &Setup, roots: Vec<KnownRoot>) -> Engine {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::config::ConfigError;
 use crate::config::exclude::PatternError;
 use crate::control::ControlError;
 use crate::crypto::KeyFileError;
@@ -10,6 +11,8 @@ use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
@@ -36,6 +39,7 @@ impl DaemonError {
     /// What a person can do.
     pub fn remedy(&self) -> String {
         match self {
+            Self::Config(error) => error.remedy().to_owned(),
             Self::Journal(error) => error.remedy().to_owned(),
             Self::Control(error) => error.remedy(),
             Self::MachineKey(_) => "Bring the key file back, or set the machine up anew: `rozenctl init --recovery \

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, StatxFlags, fstatfs, statx};
 
 use crate::backup::RootGuard;
+use crate::crypto::MachineKeys;
 use crate::journal::{Journal, JournalError, RootState};
-use crate::model::{Problem, ProblemCode};
+use crate::model::{ListedRoot, Problem, ProblemCode, RootId, RootTag};
 
 /// What [`check_root`] found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,13 +33,46 @@ struct Identity {
     filesystem: Option<u64>,
 }
 
-/// Compares the folder with what the journal knows. `Ok(Same)` for a root that was never stored.
-pub fn check_root(path: &Path, known: Option<&RootState>) -> RootCheck {
+/// What is remembered of a root: read when it is asked, since a lost journal is rebuilt only when the target is open.
+#[derive(Clone)]
+pub struct RootMemory {
+    journal: Journal,
+    root: String,
+    tag: RootTag,
+}
+
+impl RootMemory {
+    pub fn new(journal: &Journal, keys: &MachineKeys, root: &RootId) -> Self {
+        Self { journal: journal.clone(), root: root.to_string(), tag: keys.id.root_tag(root.as_str()) }
+    }
+
+    /// `None` for a root that the journal does not know yet.
+    fn state(&self) -> Result<Option<RootState>, JournalError> {
+        Ok(self.journal.roots()?.into_iter().find(|state| state.id == self.root))
+    }
+}
+
+/// Compares the folder with what is remembered; without memory it is what it is.
+pub fn check_root(path: &Path, memory: Option<&RootMemory>) -> Result<RootCheck, JournalError> {
+    let Some(memory) = memory else { return Ok(compare(path, None, None)) };
+    let (state, listed) = (memory.state()?, memory.journal.listed_root(&memory.tag)?);
+    Ok(compare(path, state.as_ref(), listed.as_ref()))
+}
+
+/// `Same` for a root that was never stored.
+fn compare(path: &Path, known: Option<&RootState>, listed: Option<&ListedRoot>) -> RootCheck {
     let found = match File::open(path).and_then(|dir| Ok((Identity::of(&dir)?, is_empty(path)?))) {
         Ok(found) => found,
         Err(error) => return RootCheck::Doubtful(unreadable(path, &error)),
     };
     let (now, empty) = found;
+    // the journal was lost, or the machine: what is there must look like what was stored
+    let was_seen = known.is_some_and(|state| state.identity.is_some() || state.tree.is_some());
+    if let (false, Some(listed)) = (was_seen, listed)
+        && let Some(found) = far_less(path, listed.entries)
+    {
+        return RootCheck::Doubtful(emptied(path, found, listed.entries));
+    }
     // a root of another path was chosen by a person; one without a tree has nothing to lose
     let known = known.filter(|state| state.path == path && state.tree.is_some());
     let before = known.and_then(|state| Identity::parse(state.identity.as_deref()?));
@@ -51,11 +85,12 @@ pub fn check_root(path: &Path, known: Option<&RootState>) -> RootCheck {
 }
 
 /// The same question for a run to ask when its view is open.
-pub fn guard_root(path: &Path, known: Option<RootState>) -> RootGuard {
+pub fn guard_root(path: &Path, memory: Option<RootMemory>) -> RootGuard {
     let path = path.to_path_buf();
-    Arc::new(move || match check_root(&path, known.as_ref()) {
-        RootCheck::Same(identity) => Ok(identity),
-        RootCheck::Doubtful(problem) => Err(problem),
+    Arc::new(move || match check_root(&path, memory.as_ref()) {
+        Ok(RootCheck::Same(identity)) => Ok(identity),
+        Ok(RootCheck::Doubtful(problem)) => Err(problem),
+        Err(error) => Err(unknown(&path, &error)),
     })
 }
 
@@ -69,6 +104,44 @@ pub fn remember_root(journal: &Journal, id: &str, identity: &str) -> Result<(), 
 
 fn is_empty(path: &Path) -> io::Result<bool> {
     Ok(std::fs::read_dir(path)?.next().transpose()?.is_none())
+}
+
+/// The number of names in the folder, when that is less than half of the entries that were stored. Counts no further than
+/// it must, and never more than there is: what cannot be listed counts as nothing.
+fn far_less(path: &Path, stored: u64) -> Option<u64> {
+    let wanted = stored.div_ceil(2);
+    // the folder itself is an entry as well
+    let mut found = 1;
+    let mut open = vec![path.to_path_buf()];
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            found += 1;
+            if found >= wanted && wanted > 1 {
+                return None;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            }
+        }
+    }
+    (stored > 1 && found < wanted.max(2)).then_some(found)
+}
+
+fn emptied(path: &Path, found: u64, stored: u64) -> Problem {
+    Problem::new(
+        ProblemCode::RootUnavailable,
+        path.as_os_str().as_encoded_bytes(),
+        format!(
+            "the folder holds {found} entries, the last snapshot {stored}: its files are probably not restored yet"
+        ),
+        "restore them first (`rozenctl restore`); if this is meant to be the folder now, stop the agent and run \
+         `rozenctl backup --once --accept NAME` with the folder's name",
+    )
+}
+
+fn unknown(path: &Path, error: &JournalError) -> Problem {
+    let text = format!("cannot tell whether it is the folder that was backed up: {error}");
+    Problem::new(ProblemCode::RootUnavailable, path.as_os_str().as_encoded_bytes(), text, error.remedy())
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
@@ -154,7 +227,7 @@ mod tests {
     }
 
     fn text(path: &Path) -> String {
-        match check_root(path, None) {
+        match compare(path, None, None) {
             RootCheck::Same(text) => text,
             RootCheck::Doubtful(problem) => panic!("{problem:?}"),
         }
@@ -166,9 +239,9 @@ mod tests {
         let now = Identity::parse(&text(dir.path())).unwrap();
         let renumbered = Identity { filesystem: Some(77), ..now.clone() };
         let expected = now.born.is_some();
-        let check = check_root(dir.path(), Some(&known(dir.path(), &renumbered.to_text())));
+        let check = compare(dir.path(), Some(&known(dir.path(), &renumbered.to_text())), None);
         assert_eq!(matches!(check, RootCheck::Same(_)), expected);
-        assert!(matches!(check_root(dir.path(), Some(&known(dir.path(), &now.to_text()))), RootCheck::Same(_)));
+        assert!(matches!(compare(dir.path(), Some(&known(dir.path(), &now.to_text())), None), RootCheck::Same(_)));
     }
 
     #[test]
@@ -177,19 +250,19 @@ mod tests {
         let now = Identity::parse(&text(dir.path())).unwrap();
         let other = Identity { inode: now.inode + 1, born: now.born.map(|born| born + 1), ..now };
         let state = known(dir.path(), &other.to_text());
-        assert!(matches!(check_root(dir.path(), Some(&state)), RootCheck::Doubtful(_)));
+        assert!(matches!(compare(dir.path(), Some(&state), None), RootCheck::Doubtful(_)));
         std::fs::write(dir.path().join("f"), "x").unwrap();
-        assert!(matches!(check_root(dir.path(), Some(&state)), RootCheck::Same(_)));
+        assert!(matches!(compare(dir.path(), Some(&state), None), RootCheck::Same(_)));
         let elsewhere = Identity { filesystem: Some(77), ..other };
         let state = known(dir.path(), &elsewhere.to_text());
-        assert!(matches!(check_root(dir.path(), Some(&state)), RootCheck::Doubtful(_)));
+        assert!(matches!(compare(dir.path(), Some(&state), None), RootCheck::Doubtful(_)));
         let moved = RootState { path: "/before".into(), ..state };
-        assert!(matches!(check_root(dir.path(), Some(&moved)), RootCheck::Same(_)), "a person chose another path");
+        assert!(matches!(compare(dir.path(), Some(&moved), None), RootCheck::Same(_)), "a person chose another path");
     }
 
     #[test]
     fn a_missing_folder_is_doubtful() {
-        assert!(matches!(check_root(Path::new("/nowhere/at/all"), None), RootCheck::Doubtful(_)));
+        assert!(matches!(compare(Path::new("/nowhere/at/all"), None, None), RootCheck::Doubtful(_)));
     }
 
     #[test]
@@ -201,5 +274,32 @@ mod tests {
             assert_eq!(Identity::parse(&identity.to_text()), Some(identity));
         }
         assert_eq!(Identity::parse("2 3"), None);
+    }
+
+    #[test]
+    fn after_a_lost_journal_a_folder_that_holds_far_less_than_was_stored_is_a_question() {
+        let dir = tempfile::tempdir().unwrap();
+        let listed = |entries| ListedRoot {
+            tag: RootTag([1; 16]),
+            tree: Some(ChunkId([1; 32])),
+            entries,
+            bytes: 0,
+            complete: true,
+            recovery_point: None,
+        };
+        let is_doubtful = |entries| matches!(compare(dir.path(), None, Some(&listed(entries))), RootCheck::Doubtful(_));
+        assert!(!is_doubtful(1), "it was empty when it was stored");
+        assert!(is_doubtful(2) && is_doubtful(1000));
+        std::fs::create_dir(dir.path().join("new")).unwrap();
+        std::fs::write(dir.path().join("new/file"), "x").unwrap();
+        assert!(!is_doubtful(2) && !is_doubtful(6));
+        assert!(is_doubtful(7) && is_doubtful(1000), "a fresh home is not the old one");
+        let seen = known(dir.path(), "2 3 4");
+        assert!(matches!(
+            compare(dir.path(), Some(&RootState { tree: None, ..seen }), Some(&listed(9))),
+            RootCheck::Same(_)
+        ));
+        let forgotten = RootState { tree: None, identity: None, ..known(dir.path(), "") };
+        assert!(matches!(compare(dir.path(), Some(&forgotten), Some(&listed(9))), RootCheck::Doubtful(_)));
     }
 }

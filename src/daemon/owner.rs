@@ -220,10 +220,12 @@ impl Owner {
         let (setup, watching, outbox) = (self.setup.clone(), self.watching.clone(), self.outbox.clone());
         let probe = move || {
             let Some((root, _)) = setup.root(&id) else { return };
-            let known = setup.journal.root_state(id.as_str()).ok();
-            let event = match check_root(&root.path, known.as_ref()) {
-                RootCheck::Doubtful(problem) => Event::RootUnavailable { root: id, problem },
-                RootCheck::Same(_) => {
+            let checked = check_root(&root.path, Some(&setup.memory(&id)));
+            let event = match checked {
+                // the journal is in trouble: the next run tells
+                Err(_) => return,
+                Ok(RootCheck::Doubtful(problem)) => Event::RootUnavailable { root: id, problem },
+                Ok(RootCheck::Same(_)) => {
                     watching.recheck_missing();
                     Event::RootAvailable { root: id }
                 }

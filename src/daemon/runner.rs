@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::error::DaemonError;
-use super::identity::{RootCheck, check_root, guard_root, remember_root};
+use super::identity::{RootCheck, RootMemory, check_root, guard_root, remember_root};
 use super::message::Message;
 use super::watching::Watching;
 use crate::backup::{self, Backup, BackupOptions, RootReport, RootScope, RunError, RunReport, RunRequest};
@@ -39,6 +39,8 @@ pub(super) struct Setup {
     pub(super) state_dir: PathBuf,
     pub(super) own_dirs: Vec<PathBuf>,
     pub(super) keys: MachineKeys,
+    /// The configuration as it was read.
+    pub(super) config_text: String,
     pub(super) journal: Journal,
     pub(super) clock: Clock,
 }
@@ -155,13 +157,13 @@ impl Worker {
             let text = "the root is not in the configuration";
             return Ok(Err(Problem::new(ProblemCode::RunFailed, b"", text, "Restart the agent.")));
         };
-        let known = setup.journal.root_state(root.id.as_str())?;
-        Ok(match check_root(&root.path, Some(&known)) {
+        let memory = setup.memory(&root.id);
+        Ok(match check_root(&root.path, Some(&memory))? {
             RootCheck::Doubtful(problem) => Err(problem),
             RootCheck::Same(identity) => {
                 let scope = if plan.full { RootScope::Full } else { RootScope::Hints };
                 let (id, path, rules) = (root.id.to_string(), root.path.clone(), rules.clone());
-                let guard = Some(guard_root(&root.path, Some(known)));
+                let guard = Some(guard_root(&root.path, Some(memory)));
                 Ok((backup::RootPlan { id, path, rules, scope, guard }, identity))
             }
         })
@@ -269,7 +271,11 @@ impl Setup {
         let opened = Backup::with_journal(journal, &self.state_dir, store, keys, self.clock.clone(), options);
         let (backup, recovered) = opened?;
         tracing::debug!(?recovered, "the repository is open");
-        Ok(backup)
+        Ok(backup.with_config(self.config_text.clone()))
+    }
+
+    pub(super) fn memory(&self, root: &RootId) -> RootMemory {
+        RootMemory::new(&self.journal, &self.keys, root)
     }
 
     /// Why the run could not read this root.

@@ -37,7 +37,7 @@ pub struct FinishRun {
 
 impl Journal {
     /// Ends a run: trees and nodes replaced, head moved, staging cleared, all hints up to the run's cut forgotten. A
-    /// snapshot must have been announced by [`RunState::Committing`].
+    /// snapshot must have been announced by [`Journal::announce_manifest`].
     pub fn finish_run(&self, finish: &FinishRun) -> Result<(), JournalError> {
         self.write("finish a run", |tx| {
             let run = runs::require_unfinished(tx, finish.run, "finish")?;

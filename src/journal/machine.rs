@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Journal, JournalError};
-use crate::model::{ObjectHash, RepoId, Seq};
+use super::{Journal, JournalError, listing};
+use crate::model::{ListedRoot, ObjectHash, RepoId, Seq};
 
 impl Journal {
     /// Binds a new state directory to its repository; an old one must belong to the same.
@@ -31,9 +31,12 @@ impl Journal {
         })
     }
 
-    /// Takes over the newest snapshot of the target, while the local state is rebuilt.
-    pub fn adopt_head(&self, seq: Seq, manifest: ObjectHash) -> Result<(), JournalError> {
-        self.write("adopt the last snapshot", |tx| set_head(tx, seq, &manifest))
+    /// Takes over the newest snapshot of the target and how it lists the roots, while the local state is rebuilt.
+    pub fn adopt_head(&self, seq: Seq, manifest: ObjectHash, listing: &[ListedRoot]) -> Result<(), JournalError> {
+        self.write("adopt the last snapshot", |tx| {
+            listing::insert(tx, seq, listing)?;
+            set_head(tx, seq, &manifest)
+        })
     }
 
     /// A small value that another room keeps here under a name of its own.
@@ -54,5 +57,5 @@ impl Journal {
 
 pub(super) fn set_head(tx: &Transaction<'_>, seq: Seq, manifest: &ObjectHash) -> Result<(), JournalError> {
     tx.execute("UPDATE machine SET head_seq = ?1, head_hash = ?2", params![seq, manifest])?;
-    Ok(())
+    listing::keep_only(tx, seq)
 }

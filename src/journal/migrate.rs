@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_nodes_of_runs.sql"),
     include_str!("../../migrations/0003_uploads.sql"),
     include_str!("../../migrations/0004_billing.sql"),
+    include_str!("../../migrations/0005_listed_roots.sql"),
 ];
 
 /// "Rozn": tells our file from any other SQLite file.

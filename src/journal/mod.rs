@@ -15,7 +15,7 @@
 //! can be thrown away: it is rebuilt from the target and an audit, without storing content again. Losing it loses no
 //! snapshot.
 //!
-//! A file per family of tables: `billing hints roots runs freezes packs uploads presence nodes staging machine`; `finish` is the
+//! A file per family of tables: `billing hints roots runs freezes packs uploads presence nodes listing staging machine`; `finish` is the
 //! transaction that ends a run and touches many of them.
 //!
 //! Not here: what the rows lead to (rooms `engine`, `backup`, `repo`), bytes of packs (the spool), secrets.
@@ -26,6 +26,7 @@ mod finish;
 mod freezes;
 mod handle;
 mod hints;
+mod listing;
 mod locations;
 mod lock;
 mod machine;

@@ -76,22 +76,18 @@ impl Journal {
         })
     }
 
-    /// A step forward of a run that has not ended; outlives a power cut. Its ends are [`Journal::finish_run`] and [`Journal::fail_run`].
+    /// A step forward of a run that has not ended; outlives a power cut. Its manifest is announced by
+    /// [`Journal::announce_manifest`]; its ends are [`Journal::finish_run`] and [`Journal::fail_run`].
     pub fn advance_run(&self, run: RunId, state: &RunState) -> Result<(), JournalError> {
-        let (seq, manifest) = match state {
-            RunState::Committing { seq, manifest } => (Some(*seq), Some(*manifest)),
-            RunState::Cut | RunState::Frozen | RunState::Scanning | RunState::Uploading => (None, None),
-            RunState::Done { .. } | RunState::Failed { .. } => {
+        match state {
+            RunState::Cut | RunState::Frozen | RunState::Scanning | RunState::Uploading => {}
+            RunState::Committing { .. } | RunState::Done { .. } | RunState::Failed { .. } => {
                 return Err(JournalError::WrongRunState { run: run.0, wanted: "advance", found: format!("{state:?}") });
             }
-        };
+        }
         self.write_durably("advance a run", |tx| {
             require_unfinished(tx, run, "advance")?;
-            tx.execute(
-                "UPDATE runs SET state = ?2, seq = ?3, manifest = ?4 WHERE id = ?1",
-                params![run.0, state.name(), seq, manifest],
-            )?;
-            Ok(())
+            set_state(tx, run, state)
         })
     }
 
@@ -133,6 +129,16 @@ pub(super) fn row(connection: &Connection, run: RunId) -> Result<RunRow, Journal
     )?;
     row.roots = roots.query_map([run.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(row)
+}
+
+pub(super) fn set_state(tx: &Transaction<'_>, run: RunId, state: &RunState) -> Result<(), JournalError> {
+    let (seq, manifest) = match state {
+        RunState::Committing { seq, manifest } => (Some(seq), Some(manifest)),
+        _ => (None, None),
+    };
+    let statement = "UPDATE runs SET state = ?2, seq = ?3, manifest = ?4 WHERE id = ?1";
+    tx.execute(statement, params![run.0, state.name(), seq, manifest])?;
+    Ok(())
 }
 
 /// Its cut, when the run may still do what is wanted.

@@ -2,7 +2,7 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::model::{ChunkId, FileId, ObjectHash, RelPath, RepoId, Seq};
+use crate::model::{ChunkId, FileId, ObjectHash, RelPath, RepoId, RootTag, Seq};
 
 macro_rules! blob_id {
     ($($id:ident),*) => {$(
@@ -22,7 +22,7 @@ macro_rules! blob_id {
     )*};
 }
 
-blob_id!(ChunkId, FileId, ObjectHash, RepoId);
+blob_id!(ChunkId, FileId, ObjectHash, RepoId, RootTag);
 
 impl ToSql for RelPath {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -18,6 +18,16 @@ impl Timestamp {
         Self { secs, nanos }
     }
 
+    pub fn from_millis(ms: i64) -> Self {
+        let nanos = u32::try_from(ms.rem_euclid(1000)).expect("below a thousand") * 1_000_000;
+        Self { secs: ms.div_euclid(1000), nanos }
+    }
+
+    /// Rounded down.
+    pub fn millis(self) -> i64 {
+        self.secs.saturating_mul(1000).saturating_add(i64::from(self.nanos / 1_000_000))
+    }
+
     pub fn as_nanos(self) -> i128 {
         i128::from(self.secs) * 1_000_000_000 + i128::from(self.nanos)
     }

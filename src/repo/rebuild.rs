@@ -9,7 +9,7 @@ use crate::chunk::ChunkLimits;
 use crate::crypto::{self, MachineKeys, Signers};
 use crate::format::{self, FormatError, IndexedPack, RepositoryRecord};
 use crate::journal::{FrameRow, Journal, MemberRow, PackContents, PackKind, PackRow};
-use crate::model::{ObjectHash, Seq};
+use crate::model::{ListedRoot, ObjectHash, Seq};
 use crate::store::{ObjectName, Store, StoreError};
 
 const MAX_INDEX: u64 = 256 << 20;
@@ -115,29 +115,36 @@ fn adopt_last_snapshot(store: &Store, keys: &MachineKeys, journal: &Journal) -> 
     let taken: BTreeSet<Seq> = listed.iter().filter_map(|object| names::seq_of(&object.name)).collect();
     let mut own = None;
     for seq in taken.iter().rev() {
-        own = own_manifest(store, keys, *seq)?.map(|hash| (*seq, hash));
+        own = own_manifest(store, keys, *seq)?.map(|found| (*seq, found));
         if own.is_some() {
             break;
         }
     }
-    let (last, previous) = own.unwrap_or((Seq(0), ObjectHash([0; ObjectHash::LEN])));
+    let own_seq = own.as_ref().map(|(seq, _)| *seq);
+    let (last, (previous, listing)) = own.unwrap_or((Seq(0), (ObjectHash([0; ObjectHash::LEN]), vec![])));
     let next = |seq: &Seq| seq.0.checked_add(1).map(Seq).filter(|seq| taken.contains(seq));
     let behind = std::iter::successors(next(&last), next).last();
-    if let Some(head) = behind.or(own.map(|(seq, _)| seq)) {
-        journal.adopt_head(head, previous)?;
+    if let Some(head) = behind.or(own_seq) {
+        journal.adopt_head(head, previous, &listing)?;
     }
-    Ok(own.map(|(seq, _)| seq))
+    Ok(own_seq)
 }
 
-/// The hash of this manifest, if it is there and signed by us.
-fn own_manifest(store: &Store, keys: &MachineKeys, seq: Seq) -> Result<Option<ObjectHash>, RepoError> {
+/// The hash of this manifest and how it lists the roots, if it is there and signed by us.
+fn own_manifest(
+    store: &Store,
+    keys: &MachineKeys,
+    seq: Seq,
+) -> Result<Option<(ObjectHash, Vec<ListedRoot>)>, RepoError> {
     let name = names::manifest(&keys.machine_id, seq);
     let bytes = match store.get(&name, MAX_MANIFEST) {
         Err(StoreError::TooLarge { .. } | StoreError::NotFound { .. }) => return Ok(None),
         other => other?,
     };
-    match format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.admin) {
-        Ok(_) => Ok(Some(crypto::hash(&bytes))),
+    let listing = format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.admin)
+        .and_then(|manifest| manifest.listing(keys));
+    match listing {
+        Ok(listing) => Ok(Some((crypto::hash(&bytes), listing))),
         Err(error) => {
             tracing::warn!(%name, %error, "a snapshot is not one of this machine, or damaged; the one before it is taken");
             Ok(None)

@@ -75,7 +75,7 @@ const CHANGE_SETTINGS: [&str; 9] = [
 ];
 
 /// Folders that whoever repacks must read.
-const FOLDERS: [&str; 5] = ["packs", "trees", "index", "snapshots", "config"];
+const FOLDERS: [&str; 6] = ["certificates", "packs", "trees", "index", "snapshots", "config"];
 
 /// The policy for a role.
 pub fn policy(role: &Role, place: &Place) -> Policy {
@@ -90,7 +90,7 @@ pub fn policy(role: &Role, place: &Place) -> Policy {
 fn uploader(whose: Whose, place: &Place) -> Vec<Statement> {
     let own = whose.folder();
     // to know again what it stored when its local state was lost; never packs
-    let book_keeping = ["machine*.json", "index/*", "snapshots/*"].map(|name| format!("{own}/{name}"));
+    let book_keeping = ["certificates/*", "index/*", "snapshots/*"].map(|name| format!("{own}/{name}"));
     let readable = std::iter::once("rozen.json".to_owned()).chain(book_keeping);
     let listed = [format!("{own}/*"), "probe/*".to_owned(), "rozen.json".to_owned()];
     vec![
@@ -105,7 +105,7 @@ fn uploader(whose: Whose, place: &Place) -> Vec<Statement> {
 
 fn gc(whose: Whose, place: &Place) -> Vec<Statement> {
     let folders = FOLDERS.iter().map(|folder| format!("machines/*/{folder}/*"));
-    let records = ["rozen.json", "machines/*/machine*.json", "admin/*"].map(str::to_owned);
+    let records = ["rozen.json", "admin/*"].map(str::to_owned);
     let readable = records.into_iter().chain(folders).map(|name| place.object_arn(&name));
     vec![
         store(&whose.folder(), place),

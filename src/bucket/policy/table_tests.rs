@@ -79,7 +79,7 @@ fn adding() -> Vec<(&'static str, Call, Expected)> {
 fn reading() -> Vec<(&'static str, Call, Expected)> {
     vec![
         ("read the repository's record", at("s3:GetObject", "rozen.json"), ALL),
-        ("read its certificate", at("s3:GetObject", &own("machine.json")), ALL),
+        ("read its certificate", at("s3:GetObject", &own("certificates/0000000001")), ALL),
         ("read its index objects", at("s3:GetObject", &own("index/ab")), ALL),
         ("read its manifests", at("s3:GetObject", &own("snapshots/00000000000000000001")), ALL),
         ("read its packs", at("s3:GetObject", &own("packs/ab")), NOT_UPLOADER),

@@ -13,7 +13,7 @@ fn count_up(dir: &Path) {
     for number in 1..=20u64 {
         let run = journal.begin_run(&["home"], 1).unwrap();
         let head = (Seq(number), object(number as u8));
-        journal.advance_run(run.id, &RunState::Committing { seq: head.0, manifest: head.1 }).unwrap();
+        journal.announce_manifest(run.id, head, &[]).unwrap();
         let tree =
             NewTree { root: "home".into(), tree: chunk(number), put: vec![(chunk(number), vec![1])], drop: vec![] };
         let root = FinishRoot { tree, recovery_point_ms: Some(number as i64), audited_ms: None };

@@ -3,6 +3,7 @@
 mod billing;
 mod crash;
 mod hints;
+mod listing;
 mod open;
 mod packs;
 mod runs;

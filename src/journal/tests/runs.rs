@@ -21,7 +21,13 @@ fn after_a_crash_the_run_is_found_in_its_last_state() {
     let run = bench.journal.begin_run(&["work", "home"], 10).unwrap();
     let committing = RunState::Committing { seq: Seq(3), manifest: object(3) };
     for state in [RunState::Frozen, RunState::Scanning, RunState::Uploading, committing] {
-        bench.journal.advance_run(run.id, &state).unwrap();
+        match &state {
+            RunState::Committing { seq, manifest } => {
+                assert!(bench.journal.advance_run(run.id, &state).is_err(), "a manifest is announced");
+                bench.journal.announce_manifest(run.id, (*seq, *manifest), &[]).unwrap();
+            }
+            state => bench.journal.advance_run(run.id, state).unwrap(),
+        }
         bench = bench.reopened();
         let roots = vec!["home".to_owned(), "work".to_owned()];
         let expected = RunRow { id: run.id, cut: run.cut, roots, started_ms: 10, state };
@@ -39,7 +45,7 @@ fn only_the_snapshot_that_was_announced_can_be_finished() {
     let run = bench.journal.begin_run(&["home"], 10).unwrap();
     let finish = |seq| FinishRun { run: run.id, now_ms: 11, head: Some((Seq(seq), object(3))), roots: vec![] };
     assert!(matches!(bench.journal.finish_run(&finish(3)), Err(JournalError::WrongRunState { .. })));
-    bench.journal.advance_run(run.id, &RunState::Committing { seq: Seq(3), manifest: object(3) }).unwrap();
+    bench.journal.announce_manifest(run.id, (Seq(3), object(3)), &[]).unwrap();
     assert!(matches!(bench.journal.finish_run(&finish(4)), Err(JournalError::WrongRunState { .. })));
     bench.journal.finish_run(&finish(3)).unwrap();
 }
@@ -52,7 +58,7 @@ fn a_commit_that_the_crash_hid_is_adopted_and_its_hints_stay() {
     let run = bench.journal.begin_run(&["home"], 10).unwrap();
     bench.journal.stage("home", &[StagedEntry { dir: path(""), name: b"a".to_vec(), entry: None }]).unwrap();
     assert!(matches!(bench.journal.adopt_commit(run.id, 11), Err(JournalError::WrongRunState { .. })));
-    bench.journal.advance_run(run.id, &RunState::Committing { seq: Seq(1), manifest: object(1) }).unwrap();
+    bench.journal.announce_manifest(run.id, (Seq(1), object(1)), &[]).unwrap();
     let bench = bench.reopened();
     bench.journal.adopt_commit(run.id, 12).unwrap();
     assert_eq!(bench.journal.head().unwrap(), Some((Seq(1), object(1))));
@@ -101,7 +107,7 @@ fn a_partial_snapshot_moves_the_head_and_keeps_the_hints() {
     let journal = &bench.journal;
     journal.mark_audit("home", "start", 10).unwrap();
     let run = journal.begin_run(&["home"], 20).unwrap();
-    journal.advance_run(run.id, &RunState::Committing { seq: Seq(1), manifest: object(1) }).unwrap();
+    journal.announce_manifest(run.id, (Seq(1), object(1)), &[]).unwrap();
     let tree = NewTree { root: "home".into(), tree: chunk(5), put: vec![(chunk(5), b"n".to_vec())], drop: vec![] };
     journal.commit_partial(run.id, (Seq(1), object(1)), &[tree]).unwrap();
     assert_eq!(journal.head().unwrap(), Some((Seq(1), object(1))));

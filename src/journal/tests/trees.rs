@@ -130,7 +130,7 @@ fn what_a_partial_snapshot_replaces_can_be_read_until_its_run_ends_however_it_en
         let run = journal.begin_run(&["home"], 10).unwrap();
         journal.make_nodes("home", &[(chunk(3), b"three".to_vec())]).unwrap();
         let head = (Seq(1), object(1));
-        journal.advance_run(run.id, &RunState::Committing { seq: head.0, manifest: head.1 }).unwrap();
+        journal.announce_manifest(run.id, head, &[]).unwrap();
         let tree = NewTree { root: "home".into(), tree: chunk(3), put: vec![], drop: vec![chunk(1), chunk(2)] };
         journal.commit_partial(run.id, head, &[tree]).unwrap();
         assert!(journal.node_get("home", &chunk(1)).unwrap().is_some(), "the scan still reads it");
