@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::commands::{
-    backup, cat, check, cost, diff, find, history, init, key, ls, pause, restore, snapshots, status, target, up,
+    backup, cat, check, cost, diff, find, history, init, key, ls, pause, recover, restore, snapshots, status, target, up,
 };
 
 /// Continuous, encrypted backup of folders, and the way back.
@@ -63,6 +63,7 @@ pub(super) enum Command {
     /// Go on after a pause
     Resume,
     Restore(restore::RestoreArgs),
+    Recover(recover::RecoverArgs),
     Ls(ls::LsArgs),
     Find(find::FindArgs),
     Cat(cat::CatArgs),

@@ -1,6 +1,6 @@
 //! What every command works with: flags, places, clock, output, the wish to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -28,13 +28,18 @@ impl Context {
 
     /// Fails only when neither flags nor a home directory say where.
     pub(super) fn places(&self) -> Result<Places, CliError> {
-        let overrides = Overrides { config: self.global.config.clone(), state: self.global.state.clone() };
-        let environment = Environment {
-            variable: &|name| std::env::var_os(name),
-            home: variable("HOME").map(PathBuf::from),
-            is_root: rustix::process::geteuid().is_root(),
+        resolve(&Overrides { config: self.global.config.clone(), state: self.global.state.clone() })
+    }
+
+    /// What must be given with a command so that it finds these places; empty for the usual ones.
+    pub(super) fn flags_for(&self, places: &Places) -> String {
+        let usual = resolve(&Overrides::default()).ok();
+        let flag = |name: &str, path: &Path, usual: Option<&PathBuf>| match usual.is_some_and(|usual| usual == path) {
+            true => String::new(),
+            false => format!(" {name} {}", quoted(path)),
         };
-        Ok(Places::resolve(&overrides, &environment)?)
+        let config = flag("--config", &places.config, usual.as_ref().map(|usual| &usual.config));
+        config + &flag("--state", &places.state, usual.as_ref().map(|usual| &usual.state))
     }
 
     pub(super) fn config(&self) -> Result<Config, CliError> {
@@ -51,6 +56,22 @@ impl Context {
         let store = Store::open(&StoreUrl::parse(url)?)?;
         Ok(store.retrying(RetryPolicy::default(), self.clock.clone()))
     }
+}
+
+fn resolve(overrides: &Overrides) -> Result<Places, CliError> {
+    let environment = Environment {
+        variable: &|name| std::env::var_os(name),
+        home: variable("HOME").map(PathBuf::from),
+        is_root: rustix::process::geteuid().is_root(),
+    };
+    Ok(Places::resolve(overrides, &environment)?)
+}
+
+/// As a shell takes it.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@:".contains(c));
+    if is_plain { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// An environment variable; empty counts as not set.

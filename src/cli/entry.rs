@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{AgentArguments, Arguments, Command};
 use super::commands::{
-    agent, backup, cat, check, cost, diff, find, history, init, key, ls, pause, restore, snapshots, status, target, up,
+    agent, backup, cat, check, cost, diff, find, history, init, key, ls, pause, recover, restore, snapshots, status, target, up,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -64,6 +64,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Pause(args) => pause::run(&args, context),
         Command::Resume => pause::resume(context),
         Command::Restore(args) => restore::run(&args, context),
+        Command::Recover(args) => recover::run(&args, context),
         Command::Ls(args) => ls::run(&args, context),
         Command::Find(args) => find::run(&args, context),
         Command::Cat(args) => cat::run(&args, context),

@@ -21,6 +21,7 @@ mod output;
 mod prompt;
 mod protection;
 mod reading;
+mod recovering;
 mod running;
 mod setup;
 mod show;

@@ -56,7 +56,7 @@ pub(super) fn set_up(wish: Wish, places: &Places, context: &Context) -> Result<M
     let repository = open_or_create(&wish, &store, &created)?;
     let machine = machine_key(&repository, &wish, &store, &key_path, context)?;
     let config = Config::new(wish.url.to_string(), key_path, wish.roots);
-    write_config(&config, &places.config)?;
+    write_config(&config.to_toml(&places.config), &places.config)?;
     let new_secret = repository.new_secret.map(|secret| RecoveryCode::new(&secret));
     Ok(Made { config, new_secret, machine })
 }
@@ -116,17 +116,17 @@ fn machine_key(
     Ok(MachineOrigin::New)
 }
 
-fn write_config(config: &Config, path: &Path) -> Result<(), CliError> {
+pub(super) fn write_config(text: &str, path: &Path) -> Result<(), CliError> {
     let failed = |doing| move |source| CliError::File { doing, path: path.into(), source };
     let dir = parent(path);
     let mut file = tempfile::Builder::new().prefix(".rozen").tempfile_in(dir).map_err(failed("write"))?;
-    std::io::Write::write_all(&mut file, config.to_toml(path).as_bytes()).map_err(failed("write"))?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed("write"))?;
     file.as_file().sync_all().map_err(failed("write"))?;
     file.persist_noclobber(path).map_err(|error| failed("create")(error.error))?;
     fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("write"))
 }
 
-fn make_parent(path: &Path) -> Result<(), CliError> {
+pub(super) fn make_parent(path: &Path) -> Result<(), CliError> {
     let dir = parent(path);
     fs::create_dir_all(dir).map_err(|source| CliError::File { doing: "make the directory", path: dir.into(), source })
 }

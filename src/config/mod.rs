@@ -9,6 +9,7 @@
 //!
 //! Not here: what a repository URL means (room `store`), reading keys (room `crypto`), walking (room `scan`).
 
+mod edit;
 mod error;
 pub mod exclude;
 mod parse;

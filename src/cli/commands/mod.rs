@@ -12,6 +12,7 @@ pub(super) mod init;
 pub(super) mod key;
 pub(super) mod ls;
 pub(super) mod pause;
+pub(super) mod recover;
 pub(super) mod restore;
 pub(super) mod snapshots;
 pub(super) mod status;
