@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::commands::{
-    backup, cat, check, cost, diff, find, history, init, key, ls, pause, recover, restore, snapshots, status, target, up,
+    backup, cat, check, cost, diff, find, history, init, key, ls, pause, recover, restore, snapshots, status, target,
+    up,
 };
 
 /// Continuous, encrypted backup of folders, and the way back.

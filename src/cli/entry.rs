@@ -8,7 +8,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{AgentArguments, Arguments, Command};
 use super::commands::{
-    agent, backup, cat, check, cost, diff, find, history, init, key, ls, pause, recover, restore, snapshots, status, target, up,
+    agent, backup, cat, check, cost, diff, find, history, init, key, ls, pause, recover, restore, snapshots, status,
+    target, up,
 };
 use super::context::Context;
 use super::error::CliError;

@@ -134,8 +134,8 @@ fn emptied(path: &Path, found: u64, stored: u64) -> Problem {
         format!(
             "the folder holds {found} entries, the last snapshot {stored}: its files are probably not restored yet"
         ),
-        "restore them first (`rozenctl restore`); if this is meant to be the folder now, stop the agent and run \
-         `rozenctl backup --once --accept NAME` with the folder's name",
+        "restore them first (`rozenctl restore`); if this is meant to be the folder now, say so with `rozenctl backup \
+         --accept NAME` (the folder's name; add --once where no agent runs)",
     )
 }
 

@@ -15,6 +15,7 @@ use super::{memory, service};
 use crate::control::{Ask, Publisher, Reply, Wish};
 use crate::cost;
 use crate::engine::{Effect, Engine, Event, Now, WaitId};
+use crate::journal::JournalError;
 use crate::model::{Problem, ProblemCode, RootId};
 use crate::status::{Coverage, Usage};
 use crate::watch::RootState;
@@ -289,12 +290,11 @@ impl Owner {
 /// What is there now is the root from now on. `None`: there is no such root, as the request will hear.
 fn accept_root(setup: &Setup, id: RootId) -> Option<Event> {
     let (root, _) = setup.root(&id)?;
+    let told = |error: JournalError| Problem::of_error(ProblemCode::RunFailed, b"", &error, error.remedy());
     let accepted = match check_root(&root.path, None) {
-        RootCheck::Doubtful(problem) => Err(problem),
-        RootCheck::Same(identity) => setup
-            .journal
-            .set_root_identity(id.as_str(), &identity)
-            .map_err(|error| Problem::of_error(ProblemCode::RunFailed, b"", &error, error.remedy())),
+        Ok(RootCheck::Doubtful(problem)) => Err(problem),
+        Ok(RootCheck::Same(identity)) => setup.journal.set_root_identity(id.as_str(), &identity).map_err(told),
+        Err(error) => Err(told(error)),
     };
     Some(match accepted {
         Ok(()) => Event::RootAvailable { root: id },
