@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rozen::backup::{Backup, BackupOptions, Progress, Recovered, RootPlan, RootScope, RunError, RunReport, RunRequest};
@@ -74,7 +75,8 @@ impl Lab {
 
     fn open(&self) -> Result<(Backup, Recovered), RunError> {
         let (store, keys, clock) = (self.store.clone(), self.keys.clone(), self.clock.clone());
-        Backup::open(&self.state(), store, keys, clock, BackupOptions::default())
+        let options = BackupOptions { pack_bytes: 2 * PART, ..BackupOptions::default() };
+        Backup::open(&self.state(), store, keys, clock, options)
     }
 
     fn run(&self) -> Result<(Recovered, RunReport), RunError> {
@@ -129,6 +131,35 @@ fn a_run_that_was_cut_off_in_an_upload_goes_on_where_it_stopped() {
             lab.assert_clean();
         }
     }
+}
+
+#[test]
+fn a_pack_begins_while_another_one_is_on_its_way() {
+    let lab = Lab::new();
+    lab.write("b", 2);
+    // the first upload goes on only when a second one has begun
+    let begun = Arc::new((Mutex::new(0), Condvar::new()));
+    lab.faults.around(Verb::CreateUpload, Moment::Before, move || {
+        let (count, changed) = &*begun;
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        changed.notify_all();
+        let (_count, waited) = changed.wait_timeout_while(count, Duration::from_secs(60), |count| *count < 2).unwrap();
+        assert!(!waited.timed_out(), "one pack waits for the end of the other");
+    });
+    lab.run().unwrap();
+    lab.assert_clean();
+}
+
+#[test]
+fn an_error_of_one_upload_ends_the_run_and_both_packs_go_on_later() {
+    let lab = Lab::new();
+    (2..6).for_each(|seed| lab.write(&seed.to_string(), seed));
+    lab.faults.fail_nth(Verb::CompleteUpload, 1, Moment::Before, Errno::CONNRESET);
+    lab.run().unwrap_err();
+    lab.run().unwrap();
+    assert_eq!(lab.sent(), lab.stored(), "no part of any pack was sent twice");
+    lab.assert_clean();
 }
 
 #[test]

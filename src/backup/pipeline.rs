@@ -1,4 +1,4 @@
-//! The threads of a run and the bounded queues between them: scan → read → workers → packer → uploader.
+//! The threads of a run and the bounded queues between them: scan → read → workers → packer → uploaders.
 //!
 //! A slice of a scan goes through and is drained; then everything that it found is staged, spooled and uploaded. The first
 //! error wins: it closes the flow, every thread sees its queue end and stops.
@@ -34,7 +34,7 @@ const JOBS: usize = 1024;
 const WORK: usize = 4;
 /// Frames and entries between workers and packer.
 const PACKED: usize = 6;
-/// Finished packs between packer and uploader; they are files.
+/// Finished packs between packer and uploaders; they are files.
 const PACKS: usize = 2;
 
 /// What the workers do.
@@ -112,12 +112,17 @@ impl Flow<'_> {
         Halt
     }
 
+    /// Some thread has; a wish to stop is no failure yet.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
     /// To be asked before each piece of work.
     pub fn check(&self) -> Result<(), Halt> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(self.fail(RunError::Stopped));
         }
-        if self.failed.load(Ordering::Acquire) { Err(Halt) } else { Ok(()) }
+        if self.has_failed() { Err(Halt) } else { Ok(()) }
     }
 }
 
@@ -170,15 +175,13 @@ where
         problems: Mutex::default(),
         again: Mutex::default(),
     };
-    let work_queue = Mutex::new(work_queue);
+    let (work_queue, pack_queue) = (Mutex::new(work_queue), Mutex::new(pack_queue));
     let (complete, changed) = thread::scope(|scope| {
-        let (flow, work_queue) = (&flow, &work_queue);
+        let (flow, work_queue, pack_queue) = (&flow, &work_queue, &pack_queue);
         let finish = FinishOnDrop(packed.clone());
-        scope.spawn(move || {
-            if let Err(error) = uploader::run(context, pack_queue) {
-                flow.fail(error);
-            }
-        });
+        for _ in 0..uploader::threads(context.backup) {
+            scope.spawn(move || uploader::run(context, flow, pack_queue));
+        }
         let packing = scope.spawn(move || pack(context, flow, packed_queue, packs));
         let workers: Vec<_> = (0..context.backup.options.workers)
             .map(|_| {

@@ -1,10 +1,11 @@
-//! The uploader: one thread that completes packs and brings them to the target.
+//! The uploaders: threads that complete packs and bring them to the target.
 
 use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
 
 use super::agent::Backup;
 use super::error::RunError;
-use super::pipeline::SliceContext;
+use super::pipeline::{Flow, SliceContext};
 use super::presence::Presence;
 use super::progress::Progress;
 use crate::journal::{PackContents, PackRow};
@@ -12,12 +13,28 @@ use crate::pack::PackWriter;
 use crate::repo;
 use crate::upload::Origin;
 
-pub(super) fn run(context: &SliceContext<'_>, packs: Receiver<PackWriter>) -> Result<(), RunError> {
-    for pack in packs {
-        let stored = store_pack(context.backup, context.presence, pack)?;
-        Progress::add(&context.progress.bytes_stored, stored);
+/// Packs on their way at the same time. Where they go by parts, the asking before and after a pack's bytes would else
+/// leave the line idle; a directory is no faster for being written to twice.
+pub(super) fn threads(backup: &Backup) -> usize {
+    if backup.store.part_rules().is_some() { 2 } else { 1 }
+}
+
+/// One of them. After an error of any thread it drops what still comes, so that nobody waits for a place in the queue.
+pub(super) fn run(context: &SliceContext<'_>, flow: &Flow<'_>, packs: &Mutex<Receiver<PackWriter>>) {
+    while let Some(pack) = next(packs) {
+        if flow.has_failed() {
+            continue;
+        }
+        match store_pack(context.backup, context.presence, pack) {
+            Ok(stored) => Progress::add(&context.progress.bytes_stored, stored),
+            Err(error) => drop(flow.fail(error)),
+        }
     }
-    Ok(())
+}
+
+/// `None` when all have come. Those who wait for their turn wait for the same queue.
+fn next(packs: &Mutex<Receiver<PackWriter>>) -> Option<PackWriter> {
+    packs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 /// Spooled, then known to the journal, then durable in the target. Gives the bytes of the object.
