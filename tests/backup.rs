@@ -637,3 +637,45 @@ fn a_target_that_is_away_for_long_lets_the_spool_grow_no_further() {
     let (report, _) = lab.backup();
     assert_equal(&lab, report.snapshot.unwrap().seq.0);
 }
+
+#[test]
+fn a_server_that_stalls_stops_the_reading_and_nothing_grows() {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use rozen::store::{Moment, Verb};
+    const FILES: u64 = 64;
+    let lab = Lab::new();
+    for i in 0..FILES {
+        lab.write(&format!("f{i}"), &noise(i, 1 << 20));
+    }
+    let (store, faults) = lab.store().failing();
+    let answers = std::sync::Arc::new((std::sync::Mutex::new(false), std::sync::Condvar::new()));
+    let server = answers.clone();
+    faults.around(Verb::Put, Moment::Before, move || {
+        drop(server.1.wait_while(server.0.lock().unwrap(), |answers| !*answers).unwrap());
+    });
+    let options = BackupOptions { pack_bytes: 1 << 20, workers: 2, ..BackupOptions::default() };
+    let state = lab.dir.path().join("state");
+    let (backup, _) = Backup::open(&state, store, lab.keys.clone(), Clock::system(), options).unwrap();
+    let progress = Progress::default();
+    let read = || progress.bytes_read.load(Relaxed) >> 20;
+    let stopped_at = std::thread::scope(|scope| {
+        let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+        let (backup, progress) = (&backup, &progress);
+        let run = scope.spawn(move || backup.run(&request, progress, &AtomicBool::new(false)));
+        // until nothing moves; to look too early could only show less
+        let (mut last, mut quiet) = (0, 0);
+        while (last == 0 || quiet < 50) && !run.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+            quiet = if read() == last { quiet + 1 } else { 0 };
+            last = read();
+        }
+        *answers.0.lock().unwrap() = true;
+        answers.1.notify_all();
+        run.join().unwrap().unwrap();
+        last
+    });
+    // one MiB each: 4 packs, 6 frames, 2 workers, 4 pieces of work and 3 in the hands of the threads
+    assert!(stopped_at <= 24, "{stopped_at} of {FILES} MiB were read while nothing could be sent");
+    assert_equal(&lab, 1);
+}

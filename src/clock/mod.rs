@@ -4,11 +4,15 @@
 //! people and for comparison with times of files. *Monotonic* time only grows, also while the machine sleeps: it is
 //! for delays. Neither survives the process; what must survive is stored as wall time.
 //!
-//! Not here: timers of the control socket (tokio), time zones and printing.
+//! [`Zone`] tells the time of day where the machine stands, for settings that follow it.
+//!
+//! Not here: timers of the control socket (tokio), printing.
 
 mod handle;
 mod manual;
 mod system;
+mod zone;
 
 pub use handle::{Clock, Monotonic};
 pub use manual::ManualClock;
+pub use zone::{MinuteOfDay, Zone};

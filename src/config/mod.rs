@@ -12,6 +12,7 @@
 mod edit;
 mod error;
 pub mod exclude;
+mod limits;
 mod parse;
 mod places;
 mod section;
@@ -21,6 +22,7 @@ mod write;
 
 pub use error::{ConfigError, Fault, FaultKind};
 pub use exclude::{ExcludeConfig, ExcludeLayer};
+pub use limits::{LimitWindow, LimitsConfig};
 pub use places::{Environment, Overrides, Places, PlacesError};
 pub use settings::{Config, LogConfig, LogLevel, RootConfig, RunConfig, Tier};
 pub use units::{Size, format_duration, parse_duration};

@@ -7,12 +7,13 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::exclude::check_pattern;
+use super::limits::{parse_minute, parse_rate};
 use super::section::{At, Document, Section};
 use super::{
-    Config, ConfigError, ExcludeConfig, ExcludeLayer, FaultKind, LogConfig, LogLevel, RootConfig, RunConfig, Size,
-    Tier, format_duration, parse_duration,
+    Config, ConfigError, ExcludeConfig, ExcludeLayer, FaultKind, LimitWindow, LimitsConfig, LogConfig, LogLevel,
+    RootConfig, RunConfig, Size, Tier, format_duration, parse_duration,
 };
-use crate::model::RootId;
+use crate::model::{Rates, RootId};
 
 const DURATION: &str = "a duration such as \"10s\" or \"1h30m\"";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -40,6 +41,7 @@ pub(super) fn top(mut section: Section<'_, '_>, path: &Path) -> Config {
         roots: roots(&mut section),
         exclude: ExcludeConfig::default().replaced_by(exclude(section.table("exclude"))),
         run: run(section.table("run")),
+        limits: limits(section.table("limits")),
         log: log(section.table("log")),
     };
     section.finish();
@@ -220,6 +222,38 @@ fn level(section: &mut Section<'_, '_>, default: i32) -> i32 {
             default
         }
     }
+}
+
+fn limits(mut section: Section<'_, '_>) -> LimitsConfig {
+    let upload = rate(&mut section, "upload").flatten();
+    let download = rate(&mut section, "download").flatten();
+    let windows = section.tables("at").into_iter().filter_map(window).collect();
+    section.finish();
+    LimitsConfig { always: Rates { upload, download }, windows }
+}
+
+fn window(mut section: Section<'_, '_>) -> Option<LimitWindow> {
+    let line = section.line();
+    let (from, to) = (minute(&mut section, "from"), minute(&mut section, "to"));
+    let (upload, download) = (rate(&mut section, "upload"), rate(&mut section, "download"));
+    if from.is_some() && from == to {
+        section.bad_value("to", line, "it is the same time as `from`; for the whole day set the limit in [limits]");
+    }
+    section.finish();
+    Some(LimitWindow { from: from?, to: to?, upload, download })
+}
+
+fn minute(section: &mut Section<'_, '_>, key: &'static str) -> Option<u16> {
+    const EXPECTED: &str = "a time of day such as \"08:00\"";
+    let found = section.parsed(key, EXPECTED, parse_minute);
+    if found.is_none() {
+        section.require(key, EXPECTED);
+    }
+    found.map(|at| at.value)
+}
+
+fn rate(section: &mut Section<'_, '_>, key: &'static str) -> Option<Option<u64>> {
+    section.parsed(key, "a rate such as \"2MiB/s\", or \"off\"", parse_rate).map(|at| at.value)
 }
 
 fn log(mut section: Section<'_, '_>) -> LogConfig {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{ConfigError, ExcludeConfig, ExcludeLayer};
+use super::{ConfigError, ExcludeConfig, ExcludeLayer, LimitsConfig};
 use crate::model::{Problem, ProblemCode, RootId};
 
 /// A configuration is a page, not a database: more is a wrong file.
@@ -20,6 +20,7 @@ pub struct Config {
     /// For all roots; each may add to it, see [`Config::excludes_of`].
     pub exclude: ExcludeConfig,
     pub run: RunConfig,
+    pub limits: LimitsConfig,
     pub log: LogConfig,
 }
 
@@ -111,8 +112,8 @@ impl Config {
 
     /// The smallest configuration: one target, these roots, everything else by default.
     pub fn new(repository: String, machine_key: PathBuf, roots: Vec<RootConfig>) -> Self {
-        let (exclude, run, log) = Default::default();
-        Self { repository, machine_key, roots, exclude, run, log }
+        let (exclude, run, limits, log) = Default::default();
+        Self { repository, machine_key, roots, exclude, run, limits, log }
     }
 
     pub fn root(&self, id: &RootId) -> Option<&RootConfig> {

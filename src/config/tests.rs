@@ -34,6 +34,21 @@ audit_every = "12h"
 poll_every = "10m"
 level = 9
 
+[limits]
+upload = "2MiB/s"
+download = "10MB/s"
+
+[[limits.at]]
+from = "08:00"
+to = "18:00"
+upload = "500KiB/s"
+
+[[limits.at]]
+from = "22:00"
+to = "06:00"
+upload = "off"
+download = "off"
+
 [log]
 level = "debug"
 
@@ -154,6 +169,9 @@ fn values_that_cannot_work_are_refused_with_a_reason() {
         ("repository = \"x\"\nroot = 5".into(), "`root` must be a list of tables"),
         ("repository = \"x\"\nroot = [5]".into(), "`root[1]` must be a table"),
         (root("[exclude]\nwat = 1"), "known here: globs, regex"),
+        (root("[[limits.at]]\nfrom = \"08:00\"\nto = \"08:00\""), "the same time as `from`"),
+        (root("[[limits.at]]\nto = \"08:00\""), "`limits.at[1].from` is missing"),
+        (root("[limits]\nupload = \"2MiB\""), "must be a rate such as"),
     ] {
         let found = faults(&text);
         assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
@@ -201,7 +219,7 @@ fn a_root_that_is_not_there_is_a_problem_with_a_remedy_and_no_error() {
 fn the_documentation_names_every_key_and_its_true_default() {
     let documented = documented_keys();
     let document = Document::new("");
-    let text = "repository = \"r\"\n[[root]]\nid = \"a\"\npath = \"/a\"\n";
+    let text = "repository = \"r\"\n[[root]]\nid = \"a\"\npath = \"/a\"\n[[limits.at]]\n";
     top(Section::top(&document, DeTable::parse(text).unwrap().into_inner()), Path::new("/c/rozen.toml"));
     let asked = document.asked().into_iter().map(|key| key.replace("root.exclude.", "exclude."));
     let asked: std::collections::BTreeSet<String> = asked.collect();

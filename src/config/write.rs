@@ -5,7 +5,11 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::{Config, ExcludeConfig, ExcludeLayer, LogConfig, RootConfig, RunConfig, Size, Tier, format_duration};
+use super::limits::{format_minute, format_rate};
+use super::{
+    Config, ExcludeConfig, ExcludeLayer, LimitWindow, LimitsConfig, LogConfig, RootConfig, RunConfig, Size, Tier,
+    format_duration,
+};
 
 impl Config {
     /// `path` is where the text will be: a machine key beside it is not written.
@@ -17,6 +21,8 @@ impl Config {
         }
         table(&mut out, "[exclude]", exclude(&self.exclude.as_layer_over(&ExcludeConfig::default())));
         table(&mut out, "[run]", run(&self.run));
+        table(&mut out, "[limits]", limits(&self.limits));
+        self.limits.windows.iter().for_each(|w| table(&mut out, "[[limits.at]]", window(w)));
         table(&mut out, "[log]", log(&self.log));
         self.roots.iter().for_each(|r| root(&mut out, r));
         out
@@ -71,6 +77,26 @@ fn run(run: &RunConfig) -> String {
     }
     if run.level != default.level {
         pair(&mut out, "level", run.level);
+    }
+    out
+}
+
+fn limits(limits: &LimitsConfig) -> String {
+    let mut out = String::new();
+    for (key, rate) in [("upload", limits.always.upload), ("download", limits.always.download)] {
+        if rate.is_some() {
+            pair(&mut out, key, format_rate(rate));
+        }
+    }
+    out
+}
+
+fn window(window: &LimitWindow) -> String {
+    let mut out = String::new();
+    pair(&mut out, "from", format_minute(window.from));
+    pair(&mut out, "to", format_minute(window.to));
+    for (key, rate) in [("upload", window.upload), ("download", window.download)] {
+        rate.into_iter().for_each(|rate| pair(&mut out, key, format_rate(rate)));
     }
     out
 }

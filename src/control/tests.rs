@@ -59,6 +59,7 @@ fn status(number: i64) -> Status {
         agent: Agent::Watching,
         repository: "file:///r".into(),
         target: Target::Unknown,
+        limits: Default::default(),
         roots: vec![],
         run: None,
         problems: vec![],

@@ -13,14 +13,15 @@ use super::owner::Owner;
 use super::runner::{Runner, Setup};
 use super::watching::{HintSink, Watching};
 use super::{memory, service};
-use crate::clock::Clock;
+use crate::clock::{Clock, Zone};
 use crate::config::exclude::Rules;
 use crate::config::{Config, Places};
 use crate::control::{Endpoint, Server};
 use crate::crypto::{self, MachineKeys};
 use crate::engine::{Engine, Event, KnownRoot, Now, Settings};
 use crate::journal::Journal;
-use crate::store::StoreUrl;
+use crate::status::Limits;
+use crate::store::{Limiter, StoreUrl};
 
 /// What an agent needs to know.
 pub struct AgentOptions {
@@ -75,6 +76,7 @@ impl Agent {
             next_look: now.mono,
             next_alive: service::watchdog_period().map(|_| now.mono),
             shown: BTreeMap::new(),
+            limits: Limits::default(),
             trouble: None,
             is_started: false,
             is_running: false,
@@ -110,7 +112,14 @@ fn prepare(config: Config, places: &Places, clock: Clock) -> Result<Setup, Daemo
     let own = [Some(places.state.as_path()), Some(&places.runtime), url.as_dir()];
     let own_dirs = own.into_iter().flatten().map(PathBuf::from).collect();
     let state_dir = places.state.clone();
-    Ok(Setup { config, rules, url, state_dir, own_dirs, keys: keys.value, config_text, journal, clock })
+    let limiter = limiter(&config, clock.clone());
+    Ok(Setup { config, rules, url, state_dir, own_dirs, keys: keys.value, config_text, journal, clock, limiter })
+}
+
+/// What the configuration allows at each time of day.
+fn limiter(config: &Config, clock: Clock) -> Limiter {
+    let (limits, zone) = (config.limits.clone(), Zone::local());
+    Limiter::new(clock, move |now| limits.at(zone.minute_of_day(now).0))
 }
 
 fn engine(setup: &Setup, roots: Vec<KnownRoot>) -> Engine {

@@ -16,8 +16,8 @@ use crate::control::{Ask, Publisher, Reply, Wish};
 use crate::cost;
 use crate::engine::{Effect, Engine, Event, Now, WaitId};
 use crate::journal::JournalError;
-use crate::model::{Problem, ProblemCode, RootId};
-use crate::status::{Coverage, Usage};
+use crate::model::{Problem, ProblemCode, Rates, RootId};
+use crate::status::{Coverage, Limits, Usage};
 use crate::watch::RootState;
 
 /// While the watcher arms, and afterwards.
@@ -45,6 +45,8 @@ pub(super) struct Owner {
     pub(super) is_started: bool,
     pub(super) is_running: bool,
     pub(super) is_over: bool,
+    /// That were told to the engine.
+    pub(super) limits: Limits,
 }
 
 impl Owner {
@@ -258,6 +260,7 @@ impl Owner {
         for (root, coverage, is_away) in found {
             self.show(root, coverage, is_away)?;
         }
+        self.show_limits()?;
         if !arming && !self.is_started {
             self.is_started = true;
             self.apply(Event::Started)?;
@@ -265,6 +268,16 @@ impl Owner {
         }
         let pause = if self.is_started { LOOK_EVERY } else { LOOK_SOON };
         self.next_look = self.now().mono + pause;
+        Ok(())
+    }
+
+    fn show_limits(&mut self) -> Result<(), DaemonError> {
+        let Rates { upload, download } = self.setup.limiter.rates();
+        let limits = Limits { upload, download };
+        if limits != self.limits {
+            self.limits = limits;
+            self.apply(Event::Limits(limits))?;
+        }
         Ok(())
     }
 

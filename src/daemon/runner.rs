@@ -22,7 +22,7 @@ use crate::journal::{Journal, JournalError};
 use crate::model::{Problem, ProblemCode, RootId};
 use crate::repo::RepoError;
 use crate::status::{Count, Phase};
-use crate::store::{RetryPolicy, Store, StoreUrl};
+use crate::store::{Limiter, RetryPolicy, Store, StoreUrl};
 use crate::upload::UploadError;
 
 const REPORT_EVERY: Duration = Duration::from_millis(500);
@@ -43,12 +43,14 @@ pub(super) struct Setup {
     pub(super) config_text: String,
     pub(super) journal: Journal,
     pub(super) clock: Clock,
+    pub(super) limiter: Limiter,
 }
 
 /// The owner's handle; dropping it ends the thread after its run.
 pub(super) struct Runner {
     jobs: Option<Sender<Vec<RootPlan>>>,
     cancel: Arc<AtomicBool>,
+    limiter: Limiter,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -60,21 +62,25 @@ impl Runner {
     ) -> Result<Self, DaemonError> {
         let (jobs, received) = mpsc::channel::<Vec<RootPlan>>();
         let cancel = Arc::new(AtomicBool::new(false));
+        let limiter = setup.limiter.clone();
         let worker = Worker { setup, watching, owner, cancel: cancel.clone(), has_looked: AtomicBool::new(false) };
         let work = move || received.into_iter().for_each(|plans| worker.execute(&plans));
         let thread = std::thread::Builder::new().name("run".into()).spawn(work).map_err(DaemonError::Thread)?;
-        Ok(Self { jobs: Some(jobs), cancel, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), cancel, limiter, thread: Some(thread) })
     }
 
     /// Its end is told by [`Event::RunFinished`].
     pub(super) fn run(&self, plans: Vec<RootPlan>) -> Result<(), DaemonError> {
         self.cancel.store(false, Ordering::SeqCst);
+        self.limiter.lift(false);
         let jobs = self.jobs.as_ref().ok_or(DaemonError::Broken)?;
         jobs.send(plans).map_err(|_| DaemonError::Broken)
     }
 
+    /// What is under way goes through without a limit, so that the run ends soon.
     pub(super) fn cancel(&self) {
         self.cancel.store(true, Ordering::SeqCst);
+        self.limiter.lift(true);
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -264,7 +270,8 @@ impl Setup {
     }
 
     fn open(&self) -> Result<Backup, RunError> {
-        let store = Store::open(&self.url).map_err(RepoError::Store)?.retrying(RETRY, self.clock.clone());
+        let store = Store::open(&self.url).map_err(RepoError::Store)?;
+        let store = store.limited(self.limiter.clone()).retrying(RETRY, self.clock.clone());
         let (level, freeze_limit) = (self.config.run.level, self.config.run.freeze_limit);
         let options = BackupOptions { level, freeze_limit, ..BackupOptions::default() };
         let (journal, keys) = (self.journal.clone(), self.keys.clone());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{Problem, RootId, Seq, Timestamp};
-use crate::status::{BackupAnswer, Count, Coverage, Phase, RunReason};
+use crate::status::{BackupAnswer, Count, Coverage, Limits, Phase, RunReason};
 
 /// Both clocks at one moment: timers follow the one that never jumps, people the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +60,8 @@ pub enum Event {
         remedy: String,
     },
     TargetUp,
+    /// Other limits hold from now on.
+    Limits(Limits),
     /// No roots = all. `wait` gets an answer.
     BackupRequested {
         roots: Vec<RootId>,

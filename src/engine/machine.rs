@@ -11,7 +11,7 @@ use super::run::Running;
 use super::{Effect, Event, Now, WaitId};
 use crate::config::RunConfig;
 use crate::model::{RootId, Timestamp};
-use crate::status::BackupAnswer;
+use crate::status::{BackupAnswer, Limits};
 
 /// What does not change while the agent runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +35,8 @@ pub struct Engine {
     pub(super) setback: Option<Setback>,
     /// `None` until the target was used.
     pub(super) target_up: Option<bool>,
+    /// Only shown.
+    pub(super) limits: Limits,
     pub(super) requests: Requests,
     pub(super) jitter: Jitter,
     pub(super) armed: Option<Duration>,
@@ -65,6 +67,7 @@ impl Engine {
             started: false,
             setback: None,
             target_up: None,
+            limits: Limits::default(),
             requests: Requests::default(),
             armed: None,
         }
@@ -99,6 +102,7 @@ impl Engine {
             Event::RunFinished(outcome) => self.run_finished(outcome, now, effects),
             Event::TargetDown { message, remedy } => self.target_failed(message, remedy, now),
             Event::TargetUp => self.target_up(),
+            Event::Limits(limits) => self.limits = limits,
             Event::BackupRequested { roots, full, wait } => self.requested(roots, full, wait, effects),
             Event::Pause { length } => self.pause(length.map(|length| now.mono + length), effects),
             Event::Resume => self.resume(),

@@ -23,6 +23,7 @@ impl Engine {
             agent: self.agent(now),
             repository: self.settings.repository.clone(),
             target: self.target(now),
+            limits: self.limits,
             roots: self.roots.values().map(|root| self.root_status(root, now)).collect(),
             run: self.run.as_ref().map(|run| run.status()),
             problems,

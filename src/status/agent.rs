@@ -16,6 +16,8 @@ pub struct Status {
     /// URL of the target, as configured.
     pub repository: String,
     pub target: Target,
+    #[serde(default)]
+    pub limits: Limits,
     pub roots: Vec<RootStatus>,
     pub run: Option<RunStatus>,
     /// What needs a person, most urgent first; bounded.
@@ -35,6 +37,13 @@ pub enum Agent {
         until: Option<Timestamp>,
     },
     Stopping,
+}
+
+/// How fast bytes may go now, in bytes a second; `null`: as fast as they can.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Limits {
+    pub upload: Option<u64>,
+    pub download: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

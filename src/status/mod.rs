@@ -14,7 +14,7 @@ mod rfc3339;
 mod usage;
 
 pub use agent::{
-    Agent, Count, Coverage, Phase, RootState, RootStatus, RunReason, RunStatus, SnapshotStatus, Status, Target,
+    Agent, Count, Coverage, Limits, Phase, RootState, RootStatus, RunReason, RunStatus, SnapshotStatus, Status, Target,
 };
 pub use answer::BackupAnswer;
 pub use path_text::PathText;

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use time::UtcOffset;
 
 use super::rfc3339::to_date;
-use super::{Agent, Count, Phase, RootState, RootStatus, RunReason, RunStatus, Status, Target};
+use super::{Agent, Count, Limits, Phase, RootState, RootStatus, RunReason, RunStatus, Status, Target};
 use crate::model::{Problem, Timestamp};
 
 /// Who reads: their time zone, and the time at which they read.
@@ -32,11 +32,21 @@ fn write_all(out: &mut String, status: &Status, viewer: &Viewer) -> fmt::Result 
         _ => writeln!(out, " {} problems, see below.", grouped(count))?,
     }
     writeln!(out, "Repository: {} ({})", status.repository, viewer.target(&status.target))?;
+    if let Some(limits) = limits(status.limits) {
+        writeln!(out, "Limits now: {limits}")?;
+    }
     status.roots.iter().try_for_each(|root| write_root(out, root, viewer))?;
     if let Some(run) = &status.run {
         write_run(out, run, viewer)?;
     }
     write_problems(out, &status.problems, status.more_problems)
+}
+
+fn limits(limits: Limits) -> Option<String> {
+    let of = |word: &str, rate: Option<u64>| rate.map(|rate| format!("{word} {}/s", bytes(rate)));
+    let both: Vec<String> =
+        [of("upload", limits.upload), of("download", limits.download)].into_iter().flatten().collect();
+    (!both.is_empty()).then(|| both.join(", "))
 }
 
 fn write_root(out: &mut String, root: &RootStatus, viewer: &Viewer) -> fmt::Result {

@@ -36,6 +36,7 @@ fn calm() -> Status {
         agent: Agent::Watching,
         repository: "file:///mnt/backup".into(),
         target: Target::Up,
+        limits: Limits::default(),
         roots: vec![root("home", b"/home/ann")],
         run: None,
         problems: vec![],
@@ -47,6 +48,7 @@ fn calm() -> Status {
 fn troubled() -> Status {
     let mut status = calm();
     status.target = Target::Down { since: at(3600), next_try: Some(at(-60)), message: "connection refused".into() };
+    status.limits.upload = Some(500 << 10);
     status.roots[0].state = RootState::Settling { until: at(-8) };
     (status.roots[0].up_to_date, status.roots[0].pending_hints) = (false, 3);
     status.roots[0].coverage =

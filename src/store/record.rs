@@ -70,7 +70,7 @@ impl Backend for RecordingStore {
         class: StorageClass,
     ) -> Result<PutOutcome, StoreError> {
         // before the put: it may move the file away
-        let size = source_size(source);
+        let size = source.size();
         let result = self.inner.put_if_absent(name, source, class);
         self.recorder.note(Verb::Put, &result, |outcome| if *outcome == PutOutcome::Created { size } else { 0 });
         result
@@ -154,13 +154,5 @@ impl Backend for RecordingStore {
 
     fn requests(&self) -> Requests {
         self.inner.requests()
-    }
-}
-
-/// A file that cannot be looked at counts nothing here: the put itself will say so.
-fn source_size(source: PutSource<'_>) -> u64 {
-    match source {
-        PutSource::Bytes(bytes) => bytes.len() as u64,
-        PutSource::File { path, .. } => std::fs::metadata(path).map_or(0, |meta| meta.len()),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::dir::DirStore;
 use super::fault::{Faults, FaultyStore};
+use super::limit::{LimitedStore, Limiter};
 use super::memory::{MemoryStore, MemoryTarget};
 use super::record::{Recorder, RecordingStore};
 use super::retry::{RetryPolicy, RetryingStore};
@@ -26,6 +27,16 @@ pub enum PutSource<'a> {
         path: &'a Path,
         may_move: bool,
     },
+}
+
+impl PutSource<'_> {
+    /// In bytes. A file that cannot be looked at counts nothing: putting it will say so.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            PutSource::Bytes(bytes) => bytes.len() as u64,
+            PutSource::File { path, .. } => std::fs::metadata(path).map_or(0, |meta| meta.len()),
+        }
+    }
 }
 
 /// How a put succeeded.
@@ -139,6 +150,11 @@ impl Store {
     /// Errors that may go away by themselves are tried again, with growing delays.
     pub fn retrying(self, policy: RetryPolicy, clock: Clock) -> Self {
         self.wrapped(|inner| RetryingStore::new(inner, policy, clock))
+    }
+
+    /// Bytes go no faster than the limiter allows. To be put below what tries again: that costs bytes too.
+    pub fn limited(self, limiter: Limiter) -> Self {
+        self.wrapped(|inner| LimitedStore::new(inner, limiter))
     }
 
     /// Counts calls and bytes.

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::lab::{Lab, assert_same, is_root, skipped};
 
 /// Every key of a configuration, with a value that it takes.
-const KEYS: [(&str, &str, &str); 21] = [
+const KEYS: [(&str, &str, &str); 23] = [
     ("", "repository", "\"file:///r\""),
     ("", "machine_key", "\"/k\""),
     ("[[root]]", "id", "\"x\""),
@@ -28,6 +28,8 @@ const KEYS: [(&str, &str, &str); 21] = [
     ("[run]", "freeze_limit", "\"1h\""),
     ("[run]", "audit_every", "\"1h\""),
     ("[run]", "level", "3"),
+    ("[limits]", "upload", "\"1MiB/s\""),
+    ("[limits]", "download", "\"off\""),
     ("[log]", "level", "\"info\""),
 ];
 
