@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use aws_sdk_s3::primitives::{ByteStream, Length, SdkBody};
 
 use super::checksum::{Checksum, Sum, Summing};
+use super::progress::Progress;
 use crate::store::{PartSource, PutSource, StoreError};
 
 /// What is read at a time, and how much of a file is held in memory at most while it goes up.
@@ -69,13 +70,16 @@ impl Body {
         self.sum
     }
 
-    /// The body for one attempt.
-    pub(super) async fn stream(&self) -> Result<ByteStream, StoreError> {
+    /// The body for one attempt; `progress` sees it go.
+    pub(super) async fn stream(&self, progress: &Progress) -> Result<ByteStream, StoreError> {
         match &self.bytes {
+            // small: it goes at once, and what is in memory is signed with the request
             Bytes::Memory(body) => Ok(ByteStream::new(body.try_clone().expect("a body in memory can be cloned"))),
             Bytes::File { path, offset } => {
                 let range = ByteStream::read_from().path(path).offset(*offset).length(Length::Exact(self.len));
-                range.buffer_size(BUFFER_BYTES).build().await.map_err(|error| spool(path)(io::Error::other(error)))
+                let range = range.buffer_size(BUFFER_BYTES).build().await;
+                let range = range.map_err(|error| spool(path)(io::Error::other(error)))?;
+                Ok(ByteStream::new(progress.watch(range.into_inner())))
             }
         }
     }

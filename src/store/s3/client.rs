@@ -24,6 +24,7 @@ use super::body::Body;
 use super::credentials::Keyring;
 use super::http;
 use super::meter::Meter;
+use super::progress::Progress;
 use crate::model::StorageClass;
 use crate::store::{Requests, StoreError, Verb};
 
@@ -37,25 +38,24 @@ pub struct S3Client {
     driver: Driver,
 }
 
-/// What is counted of a request, and how long it may take.
+/// What is counted of a request, and how long nothing may happen.
 #[derive(Clone, Copy)]
 pub(super) struct Ask {
     verb: Verb,
     class: StorageClass,
     sent: u64,
-    limit: Duration,
+    patience: Duration,
 }
 
-/// For an answer, beside the time that its body takes.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// A body that goes slower than this, alone on its connection, is not going at all.
-const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
+/// While a request goes up, for its next piece to be taken; and then for its answer. On the slowest line that is of any use
+/// (16 KiB/s) that much is on its way in buffers.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two pieces of a body that comes down.
 const STALLED: Duration = Duration::from_secs(60);
 
 impl Ask {
     pub(super) fn new(verb: Verb) -> Self {
-        Self { verb, class: StorageClass::Standard, sent: 0, limit: ANSWER_TIMEOUT }
+        Self { verb, class: StorageClass::Standard, sent: 0, patience: PATIENCE }
     }
 
     pub(super) fn class(self, class: StorageClass) -> Self {
@@ -63,11 +63,12 @@ impl Ask {
     }
 
     pub(super) fn sending(self, bytes: u64) -> Self {
-        Self { sent: bytes, limit: self.limit + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND), ..self }
+        Self { sent: bytes, ..self }
     }
 
-    pub(super) fn within(self, limit: Duration) -> Self {
-        Self { limit, ..self }
+    /// For requests that the server takes its time to answer.
+    pub(super) fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 }
 
@@ -120,10 +121,11 @@ impl S3Client {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         self.run(async {
-            match self.attempt(ask, send(&self.sdk)).await {
+            let progress = Progress::default();
+            match self.attempt(ask, &progress, send(&self.sdk)).await {
                 Err(failure) if failure.wants_new_credentials() => {
                     self.keyring.forget().await;
-                    self.attempt(ask, send(&self.sdk)).await
+                    self.attempt(ask, &progress, send(&self.sdk)).await
                 }
                 answer => answer,
             }
@@ -143,25 +145,26 @@ impl S3Client {
     {
         let ask = ask.sending(body.len());
         self.run(async {
-            match self.attempt(ask, send(&self.sdk, body.stream().await?)).await {
+            let progress = Progress::default();
+            match self.attempt(ask, &progress, send(&self.sdk, body.stream(&progress).await?)).await {
                 Err(failure) if failure.wants_new_credentials() => {
                     self.keyring.forget().await;
-                    Ok(self.attempt(ask, send(&self.sdk, body.stream().await?)).await)
+                    Ok(self.attempt(ask, &progress, send(&self.sdk, body.stream(&progress).await?)).await)
                 }
                 answer => Ok(answer),
             }
         })
     }
 
-    async fn attempt<T, E, F>(&self, ask: Ask, request: F) -> Result<T, Failure>
+    async fn attempt<T, E, F>(&self, ask: Ask, progress: &Progress, request: F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         self.meter.request(ask.verb, ask.class, ask.sent);
-        match tokio::time::timeout(ask.limit, request).await {
-            Ok(answer) => answer.map_err(Failure::from_sdk),
-            Err(_) => Err(Failure::Unanswered(Unanswered::TimedOut(ask.limit))),
+        match progress.guard(request, ask.patience).await {
+            Some(answer) => answer.map_err(Failure::from_sdk),
+            None => Err(Failure::Unanswered(Unanswered::TimedOut(ask.patience))),
         }
     }
 
@@ -233,7 +236,7 @@ fn config(address: &S3Address, http: SharedHttpClient, keyring: &Keyring, region
         .identity_cache(IdentityCache::no_cache())
         // an answer that was lost must be seen, not papered over
         .retry_config(RetryConfig::disabled())
-        // it takes a slow server for a dead one; limits by size are in `Ask`
+        // it takes a slow server for a dead one; `progress` knows better
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         // checksums are given with each body: see `checksum`
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

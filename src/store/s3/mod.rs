@@ -28,6 +28,7 @@ mod key_file;
 mod meter;
 mod objects;
 mod parts;
+mod progress;
 mod refusal;
 #[cfg(test)]
 pub(super) mod tests;

@@ -21,7 +21,7 @@ pub(super) const RULES: PartRules =
     PartRules { threshold: 32 << 20, part_size: 16 << 20, max_parts: 10_000, in_flight: 4 };
 
 /// The server copies and sums up to 48 TiB before it answers.
-const COMPLETE_TIMEOUT: Duration = Duration::from_secs(600);
+const COMPLETE_PATIENCE: Duration = Duration::from_secs(600);
 
 impl S3Store {
     pub(super) fn begin(&self, name: &ObjectName, class: StorageClass) -> Result<UploadId, StoreError> {
@@ -120,7 +120,7 @@ impl S3Store {
         let total: u64 = parts.iter().map(|part| part.size).sum();
         let whole = crc64_of_parts(parts).filter(|_| self.address().checksum() == Checksum::Crc64Nvme);
         let list = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(completed).collect())).build();
-        let ask = Ask::new(Verb::CompleteUpload).class(self.class_of(&upload.id)).within(COMPLETE_TIMEOUT);
+        let ask = Ask::new(Verb::CompleteUpload).class(self.class_of(&upload.id)).patience(COMPLETE_PATIENCE);
         let answer = self.client.call(ask, |s3| {
             let complete = s3.complete_multipart_upload().bucket(self.bucket()).key(self.key(&upload.name));
             complete

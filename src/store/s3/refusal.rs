@@ -34,7 +34,7 @@ pub enum S3Refusal {
     DamagedOnTheWay { code: String },
     #[error("the target is full: {code} ({message})")]
     Full { code: String, message: String },
-    #[error("the target did not answer within {} s", .0.as_secs())]
+    #[error("nothing moved for {} s", .0.as_secs())]
     TimedOut(Duration),
     #[error("the target cannot be reached")]
     Unreachable { source: Cause },
