@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use super::error::CliError;
 
@@ -35,7 +35,10 @@ impl Output {
             _ => LevelFilter::TRACE,
         };
         let level = least.max(asked);
-        let log = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).with_ansi(self.color);
+        // libraries report by errors, which are shown once where they are handled; their log is for those who look into them
+        let libraries = if self.verbose > 2 { level } else { LevelFilter::OFF };
+        let filter = EnvFilter::new(format!("{libraries},rozen={level}"));
+        let log = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter).with_ansi(self.color);
         // a second start in one process is no reason to end it
         let _ = log.with_target(self.verbose > 1).without_time().try_init();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 
 use super::refusal::S3Refusal;
@@ -197,11 +197,16 @@ impl Unanswered {
     }
 }
 
+/// The cause itself, without the layers of the SDK that only say that there is one.
 fn source_of<E>(error: SdkError<E, HttpResponse>) -> Cause
 where
     E: Error + Send + Sync + 'static,
 {
-    error.into_source().unwrap_or_else(|error| Box::new(error))
+    let source = error.into_source().unwrap_or_else(|error| Box::new(error));
+    match source.downcast::<ConnectorError>() {
+        Ok(connector) => connector.into_source(),
+        Err(source) => source,
+    }
 }
 
 /// The first `T` in the chain of causes, also inside of an [`io::Error`], which leaves it out of its chain.

@@ -208,7 +208,7 @@ async fn surroundings(address: &S3Address, http: &SharedHttpClient) -> (Keyring,
         None => usual_region(address, &config).await,
     };
     let config = config.with_region(Some(Region::new(region.clone())));
-    (Keyring::new(address, &config).await, region)
+    (Keyring::new(address, &region, &config).await, region)
 }
 
 /// The environment, then the profile, then what most servers take. The metadata service is not asked: a machine's own

@@ -11,11 +11,11 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{Result as Provided, SharedCredentialsProvider, future};
-use aws_sdk_s3::config::{Credentials, ProvideCredentials};
+use aws_sdk_s3::config::{Credentials, ProvideCredentials, Region};
 use tokio::sync::Mutex;
 
 use super::address::S3Address;
-use super::key_file;
+use super::{http, key_file};
 use crate::clock::Clock;
 
 /// Keys are exchanged this long before they expire: a request with a large body takes its time.
@@ -39,13 +39,13 @@ enum Source {
 
 impl Keyring {
     /// Asks nobody yet.
-    pub(super) async fn new(address: &S3Address, config: &ProviderConfig) -> Self {
+    pub(super) async fn new(address: &S3Address, region: &str, config: &ProviderConfig) -> Self {
         let source = match (&address.credentials, &address.profile) {
             (Some(path), profile) => {
                 Source::File { path: path.clone(), profile: profile.clone().unwrap_or_else(|| "default".to_owned()) }
             }
             (None, Some(profile)) => of_profile(profile, config),
-            (None, None) => usual(config).await,
+            (None, None) => usual(region, config).await,
         };
         Self { source, kept: Arc::default() }
     }
@@ -96,14 +96,16 @@ fn of_profile(profile: &str, config: &ProviderConfig) -> Source {
     }
 }
 
-async fn usual(config: &ProviderConfig) -> Source {
+async fn usual(region: &str, config: &ProviderConfig) -> Source {
     let metadata = imds::Client::builder()
-        .configure(config)
+        .configure(&config.clone().with_http_client(http::local_client()))
         .max_attempts(1)
         .connect_timeout(METADATA_TIMEOUT)
         .read_timeout(METADATA_TIMEOUT)
         .build();
-    let chain = DefaultCredentialsChain::builder().configure(config.clone()).imds_client(metadata).build().await;
+    let chain = DefaultCredentialsChain::builder().configure(config.clone()).imds_client(metadata);
+    // named here, or the chain would ask the metadata service for it
+    let chain = chain.region(Region::new(region.to_owned())).build().await;
     let looked_at = "the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), the profile of AWS_PROFILE in \
                      ~/.aws/config and ~/.aws/credentials, AWS_WEB_IDENTITY_TOKEN_FILE, the container's credentials and the \
                      metadata service of EC2";

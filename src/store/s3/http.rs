@@ -36,6 +36,14 @@ pub(super) fn client(ca: Option<&Path>) -> Result<SharedHttpClient, StoreError> 
     }))
 }
 
+/// For services of this very machine, which no proxy can reach: without proxies, and without TLS.
+pub(super) fn local_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, _| {
+        let limits = settings.cloned().unwrap_or_else(limits);
+        Connector::builder().connector_settings(limits).proxy_config(ProxyConfig::disabled()).build_http()
+    })
+}
+
 fn limits() -> HttpConnectorSettings {
     HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build()
 }

@@ -129,3 +129,18 @@ fn without_keys_nothing_is_asked_and_the_message_says_where_they_were_looked_for
     let why = error.source().unwrap().to_string();
     assert!(why.contains("no credentials were found") && why.contains("none"), "{why}");
 }
+
+#[test]
+fn the_cause_is_named_without_layers_that_say_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = write_keys(dir.path(), "id", "secret");
+    let url = format!("s3://bucket/p?endpoint=http://no.such.host.invalid&credentials={}", keys.display());
+    let error = Store::open(&StoreUrl::parse(&url).unwrap()).unwrap().list("").unwrap_err();
+    let mut causes = Vec::new();
+    let mut next: Option<&dyn Error> = Some(&error);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    assert!(causes[1].contains("cannot be reached") && !causes.iter().any(|cause| cause == "other"), "{causes:?}");
+}
