@@ -85,27 +85,35 @@ impl Chunker {
         }
     }
 
-    /// Bytes up to and with the first after which a boundary is due. In blocks of a fixed length, which the compiler
-    /// unrolls: the loop's own work would be a third of it.
+    /// Bytes up to and with the first after which a boundary is due.
+    ///
+    /// Four at a time: what they add to the hash is summed up beside it, so that a step waits for the one before it once in
+    /// four bytes instead of at each.
     fn find(&self, hash: &mut u64, data: &[u8], mask: u64) -> Option<usize> {
-        const BLOCK: usize = 16;
-        let gear = &*self.gear.0;
         let mut h = *hash;
-        let mut is_boundary = |byte: u8| {
-            h = (h << 1).wrapping_add(gear[byte as usize]);
-            h & mask == 0
-        };
-        let (blocks, rest) = data.as_chunks::<BLOCK>();
+        let (blocks, rest) = data.as_chunks::<4>();
         for (at, block) in blocks.iter().enumerate() {
-            for (i, byte) in block.iter().enumerate() {
-                if is_boundary(*byte) {
-                    return Some(at * BLOCK + i + 1);
-                }
+            let [g1, g2, g3, g4] = block.map(|byte| self.gear.0[byte as usize]);
+            let g2 = (g1 << 1).wrapping_add(g2);
+            let g3 = (g2 << 1).wrapping_add(g3);
+            let g4 = (g3 << 1).wrapping_add(g4);
+            let after = [
+                (h << 1).wrapping_add(g1),
+                (h << 2).wrapping_add(g2),
+                (h << 3).wrapping_add(g3),
+                (h << 4).wrapping_add(g4),
+            ];
+            if let Some(i) = after.iter().position(|h| h & mask == 0) {
+                return Some(at * 4 + i + 1);
             }
+            h = after[3];
         }
-        let found = rest.iter().position(|byte| is_boundary(*byte)).map(|i| blocks.len() * BLOCK + i + 1);
+        let found = rest.iter().position(|byte| {
+            h = (h << 1).wrapping_add(self.gear.0[*byte as usize]);
+            h & mask == 0
+        });
         *hash = h;
-        found
+        found.map(|i| blocks.len() * 4 + i + 1)
     }
 }
 
