@@ -8,6 +8,7 @@
 //!
 //! Not here: sealing of frames (room `seal`), uploading, the journal's rows.
 
+mod early;
 mod error;
 mod spool;
 mod writer;

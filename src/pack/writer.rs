@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::early::EarlyWriting;
 use super::{PackError, Spool};
 use crate::crypto::{KeySlot, MachineKeys, ObjectHasher};
 use crate::format::{BundleMembers, IndexedFrame, IndexedPack, MemberRow, PackLayout, seal_tail};
@@ -24,6 +25,7 @@ pub struct PackWriter {
     layout: PackLayout,
     hasher: ObjectHasher,
     written: u64,
+    early: EarlyWriting,
     frames: Vec<IndexedFrame>,
     members: Vec<BundleMembers>,
     rows: usize,
@@ -58,6 +60,7 @@ impl PackWriter {
             layout,
             hasher: ObjectHasher::new(),
             written: 0,
+            early: EarlyWriting::default(),
             frames: Vec::new(),
             members: Vec::new(),
             rows: 0,
@@ -117,6 +120,7 @@ impl PackWriter {
         self.hasher.update(bytes);
         self.file.write_all(bytes).map_err(PackError::io("write the pack", self.file.path()))?;
         self.written += bytes.len() as u64;
+        self.early.advance(self.file.as_file(), self.written);
         Ok(())
     }
 }
