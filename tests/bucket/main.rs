@@ -2,6 +2,7 @@
 
 mod create;
 mod lab;
+mod roles;
 #[path = "../s3fake/mod.rs"]
 mod s3fake;
 mod servers;

@@ -8,11 +8,14 @@ fn a_policy_is_printed_without_any_configuration_and_says_for_whom() {
     let id = "0123456789abcdef0123456789abcdef";
     let args = ["target", "policy", "--for", "uploader", "--repo", "s3://bucket/backups"];
     let done = lab.ctl(&[&args[..], &["--machine", id]].concat()).expect(0);
-    assert_eq!(done.json()["Statement"][0]["Resource"][0], format!("arn:aws:s3:::bucket/backups/machines/{id}/*"));
+    assert_eq!(
+        done.json()["Statement"][0]["Resource"][0],
+        format!("arn:aws:s3:::bucket/backups/machines/{id}/packs/*")
+    );
     assert_eq!(done.err, "");
     let all = lab.ctl(&args).expect(0);
     assert!(all.err.contains("folders of all machines"), "{}", all.err);
-    assert!(all.json()["Statement"][0]["Resource"][0].as_str().unwrap().ends_with("machines/*/*"));
+    assert!(all.json()["Statement"][0]["Resource"][0].as_str().unwrap().ends_with("machines/*/packs/*"));
 }
 
 #[test]
@@ -22,7 +25,7 @@ fn a_policy_of_this_machine_names_its_folder() {
     let id = lab.objects("")[0].strip_prefix(lab.path("repo/machines")).unwrap().iter().next().unwrap().to_owned();
     let done = lab.ctl(&["target", "policy", "--for", "uploader", "--repo", "s3://bucket"]).expect(0);
     let id = id.to_str().unwrap();
-    assert_eq!(done.json()["Statement"][0]["Resource"][0], format!("arn:aws:s3:::bucket/machines/{id}/*"));
+    assert_eq!(done.json()["Statement"][0]["Resource"][0], format!("arn:aws:s3:::bucket/machines/{id}/packs/*"));
 }
 
 #[test]

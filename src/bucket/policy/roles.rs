@@ -74,8 +74,8 @@ const CHANGE_SETTINGS: [&str; 9] = [
     "s3:PutBucketAcl",
 ];
 
-/// Folders that whoever repacks must read.
-const FOLDERS: [&str; 6] = ["certificates", "packs", "trees", "index", "snapshots", "config"];
+/// Folders of a machine that it writes to itself; certificates come from an admin.
+const WRITTEN: [&str; 5] = ["packs", "trees", "index", "snapshots", "config"];
 
 /// The policy for a role.
 pub fn policy(role: &Role, place: &Place) -> Policy {
@@ -104,12 +104,10 @@ fn uploader(whose: Whose, place: &Place) -> Vec<Statement> {
 }
 
 fn gc(whose: Whose, place: &Place) -> Vec<Statement> {
-    let folders = FOLDERS.iter().map(|folder| format!("machines/*/{folder}/*"));
-    let records = ["rozen.json", "admin/*"].map(str::to_owned);
-    let readable = records.into_iter().chain(folders).map(|name| place.object_arn(&name));
+    let readable = ["rozen.json", "machines/*", "admin/*"].map(|name| place.object_arn(name));
     vec![
         store(&whose.folder(), place),
-        Statement::allow("ReadAll", &["s3:GetObject"], readable.collect()),
+        Statement::allow("ReadAll", &["s3:GetObject"], readable.to_vec()),
         list(&["*".to_owned()], place),
         see(place),
         never_takes_away(place),
@@ -150,8 +148,8 @@ fn bucket(uploaders: &[String], place: &Place) -> Vec<Statement> {
 }
 
 fn store(folder: &str, place: &Place) -> Statement {
-    let names = [format!("{folder}/*"), "probe/*".to_owned()];
-    Statement::allow("AddObjects", &STORE, names.iter().map(|name| place.object_arn(name)).collect())
+    let names = WRITTEN.iter().map(|kind| format!("{folder}/{kind}/*")).chain(["probe/*".to_owned()]);
+    Statement::allow("AddObjects", &STORE, names.map(|name| place.object_arn(&name)).collect())
 }
 
 fn list(names: &[String], place: &Place) -> Statement {

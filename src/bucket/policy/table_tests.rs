@@ -65,6 +65,7 @@ fn adding() -> Vec<(&'static str, Call, Expected)> {
         ("end its upload", at("s3:AbortMultipartUpload", &own("packs/ab")), ALL),
         ("see the parts of its upload", at("s3:ListMultipartUploadParts", &own("packs/ab")), ALL),
         ("see begun uploads", on_bucket("s3:ListBucketMultipartUploads"), ALL),
+        ("store a certificate", put(&own("certificates/0000000002"), true), ADMIN),
         ("store for another machine", put(&other("packs/ab"), true), ADMIN),
         ("send a part for another machine", part(&other("packs/ab")), ADMIN),
         ("end an upload of another machine", at("s3:AbortMultipartUpload", &other("packs/ab")), ADMIN),
