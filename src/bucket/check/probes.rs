@@ -95,6 +95,7 @@ impl<'a> Probes<'a> {
     pub(super) fn remove(&self, key: &str, version: Option<&str>) -> Result<(), Refusal> {
         let delete = self.ask.s3().delete_object().bucket(self.ask.bucket()).key(key);
         let answer = self.ask.send(delete.set_version_id(version.map(str::to_owned)).send())?;
+        self.made.borrow_mut().retain(|(made, of)| made != key || of.as_deref() != version);
         // a delete without a version makes a marker, which is a version of its own
         if version.is_none() && answer.delete_marker == Some(true) {
             self.remember(key, answer.version_id);
