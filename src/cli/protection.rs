@@ -48,6 +48,18 @@ pub(super) fn try_new_target(config: &Config, places: &Places, context: &Context
     }
 }
 
+/// What the last check of this target found, for people; `None` when it was never checked here.
+pub(super) fn found_before(repository: &str, state: &Path) -> Option<String> {
+    let url = StoreUrl::parse(repository).ok()?;
+    let kept = Kept::load(state, &url.to_string())?;
+    let does = match kept.abilities.never_replaces() {
+        Answer::Yes => "refuses to replace objects",
+        Answer::No => "replaces objects although it is asked not to: it is not append-only",
+        Answer::Unknown => "may replace objects or not: that could not be found out",
+    };
+    Some(format!("Target: {does} (tried {})", kept.checked))
+}
+
 /// Append-only is a word for what was seen, nothing else.
 fn tell(never_replaces: Answer, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
@@ -60,4 +72,27 @@ fn tell(never_replaces: Answer, context: &Context) -> Result<(), CliError> {
         Answer::Unknown => output.line("target         whether it refuses to replace objects could not be found out")?,
     }
     output.line("               what a thief with this machine's credentials could do: rozenctl target check")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::Abilities;
+
+    #[test]
+    fn only_what_was_seen_of_this_target_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = "s3://bucket/folder?region=eu-west-1";
+        let keep = |conditional_complete| {
+            let abilities = Abilities { conditional_put: Answer::Yes, conditional_complete, ..Abilities::default() };
+            let checked = "2026-11-21T08:00:00Z".to_owned();
+            Kept { target: target.to_owned(), checked, abilities }.store(dir.path()).unwrap();
+            found_before("s3://bucket/folder/?region=eu-west-1", dir.path()).unwrap()
+        };
+        assert_eq!(found_before(target, dir.path()), None);
+        assert_eq!(keep(Answer::Yes), "Target: refuses to replace objects (tried 2026-11-21T08:00:00Z)");
+        assert!(keep(Answer::No).contains("not append-only"));
+        assert!(keep(Answer::Unknown).contains("could not be found out"));
+        assert_eq!(found_before("s3://other", dir.path()), None);
+    }
 }

@@ -44,3 +44,17 @@ fn a_policy_for_no_bucket_is_a_usage_error() {
     let against = ["target", "policy", "--for", "admin", "--repo", "s3://bucket", "--uploader", "x"];
     lab.ctl(&against).expect(2).says(&["--for bucket"]);
 }
+
+#[test]
+fn a_directory_tells_who_can_delete_and_that_it_shares_a_disk() {
+    let lab = Lab::new();
+    lab.init();
+    let done = lab.ctl(&["target", "check"]).expect(3);
+    for text in ["owner and group", "! Delete or replace backups: yes", "on the same disk as what it protects"] {
+        assert!(done.out.contains(text), "{text:?} is missing in:\n{}", done.out);
+    }
+    std::fs::set_permissions(lab.path("repo"), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let done = lab.ctl(&["target", "check", "--json"]).expect(1);
+    assert_eq!(done.json()["findings"][0]["code"], "others_can_delete");
+    lab.ctl(&["target", "check", "--repo", "nowhere"]).expect(1).says(&["nowhere"]);
+}

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::show;
+use crate::cli::{protection, show};
 use crate::status::{self, Status};
 
 /// Show what is safe and what the agent does
@@ -42,5 +42,8 @@ fn watch(agent: crate::control::Client, context: &Context) -> Result<Exit, CliEr
 
 fn print(status: &Status, context: &Context) -> Result<(), CliError> {
     context.output.line(status::render(status, &show::viewer(&context.clock)).trim_end())?;
+    if let Some(found) = protection::found_before(&status.repository, &context.places()?.state) {
+        context.output.line(found)?;
+    }
     context.output.json(|| json!(status))
 }
