@@ -1,7 +1,9 @@
 //! The server or the network fails once, and the run goes on; or it cannot, and says why.
 
+use crate::common::is_full;
 use crate::lab::{Lab, backup, said};
-use crate::s3fake::{ACCESS_KEY, Control, Fault, Rule, Settings, When};
+use crate::s3fake::{ACCESS_KEY, Control, Fault, Program, Rule, Settings, When};
+use crate::skip;
 
 const WRITES: [&str; 4] = ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"];
 const BODIES: [&str; 2] = ["PutObject", "UploadPart"];
@@ -99,4 +101,33 @@ fn a_clock_that_is_wrong_is_named_or_corrected() {
     assert!(out.status.success() || said(&out).contains("clock"), "{}", said(&out));
     lab.server.settings(Settings::default());
     lab.assert_recovers("a wrong clock");
+}
+
+#[test]
+fn a_connection_that_stalls_is_given_up_and_the_request_repeated() {
+    if !is_full() {
+        skip!("the program waits a minute for an answer (ROZEN_FULL=1 runs it)");
+    }
+    let lab = Lab::new();
+    lab.order("PutObject", 1, Fault::Stall);
+    backup(&lab.machine);
+    lab.order("GetObject", 4, Fault::StallAnswer);
+    lab.assert_restores("stalls");
+    assert_eq!(lab.server.counts().faults.values().sum::<u64>(), 2);
+}
+
+#[test]
+fn a_server_that_is_away_is_named_and_the_next_run_is_right_when_it_is_back() {
+    if !is_full() {
+        skip!("the program tries for half a minute (ROZEN_FULL=1 runs it)");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Program::start("serve", dir.path());
+    let endpoint = server.endpoint();
+    let mut lab = Lab::on(server, &endpoint);
+    lab.server.kill();
+    let out = lab.machine.rozenctl("backup").arg("--once").output().unwrap();
+    assert!(!out.status.success() && said(&out).contains("cannot be reached"), "{}", said(&out));
+    lab.server.restart();
+    lab.assert_recovers("an outage");
 }

@@ -19,8 +19,8 @@ const SIGABRT: i32 = 6;
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(5);
 
-pub struct Lab {
-    pub server: S3Fake,
+pub struct Lab<S = S3Fake> {
+    pub server: S,
     pub machine: Machine,
     noise: Noise,
 }
@@ -29,6 +29,14 @@ impl Lab {
     /// Set up, nothing stored. One pack goes by three parts, the rest whole.
     pub fn new() -> Self {
         let server = S3Fake::start();
+        let endpoint = server.endpoint();
+        Self::on(server, &endpoint)
+    }
+}
+
+impl<S: Control> Lab<S> {
+    /// As [`Lab::new`], on a server that is empty.
+    pub fn on(server: S, endpoint: &str) -> Self {
         server.make_bucket(BUCKET);
         let mut lab = Self { server, machine: Machine::new(), noise: Noise::new(5) };
         lab.write_large();
@@ -40,7 +48,7 @@ impl Lab {
         fs::write(&keys, format!("{ACCESS_KEY}\n{SECRET_KEY}\n")).unwrap();
         fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
         let options = format!("region=us-east-1&credentials={}&checksum=crc64nvme", keys.display());
-        lab.machine.init_at(&format!("s3://{BUCKET}/{PREFIX}?endpoint={}&{options}", lab.server.endpoint()));
+        lab.machine.init_at(&format!("s3://{BUCKET}/{PREFIX}?endpoint={endpoint}&{options}"));
         lab.server.reset_counts();
         lab
     }

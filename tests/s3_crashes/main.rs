@@ -6,5 +6,13 @@ mod common;
 mod faults;
 mod kills;
 mod lab;
+mod random;
 #[path = "../s3fake/mod.rs"]
 mod s3fake;
+
+/// The server as a program: see `s3fake/mod.rs`.
+#[test]
+#[ignore = "a server that runs until it is killed"]
+fn serve() {
+    s3fake::serve_from_environment();
+}

@@ -147,3 +147,37 @@ fn what_is_locked_cannot_be_removed_before_its_time() {
     let delete = rig.client.delete_object().bucket("locked").key(kept.key().unwrap());
     rig.run(delete.version_id(kept.version_id().unwrap()).send()).unwrap();
 }
+
+#[test]
+fn many_are_deleted_at_once_each_for_itself() {
+    use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+    let rig = Rig::new();
+    ["mine/1", "mine/2", "kept"].iter().for_each(|key| rig.put(key, b"x"));
+    let allowed = serde_json::json!({"Statement": {"Effect": "Allow", "Action": "s3:DeleteObject",
+                                                   "Resource": "arn:aws:s3:::bucket/mine/*"}});
+    let user = rig.user(vec![allowed]);
+    let named = |key: &str| ObjectIdentifier::builder().key(key).build().unwrap();
+    let keys = ["mine/1", "mine/2", "mine/never", "kept"].map(named).to_vec();
+    let delete = Delete::builder().set_objects(Some(keys)).build().unwrap();
+    let answer = rig.run(user.delete_objects().bucket(BUCKET).delete(delete).send()).unwrap();
+    assert_eq!((answer.deleted().len(), answer.errors().len()), (3, 1));
+    assert_eq!(answer.errors()[0].code(), Some("AccessDenied"));
+    assert_eq!((rig.get("mine/1").is_ok(), rig.get("kept").is_ok()), (false, true));
+}
+
+#[test]
+fn a_copy_obeys_the_condition_and_outlives_its_source() {
+    let rig = Rig::new();
+    rig.put("source", b"bytes");
+    let copy = |to: &'static str| {
+        let copy = rig.client.copy_object().bucket(BUCKET).key(to).copy_source("bucket/source");
+        let copy = copy.customize().mutate_request(|request| {
+            request.headers_mut().insert("if-none-match", "*");
+        });
+        rig.run(copy.send()).map(drop).map_err(code)
+    };
+    copy("copy").unwrap();
+    assert_eq!(copy("copy").unwrap_err(), "PreconditionFailed");
+    rig.run(rig.client.delete_object().bucket(BUCKET).key("source").send()).unwrap();
+    assert_eq!(rig.get("copy").unwrap(), b"bytes");
+}
