@@ -14,7 +14,7 @@ use rozen::config::exclude::{ExcludeConfig, Rules};
 use rozen::crypto::{MachineKeys, RecoverySecret};
 use rozen::format::{ContentMap, ManifestRoot};
 use rozen::journal::HintRow;
-use rozen::model::{Content, Entry, Problem, ProblemCode, RelPath, Seq};
+use rozen::model::{Content, Entry, Problem, ProblemCode, RelPath, Seq, StorageClass};
 use rozen::repo::{self, Contents, Repository};
 use rozen::store::{Store, StoreUrl};
 use rozen::tree::{TreeKey, TreeReader};
@@ -98,7 +98,14 @@ impl Lab {
         }
         let mut request = self.request(Duration::from_secs(3600), RootScope::Full);
         let rules = Rules::compile(&ExcludeConfig::default()).unwrap();
-        request.roots.push(RootPlan { id: "other".into(), path: other, rules, scope: RootScope::Full, guard: None });
+        request.roots.push(RootPlan {
+            id: "other".into(),
+            path: other,
+            rules,
+            scope: RootScope::Full,
+            class: StorageClass::Standard,
+            guard: None,
+        });
         self.open(store).0.run(&request, &Progress::default(), &AtomicBool::new(false))
     }
 
@@ -133,7 +140,8 @@ impl Lab {
 
     fn request(&self, partial_every: Duration, scope: RootScope) -> RunRequest {
         let rules = Rules::compile(&ExcludeConfig::default()).unwrap();
-        let plan = RootPlan { id: "root".into(), path: self.root(), rules, scope, guard: None };
+        let plan =
+            RootPlan { id: "root".into(), path: self.root(), rules, scope, class: StorageClass::Standard, guard: None };
         RunRequest { roots: vec![plan], partial_every, own_dirs: vec![self.dir.path().join("state")] }
     }
 
@@ -556,7 +564,6 @@ fn directories_to_be_looked_at_again_are_reported_with_their_hints() {
 
 #[test]
 fn a_spooled_pack_whose_name_the_target_holds_with_other_bytes_is_told_and_its_content_stored_anew() {
-    use rozen::model::StorageClass;
     use rozen::store::{PutSource, Verb};
     let lab = Lab::new();
     lab.write("a", &noise(5, 300_000));

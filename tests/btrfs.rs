@@ -157,6 +157,7 @@ fn assert_no_freeze_is_left(mounted: &Path) {
 #[test]
 fn a_freeze_that_was_kept_long_enough_is_released_and_the_next_run_goes_on() {
     use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunError, RunRequest};
+    use rozen::model::StorageClass;
     let mounted = match Loop::btrfs() {
         Ok(mounted) => mounted,
         Err(why) => skip!("no btrfs image can be mounted: {why}"),
@@ -178,7 +179,14 @@ fn a_freeze_that_was_kept_long_enough_is_released_and_the_next_run_goes_on() {
         let clock = rozen::clock::Clock::system();
         let (backup, _) = Backup::open(&machine.state(), store, keys.clone(), clock, options).unwrap();
         let rules = rozen::config::exclude::Rules::compile(&Default::default()).unwrap();
-        let plan = RootPlan { id: "data".into(), path: root.clone(), rules, scope: RootScope::Full, guard: None };
+        let plan = RootPlan {
+            id: "data".into(),
+            path: root.clone(),
+            rules,
+            scope: RootScope::Full,
+            class: StorageClass::Standard,
+            guard: None,
+        };
         // a slice a directory
         let partial_every = std::time::Duration::ZERO;
         let request = RunRequest { roots: vec![plan], partial_every, own_dirs: vec![] };

@@ -59,7 +59,14 @@ fn patient() -> Patient {
         }
         sources.insert(seq, read_facts(&root));
         let rules = Rules::compile(&ExcludeConfig::default()).unwrap();
-        let plan = RootPlan { id: "root".into(), path: root.clone(), rules, scope: RootScope::Full, guard: None };
+        let plan = RootPlan {
+            id: "root".into(),
+            path: root.clone(),
+            rules,
+            scope: RootScope::Full,
+            class: StorageClass::Standard,
+            guard: None,
+        };
         let request =
             RunRequest { roots: vec![plan], partial_every: Duration::from_secs(3600), own_dirs: vec![state.clone()] };
         let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();

@@ -17,6 +17,7 @@ use rozen::config::exclude::{ExcludeConfig, Rules};
 use rozen::crypto::{MachineKeys, RecoverySecret};
 use rozen::format::Manifest;
 use rozen::history::{SnapshotSpec, pick, pick_machine};
+use rozen::model::StorageClass;
 use rozen::repo::{self, Repository};
 use rozen::restore::{self, Overwrite, RestoreOptions, RestoreReport, RestoreTo};
 use rozen::store::{Store, StoreUrl};
@@ -59,6 +60,7 @@ impl Lab {
             path: self.root(),
             rules: Rules::compile(&ExcludeConfig::default()).unwrap(),
             scope: RootScope::Full,
+            class: StorageClass::Standard,
             guard: None,
         };
         let request = RunRequest { roots: vec![plan], partial_every: Duration::from_secs(3600), own_dirs: vec![state] };

@@ -82,7 +82,14 @@ impl Lab {
     fn run(&self) -> Result<(Recovered, RunReport), RunError> {
         let (backup, recovered) = self.open()?;
         let rules = Rules::compile(&ExcludeConfig::default()).unwrap();
-        let plan = RootPlan { id: "root".into(), path: self.root(), rules, scope: RootScope::Full, guard: None };
+        let plan = RootPlan {
+            id: "root".into(),
+            path: self.root(),
+            rules,
+            scope: RootScope::Full,
+            class: StorageClass::Standard,
+            guard: None,
+        };
         let partial_every = Duration::from_secs(3600);
         let request = RunRequest { roots: vec![plan], partial_every, own_dirs: vec![self.state()] };
         let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false))?;

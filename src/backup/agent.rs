@@ -27,6 +27,12 @@ pub struct BackupOptions {
     pub workers: usize,
     /// A pack is closed when it holds this much.
     pub pack_bytes: u64,
+    /// The same for packs of classes that must be thawed: requests and thaws are paid by the object.
+    pub archive_pack_bytes: u64,
+    /// A smaller pack is not put into such a class: its price by object and the months that it must stay cost more.
+    pub archive_from_bytes: u64,
+    /// A file of this size has packs of its own in such a class, so that few objects are thawed for it.
+    pub alone_from_bytes: u64,
     /// A run ends early when its freeze is so old and it has stored something.
     pub freeze_limit: Duration,
 }
@@ -34,7 +40,15 @@ pub struct BackupOptions {
 impl Default for BackupOptions {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
-        Self { level: 3, workers, pack_bytes: 64 << 20, freeze_limit: Duration::MAX }
+        Self {
+            level: 3,
+            workers,
+            pack_bytes: 64 << 20,
+            archive_pack_bytes: 1 << 30,
+            archive_from_bytes: 64 << 20,
+            alone_from_bytes: 1 << 30,
+            freeze_limit: Duration::MAX,
+        }
     }
 }
 
@@ -136,7 +150,8 @@ impl Backup {
         let Some(path) = row.spool_path.clone() else { return Ok(()) };
         let name = names::pack(&self.keys.machine_id, row.kind == PackKind::Tree, &row.hash);
         let body = Body::File { path, origin };
-        let object = SpooledObject { what: (), role: Role::Pack, name, body, size: row.size, hash: row.hash };
+        let (class, size, hash) = (row.class, row.size, row.hash);
+        let object = SpooledObject { what: (), role: Role::Pack, name, class, body, size, hash };
         self.uploader.upload(object).map(drop)
     }
 }

@@ -5,7 +5,7 @@ use super::agent::Backup;
 use super::error::RunError;
 use crate::crypto;
 use crate::format::{StoredConfig, seal_config};
-use crate::model::ObjectHash;
+use crate::model::{ObjectHash, StorageClass};
 use crate::repo::names;
 use crate::upload::{Body, Role, SpooledObject};
 
@@ -26,7 +26,8 @@ pub(super) fn store(backup: &Backup) -> Result<Option<ObjectHash>, RunError> {
     let bytes = seal_config(&StoredConfig { text: text.clone() }, &backup.keys);
     let (hash, size) = (crypto::hash(&bytes), bytes.len() as u64);
     let name = names::config(&backup.keys.machine_id, &hash);
-    let object = SpooledObject { what: (), role: Role::Hashed, name, body: Body::Bytes(bytes), size, hash };
+    let (class, body) = (StorageClass::Standard, Body::Bytes(bytes));
+    let object = SpooledObject { what: (), role: Role::Hashed, name, class, body, size, hash };
     let durable = backup.uploader.upload(object)?;
     let fact = [crypto::hash(text.as_bytes()).0, durable.hash().0].concat();
     backup.journal.set_fact(FACT, &fact)?;

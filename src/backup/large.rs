@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::placement::Place;
 use crate::model::{ChunkRef, Entry};
 use crate::tree::TreeKey;
 
 /// Complete when its reader has ended it and every chunk has its id.
 pub(super) struct LargeFile {
     pub key: TreeKey,
+    /// Where its content goes.
+    pub place: Place,
     state: Mutex<State>,
 }
 
@@ -40,8 +43,8 @@ pub(super) struct CompleteFile {
 }
 
 impl LargeFile {
-    pub fn new(key: TreeKey) -> Self {
-        Self { key, state: Mutex::default() }
+    pub fn new(key: TreeKey, place: Place) -> Self {
+        Self { key, place, state: Mutex::default() }
     }
 
     /// A chunk goes to the workers; gives its number.

@@ -20,6 +20,7 @@ mod large;
 mod nodes;
 mod packer;
 mod pipeline;
+mod placement;
 mod presence;
 mod progress;
 mod reader;

@@ -4,12 +4,13 @@ use std::collections::{HashSet, VecDeque};
 
 use super::agent::Backup;
 use super::error::RunError;
+use super::placement::Placement;
 use super::presence::Presence;
 use super::uploader::store_pack;
 use crate::crypto::SealingSlot;
 use crate::format::IndexedFrame;
 use crate::journal::{Journal, JournalError, NewTree};
-use crate::model::{ChunkId, Entry, RelPath};
+use crate::model::{ChunkId, Entry, RelPath, StorageClass};
 use crate::pack::{PackWriter, SealedFrame};
 use crate::seal::{FrameKind, FrameSealer};
 use crate::tree::{self, ApplyError, Edit, NodeSink, NodeSource, RangeDelete, TreeKey, TreeReader, TreeSummary};
@@ -111,7 +112,8 @@ impl<'a> TreeSealer<'a> {
 
     fn close_pack(&mut self) -> Result<(), RunError> {
         if let Some(pack) = self.pack.take() {
-            self.stored_bytes += store_pack(self.backup, self.presence, pack)?;
+            let placement = Placement::new(StorageClass::Standard, &self.backup.options);
+            self.stored_bytes += store_pack(self.backup, self.presence, &placement, pack)?;
         }
         Ok(())
     }

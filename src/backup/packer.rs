@@ -3,6 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use super::pipeline::{Sender, SliceContext};
+use super::placement::Place;
 use super::worker::{Stop, encode};
 use crate::journal::StagedEntry;
 use crate::model::{Entry, RelPath};
@@ -15,10 +16,13 @@ const STAGED: usize = 4096;
 /// A pack of very many tiny files is closed earlier, so that an index object stays small.
 const PACK_ROWS: usize = 250_000;
 
+/// Huge files whose packs are open at once.
+const FILES_OPEN: usize = 2;
+
 /// What the packer takes.
 pub(super) enum Packed {
     Frame {
-        is_tree: bool,
+        place: Place,
         sealed: SealedFrame,
     },
     Entries(Vec<(TreeKey, Entry)>),
@@ -31,15 +35,15 @@ pub(super) enum Packed {
 pub(super) struct Packer<'a> {
     context: &'a SliceContext<'a>,
     packs: Sender<PackWriter>,
-    data: Option<PackWriter>,
-    tree: Option<PackWriter>,
+    /// In the order in which they were begun.
+    open: Vec<(Place, PackWriter)>,
     staged: Vec<StagedEntry>,
     has_staged: bool,
 }
 
 impl<'a> Packer<'a> {
     pub fn new(context: &'a SliceContext<'a>, packs: Sender<PackWriter>) -> Self {
-        Self { context, packs, data: None, tree: None, staged: Vec::new(), has_staged: false }
+        Self { context, packs, open: Vec::new(), staged: Vec::new(), has_staged: false }
     }
 
     /// Was anything staged in this slice?
@@ -50,7 +54,7 @@ impl<'a> Packer<'a> {
     pub fn run(&mut self, queue: Receiver<Packed>) -> Result<(), Stop> {
         for packed in queue {
             match packed {
-                Packed::Frame { is_tree, sealed } => self.frame(is_tree, &sealed)?,
+                Packed::Frame { place, sealed } => self.frame(place, &sealed)?,
                 Packed::Entries(entries) => {
                     entries.into_iter().try_for_each(|(key, entry)| self.stage(key, Some(encode(&entry))))?
                 }
@@ -65,23 +69,45 @@ impl<'a> Packer<'a> {
             }
         }
         self.flush()?;
-        for pack in [self.data.take(), self.tree.take()].into_iter().flatten() {
-            self.packs.send(pack)?;
+        self.open.drain(..).try_for_each(|(_, pack)| Ok(self.packs.send(pack)?))
+    }
+
+    fn frame(&mut self, place: Place, sealed: &SealedFrame) -> Result<(), Stop> {
+        let at = match self.open.iter().position(|(other, _)| *other == place) {
+            Some(at) => at,
+            None => self.begin(place)?,
+        };
+        let writer = &mut self.open[at].1;
+        writer.append(sealed)?;
+        let most = match place {
+            Place::Tree => self.context.backup.options.pack_bytes,
+            Place::Data | Place::Alone(_) => self.context.placement.pack_bytes(),
+        };
+        if writer.len() >= most || writer.rows() >= PACK_ROWS {
+            let (_, full) = self.open.remove(at);
+            self.packs.send(full)?;
         }
         Ok(())
     }
 
-    fn frame(&mut self, is_tree: bool, sealed: &SealedFrame) -> Result<(), Stop> {
+    fn begin(&mut self, place: Place) -> Result<usize, Stop> {
+        if matches!(place, Place::Alone(_)) {
+            self.end_old_files()?;
+        }
         let backup = self.context.backup;
-        let open = if is_tree { &mut self.tree } else { &mut self.data };
-        let writer = match open {
-            Some(writer) => writer,
-            None => open.insert(PackWriter::create(&backup.spool, is_tree, &backup.keys, &self.context.slot.slot)?),
-        };
-        writer.append(sealed)?;
-        let is_full = writer.len() >= backup.options.pack_bytes || writer.rows() >= PACK_ROWS;
-        if is_full && let Some(full) = open.take() {
-            self.packs.send(full)?;
+        let is_tree = place == Place::Tree;
+        let writer = PackWriter::create(&backup.spool, is_tree, &backup.keys, &self.context.slot.slot)?;
+        self.open.push((place, writer));
+        Ok(self.open.len() - 1)
+    }
+
+    /// Frames of a file can come a little after the first ones of the next file, as several workers make them.
+    fn end_old_files(&mut self) -> Result<(), Stop> {
+        let is_file = |(place, _): &(Place, PackWriter)| matches!(place, Place::Alone(_));
+        while self.open.iter().filter(|open| is_file(open)).count() >= FILES_OPEN {
+            let Some(oldest) = self.open.iter().position(is_file) else { break };
+            let (_, pack) = self.open.remove(oldest);
+            self.packs.send(pack)?;
         }
         Ok(())
     }

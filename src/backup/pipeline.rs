@@ -14,6 +14,7 @@ use super::bundle::Batch;
 use super::error::RunError;
 use super::large::{FileChunk, LargeFile};
 use super::packer::{Packed, Packer};
+use super::placement::Placement;
 use super::presence::Presence;
 use super::progress::Progress;
 use super::reader::Reader;
@@ -140,6 +141,7 @@ pub(super) struct SliceContext<'a> {
     pub progress: &'a Progress,
     pub stop: &'a AtomicBool,
     pub frozen_at: Option<Timestamp>,
+    pub placement: Placement,
     /// After so long the slice ends at the next directory, so that a partial snapshot can be committed.
     pub time: Duration,
     /// Of a full comparison with a tree.
@@ -294,6 +296,8 @@ fn run_reader(context: &SliceContext<'_>, flow: &Flow<'_>, jobs: Receiver<ReadJo
         names: Names::new(),
         batch: Batch::default(),
         buffer: Vec::new(),
+        placement: context.placement,
+        files: 0,
     };
     for job in jobs {
         if flow.check().and_then(|()| reader.job(job)).is_err() {

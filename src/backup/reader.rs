@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::bundle::{Batch, BatchFile, SMALL_FILE};
 use super::large::{FileChunk, LargeFile};
 use super::pipeline::{Flow, Halt, Sender, Work};
+use super::placement::{Place, Placement};
 use super::progress::Progress;
 use crate::chunk::Chunker;
 use crate::clock::Clock;
@@ -32,6 +33,9 @@ pub(super) struct Reader<'a> {
     pub batch: Batch,
     /// Read buffer for large files: up to two chunks.
     pub buffer: Vec<u8>,
+    pub placement: Placement,
+    /// Large files so far: their numbers.
+    pub files: u64,
 }
 
 impl Reader<'_> {
@@ -132,7 +136,10 @@ impl Reader<'_> {
     }
 
     fn large(&mut self, job: &ReadJob, file: SourceFile, entry: Entry, last: bool) -> Result<bool, Failure> {
-        let large = Arc::new(LargeFile::new(job.key()));
+        self.files += 1;
+        let alone = self.placement.is_alone(entry.size);
+        let place = if alone { Place::Alone(self.files) } else { Place::Data };
+        let large = Arc::new(LargeFile::new(job.key(), place));
         let mut reader = file.into_reader();
         let mut buffer = std::mem::take(&mut self.buffer);
         let sent = self.chunks(&large, &mut reader, &mut buffer);

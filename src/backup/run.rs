@@ -14,6 +14,7 @@ use super::config;
 use super::error::RunError;
 use super::nodes::{self, LocalNodes};
 use super::pipeline::{Slice, SliceContext, run_slice};
+use super::placement::Placement;
 use super::presence::Presence;
 use super::progress::{Phase, Progress};
 use super::recover;
@@ -23,7 +24,7 @@ use super::view::{self, OpenedView};
 use crate::config::exclude::Rules;
 use crate::crypto::SealingSlot;
 use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, NewTree, RootState, Run, RunId, RunState};
-use crate::model::{ChunkId, ListedRoot, Problem, ProblemCode, RelPath, Timestamp};
+use crate::model::{ChunkId, ListedRoot, Problem, ProblemCode, RelPath, StorageClass, Timestamp};
 use crate::repo::CommittedSnapshot;
 use crate::scan::{Scan, ScanError, ScanOptions, Target};
 use crate::store::Requests;
@@ -43,6 +44,8 @@ pub struct RootPlan {
     pub path: PathBuf,
     pub rules: Rules,
     pub scope: RootScope,
+    /// In which its content is kept; small amounts wait where they read at once.
+    pub class: StorageClass,
     /// Asked when the view is open, before anything is read: is this still the folder that was stored?
     pub guard: Option<RootGuard>,
 }
@@ -299,6 +302,7 @@ impl Running<'_> {
             progress: self.progress,
             stop: self.stop,
             frozen_at: opened.frozen_at,
+            placement: Placement::new(plan.class, &self.backup.options),
             time: self.slice_time(opened),
             unannounced,
         };

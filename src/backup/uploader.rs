@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::agent::Backup;
 use super::error::RunError;
 use super::pipeline::{Flow, SliceContext};
+use super::placement::Placement;
 use super::presence::Presence;
 use super::progress::Progress;
 use crate::journal::{PackContents, PackRow};
@@ -25,7 +26,7 @@ pub(super) fn run(context: &SliceContext<'_>, flow: &Flow<'_>, packs: &Mutex<Rec
         if flow.has_failed() {
             continue;
         }
-        match store_pack(context.backup, context.presence, pack) {
+        match store_pack(context.backup, context.presence, &context.placement, pack) {
             Ok(stored) => Progress::add(&context.progress.bytes_stored, stored),
             Err(error) => drop(flow.fail(error)),
         }
@@ -38,11 +39,17 @@ fn next(packs: &Mutex<Receiver<PackWriter>>) -> Option<PackWriter> {
 }
 
 /// Spooled, then known to the journal, then durable in the target. Gives the bytes of the object.
-pub(super) fn store_pack(backup: &Backup, presence: &Presence, pack: PackWriter) -> Result<u64, RunError> {
+pub(super) fn store_pack(
+    backup: &Backup,
+    presence: &Presence,
+    placement: &Placement,
+    pack: PackWriter,
+) -> Result<u64, RunError> {
     let pack = pack.finish(&backup.keys)?;
     crate::fault::point("backup.pack-spooled");
     let PackContents { pack: listed, frames, members } = repo::contents_of(pack.index);
-    let row = PackRow { spool_path: Some(pack.path), ..listed };
+    let class = placement.class_of(listed.kind, listed.size);
+    let row = PackRow { class, spool_path: Some(pack.path), ..listed };
     backup.journal.pack_spooled(&row, &frames, &members)?;
     presence.settle(frames.iter().map(|frame| frame.chunk), members.iter().map(|member| (member.file, member.len)));
     backup.require_target()?;

@@ -7,6 +7,7 @@ use super::error::RunError;
 use super::large::{CompleteFile, FileChunk};
 use super::packer::Packed;
 use super::pipeline::{Halt, Sender, Work};
+use super::placement::Place;
 use super::presence::Presence;
 use crate::crypto::FileIdKeys;
 use crate::format::{ContentMap, IndexedFrame, MAX_INLINE_ITEMS, MemberRow};
@@ -89,7 +90,7 @@ impl Worker<'_> {
         let members: Vec<MemberRow> =
             new().map(|at| MemberRow { id: ids[at], len: batch.files[at].range.len() as u32 }).collect();
         if self.presence.claim(&bundle)? {
-            self.seal(FrameKind::Bundle, bundle, &batch.data, members)?;
+            self.seal(FrameKind::Bundle, bundle, &batch.data, members, Place::Data)?;
         }
         self.presence.add_members(new().map(|at| {
             let range = &batch.files[at].range;
@@ -104,7 +105,7 @@ impl Worker<'_> {
     }
 
     fn chunk(&mut self, id: ChunkId, chunk: &FileChunk) -> Result<(), Stop> {
-        self.store(FrameKind::Content, id, &chunk.data)?;
+        self.store(FrameKind::Content, id, &chunk.data, chunk.file.place)?;
         match chunk.file.end_chunk(chunk.at, ChunkRef { id, len: chunk.data.len() as u32 }) {
             Some(complete) => self.complete(&chunk.file.key, complete),
             None => Ok(()),
@@ -122,7 +123,7 @@ impl Worker<'_> {
             let mut pieces = Vec::new();
             for piece in map.chunks(MAP_PIECE) {
                 let id = self.sealer.id(FrameKind::ContentMap, piece);
-                self.store(FrameKind::ContentMap, id, piece)?;
+                self.store(FrameKind::ContentMap, id, piece, Place::Tree)?;
                 pieces.push(ChunkRef { id, len: piece.len() as u32 });
             }
             Content::Mapped { id, map: pieces }
@@ -131,19 +132,25 @@ impl Worker<'_> {
     }
 
     /// Seals the chunk unless it is stored already.
-    fn store(&mut self, kind: FrameKind, id: ChunkId, plain: &[u8]) -> Result<(), Stop> {
+    fn store(&mut self, kind: FrameKind, id: ChunkId, plain: &[u8], place: Place) -> Result<(), Stop> {
         match self.presence.claim(&id)? {
-            true => self.seal(kind, id, plain, vec![]),
+            true => self.seal(kind, id, plain, vec![], place),
             false => Ok(()),
         }
     }
 
-    fn seal(&mut self, kind: FrameKind, id: ChunkId, plain: &[u8], members: Vec<MemberRow>) -> Result<(), Stop> {
+    fn seal(
+        &mut self,
+        kind: FrameKind,
+        id: ChunkId,
+        plain: &[u8],
+        members: Vec<MemberRow>,
+        place: Place,
+    ) -> Result<(), Stop> {
         let mut bytes = Vec::new();
         let head = self.sealer.seal(kind, id, plain, &mut bytes)?;
         let frame = IndexedFrame { id, kind: kind.code(), len: bytes.len() as u32, raw_len: head.raw_len };
-        let is_tree = kind == FrameKind::ContentMap;
-        Ok(self.out.send(Packed::Frame { is_tree, sealed: SealedFrame { bytes, frame, members } })?)
+        Ok(self.out.send(Packed::Frame { place, sealed: SealedFrame { bytes, frame, members } })?)
     }
 }
 

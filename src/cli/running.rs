@@ -104,7 +104,14 @@ fn plan(config: &Config, root: &RootConfig, checked: &Checked) -> Result<RootPla
         CliError::refused(format!("the excludes of root `{}`: {error}", root.id), "Mend it in the configuration.")
     })?;
     let guard = Some(guard_root(&root.path, checked.known.get(root.id.as_str()).cloned()));
-    Ok(RootPlan { id: root.id.to_string(), path: root.path.clone(), rules, scope: RootScope::Full, guard })
+    Ok(RootPlan {
+        id: root.id.to_string(),
+        path: root.path.clone(),
+        rules,
+        scope: RootScope::Full,
+        class: root.class,
+        guard,
+    })
 }
 
 /// What would make a backup grow by backing itself up.

@@ -13,7 +13,7 @@ use super::{
     Config, ConfigError, ExcludeConfig, ExcludeLayer, FaultKind, LimitWindow, LimitsConfig, LogConfig, LogLevel,
     RootConfig, RunConfig, Size, Tier, format_duration, parse_duration,
 };
-use crate::model::{Rates, RootId};
+use crate::model::{Rates, RootId, StorageClass};
 
 const DURATION: &str = "a duration such as \"10s\" or \"1h30m\"";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -35,10 +35,13 @@ impl Config {
 }
 
 pub(super) fn top(mut section: Section<'_, '_>, path: &Path) -> Config {
+    let repository = repository(&mut section);
+    // a repository that could not be read has a fault of its own
+    let has_classes = repository.is_empty() || repository.starts_with("s3:");
     let config = Config {
-        repository: repository(&mut section),
+        repository,
         machine_key: machine_key(&mut section, path),
-        roots: roots(&mut section),
+        roots: roots(&mut section, has_classes),
         exclude: ExcludeConfig::default().replaced_by(exclude(section.table("exclude"))),
         run: run(section.table("run")),
         limits: limits(section.table("limits")),
@@ -72,21 +75,21 @@ fn machine_key(section: &mut Section<'_, '_>, config: &Path) -> PathBuf {
     }
 }
 
-fn roots(section: &mut Section<'_, '_>) -> Vec<RootConfig> {
+fn roots(section: &mut Section<'_, '_>, has_classes: bool) -> Vec<RootConfig> {
     let mut roots: Vec<RootConfig> = Vec::new();
     let tables = section.tables("root");
     if tables.is_empty() {
         section.require("root", "at least one directory to protect: [[root]] with `id` and `path`");
     }
     for table in tables {
-        if let Some(new) = root(table, &roots) {
+        if let Some(new) = root(table, &roots, has_classes) {
             roots.push(new);
         }
     }
     roots
 }
 
-fn root(mut section: Section<'_, '_>, before: &[RootConfig]) -> Option<RootConfig> {
+fn root(mut section: Section<'_, '_>, before: &[RootConfig], has_classes: bool) -> Option<RootConfig> {
     const ID: &str = "a short name such as \"home\" (a-z, 0-9, `_`, `-`)";
     let line = section.line();
     let id = section.parsed("id", ID, |text| text.parse::<RootId>().ok());
@@ -96,6 +99,7 @@ fn root(mut section: Section<'_, '_>, before: &[RootConfig]) -> Option<RootConfi
         let reason = "this version keeps every root as \"normal\"; leave `tier` out";
         section.fault("tier", line, FaultKind::NotYet { reason });
     }
+    let class = class(&mut section, has_classes);
     let exclude = exclude(section.table("exclude"));
     if id.is_none() {
         section.require("id", ID);
@@ -109,7 +113,22 @@ fn root(mut section: Section<'_, '_>, before: &[RootConfig]) -> Option<RootConfi
         }
     }
     section.finish();
-    Some(RootConfig { id: id?.value, path: path?, tier: tier.map(|t| t.value).unwrap_or_default(), exclude })
+    Some(RootConfig { id: id?.value, path: path?, tier: tier.map(|t| t.value).unwrap_or_default(), class, exclude })
+}
+
+fn class(section: &mut Section<'_, '_>, has_classes: bool) -> StorageClass {
+    const EXPECTED: &str = "STANDARD, STANDARD_IA, GLACIER_IR, GLACIER or DEEP_ARCHIVE";
+    let Some(At { value, line }) = section.parsed("class", EXPECTED, |text| text.parse::<StorageClass>().ok()) else {
+        return StorageClass::default();
+    };
+    if !has_classes && value != StorageClass::default() {
+        section.bad_value(
+            "class",
+            line,
+            "this repository's target has no storage classes (only s3:// has); leave it out",
+        );
+    }
+    value
 }
 
 fn root_path(section: &mut Section<'_, '_>) -> Option<PathBuf> {

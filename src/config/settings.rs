@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{ConfigError, ExcludeConfig, ExcludeLayer, LimitsConfig};
-use crate::model::{Problem, ProblemCode, RootId};
+use crate::model::{Problem, ProblemCode, RootId, StorageClass};
 
 /// A configuration is a page, not a database: more is a wrong file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -30,6 +30,8 @@ pub struct RootConfig {
     /// Absolute, without `.` and `..`.
     pub path: PathBuf,
     pub tier: Tier,
+    /// In which the target keeps the content; standard on targets without classes.
+    pub class: StorageClass,
     pub exclude: ExcludeLayer,
 }
 
@@ -133,7 +135,7 @@ impl Config {
 
 impl RootConfig {
     pub fn new(id: RootId, path: PathBuf) -> Self {
-        Self { id, path, tier: Tier::Normal, exclude: ExcludeLayer::default() }
+        Self { id, path, tier: Tier::Normal, class: StorageClass::Standard, exclude: ExcludeLayer::default() }
     }
 
     fn problem(&self) -> Option<Problem> {

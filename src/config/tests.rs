@@ -8,11 +8,11 @@ use toml::de::DeTable;
 use super::parse::top;
 use super::section::{Document, Section};
 use super::*;
-use crate::model::ProblemCode;
+use crate::model::{ProblemCode, StorageClass};
 
 const SMALLEST: &str = "repository = \"file:///r\"\n[[root]]\nid = \"home\"\npath = \"/home/ann\"\n";
 const EVERYTHING: &str = r#"
-repository = "file:///mnt/backup"
+repository = "s3://photos/ann"
 machine_key = "keys/m.key"
 
 [exclude]
@@ -56,6 +56,7 @@ level = "debug"
 id = "home"
 path = "/home/./ann/"
 tier = "normal"
+class = "DEEP_ARCHIVE"
 
 [root.exclude]
 globs = ["/Downloads/"]
@@ -96,6 +97,7 @@ fn every_key_reaches_its_setting() {
     assert_eq!(config.run.partial_every, Duration::from_secs(150));
     assert_eq!((config.run.level, config.log.level), (9, LogLevel::Debug));
     assert_eq!(config.roots[0].path, PathBuf::from("/home/ann"));
+    assert_eq!(config.roots[0].class, StorageClass::DeepArchive);
     let home = config.excludes_of(&config.roots[0]);
     assert_eq!(home.globs, ["*.iso", "!keep.iso", "/Downloads/"]);
     assert_eq!((home.caches, home.nodump, home.larger_than), (true, false, None));
@@ -157,6 +159,7 @@ fn values_that_cannot_work_are_refused_with_a_reason() {
         (root("[exclude]\nregex = [\"(z\"]"), "unclosed group"),
         (root("[exclude]\nfiles = [\"a/b\"]"), "not a file name"),
         (root("tier = \"worm\""), "not supported yet"),
+        (root("class = \"DEEP_ARCHIVE\""), "has no storage classes"),
         (root("[[root]]\nid = \"a\"\npath = \"/b\""), "another root has the id `a`"),
         (root("[[root]]\nid = \"b\"\npath = \"/a/\""), "the root `a` has this path"),
         (root("[[root]]\nid = \"b\"\npath = \"~/x\""), "it must begin with `/`"),

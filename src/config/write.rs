@@ -10,6 +10,7 @@ use super::{
     Config, ExcludeConfig, ExcludeLayer, LimitWindow, LimitsConfig, LogConfig, RootConfig, RunConfig, Size, Tier,
     format_duration,
 };
+use crate::model::StorageClass;
 
 impl Config {
     /// `path` is where the text will be: a machine key beside it is not written.
@@ -35,6 +36,9 @@ fn root(out: &mut String, root: &RootConfig) {
     pair(out, "path", &*root.path.to_string_lossy());
     if root.tier != Tier::default() {
         pair(out, "tier", root.tier.as_str());
+    }
+    if root.class != StorageClass::default() {
+        pair(out, "class", root.class.as_str());
     }
     table(out, "[root.exclude]", exclude(&root.exclude));
 }

@@ -108,7 +108,13 @@ mod tests {
 
     fn store(journal: &Journal, number: u8, kind: PackKind, size: u64, day: i64) {
         let hash = ObjectHash([number; 32]);
-        journal.pack_spooled(&PackRow { hash, kind, size, spool_path: Some("/x".into()) }, &[], &[]).unwrap();
+        journal
+            .pack_spooled(
+                &PackRow { hash, kind, size, class: StorageClass::Standard, spool_path: Some("/x".into()) },
+                &[],
+                &[],
+            )
+            .unwrap();
         journal.pack_durable(&hash).unwrap();
         journal.packs_stored_at(day * DAY_MS).unwrap();
     }

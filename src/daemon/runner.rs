@@ -168,9 +168,9 @@ impl Worker {
             RootCheck::Doubtful(problem) => Err(problem),
             RootCheck::Same(identity) => {
                 let scope = if plan.full { RootScope::Full } else { RootScope::Hints };
-                let (id, path, rules) = (root.id.to_string(), root.path.clone(), rules.clone());
+                let (id, path, rules, class) = (root.id.to_string(), root.path.clone(), rules.clone(), root.class);
                 let guard = Some(guard_root(&root.path, Some(memory)));
-                Ok((backup::RootPlan { id, path, rules, scope, guard }, identity))
+                Ok((backup::RootPlan { id, path, rules, scope, class, guard }, identity))
             }
         })
     }

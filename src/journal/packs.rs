@@ -9,7 +9,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::{Journal, JournalError, uploads};
-use crate::model::{ChunkId, FileId, ObjectHash};
+use crate::model::{ChunkId, FileId, ObjectHash, StorageClass};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PackKind {
@@ -26,6 +26,8 @@ pub struct PackRow {
     pub kind: PackKind,
     /// Of the whole object, in bytes.
     pub size: u64,
+    /// In which the target keeps it, or is to keep it.
+    pub class: StorageClass,
     /// `None` for a pack that was never here: known from an index object.
     pub spool_path: Option<PathBuf>,
 }
@@ -152,9 +154,9 @@ fn insert(
     let spool_path = pack.spool_path.as_ref().map(|path| path.as_os_str().as_bytes());
     let new = tx
         .prepare_cached(
-            "INSERT OR IGNORE INTO packs (hash, kind, size, state, spool_path) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR IGNORE INTO packs (hash, kind, size, class, state, spool_path) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![pack.hash, pack.kind, pack.size, state, spool_path])?;
+        .execute(params![pack.hash, pack.kind, pack.size, pack.class, state, spool_path])?;
     if new == 0 {
         return Ok(());
     }
@@ -190,7 +192,7 @@ fn insert_members(
 fn in_state(connection: &Connection, state: &'static str) -> Result<Vec<(i64, PackRow)>, JournalError> {
     // the words `<> 'indexed'` let SQLite use the partial index
     let mut statement = connection.prepare_cached(
-        "SELECT key, hash, kind, size, spool_path FROM packs WHERE state = ?1 AND state <> 'indexed' ORDER BY key",
+        "SELECT key, hash, kind, size, class, spool_path FROM packs WHERE state = ?1 AND state <> 'indexed' ORDER BY key",
     )?;
     let rows = statement.query_map([state], |row| Ok((row.get(0)?, PackRow::from_row(row)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -216,6 +218,7 @@ impl PackRow {
             hash: row.get("hash")?,
             kind: row.get("kind")?,
             size: row.get("size")?,
+            class: row.get("class")?,
             spool_path: spool_path.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),
         })
     }

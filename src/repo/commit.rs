@@ -6,7 +6,7 @@ use super::{RepoError, names};
 use crate::crypto::{self, MachineKeys};
 use crate::format::{self, BundleMembers, IndexBody, IndexedFrame, IndexedPack, ManifestBody};
 use crate::journal::{Journal, MemberRow, PackContents, PackKind};
-use crate::model::{ChunkId, ObjectHash, Seq};
+use crate::model::{ChunkId, ObjectHash, Seq, StorageClass};
 use crate::store::{Store, StoreError};
 use crate::upload::{Body, Durable, Role, SpooledObject, UploadError, Uploader};
 
@@ -56,7 +56,15 @@ pub fn write_index(uploader: &Uploader, keys: &MachineKeys, journal: &Journal) -
         index.stored_bytes += bytes.len() as u64;
         let name = names::index(&keys.machine_id, &hash);
         let size = bytes.len() as u64;
-        let object = SpooledObject { what: (), role: Role::Hashed, name, body: Body::Bytes(bytes), size, hash };
+        let object = SpooledObject {
+            what: (),
+            role: Role::Hashed,
+            name,
+            class: StorageClass::Standard,
+            body: Body::Bytes(bytes),
+            size,
+            hash,
+        };
         index._objects.push(uploader.upload(object)?);
         crate::fault::point("index.written");
         journal.packs_indexed(&hash, &packs)?;
@@ -87,7 +95,15 @@ impl SealedManifest {
     ) -> Result<CommittedSnapshot, RepoError> {
         let (seq, hash, size) = (self.seq, self.hash, self.len());
         let name = names::manifest(&keys.machine_id, seq);
-        let object = SpooledObject { what: (), role: Role::Numbered, name, body: Body::Bytes(self.bytes), size, hash };
+        let object = SpooledObject {
+            what: (),
+            role: Role::Numbered,
+            name,
+            class: StorageClass::Standard,
+            body: Body::Bytes(self.bytes),
+            size,
+            hash,
+        };
         match uploader.upload(object) {
             Ok(durable) => Ok(CommittedSnapshot { seq, manifest: durable.hash() }),
             Err(UploadError::Taken { .. }) => Err(RepoError::SequenceTaken { machine: keys.machine_id, seq }),

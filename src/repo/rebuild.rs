@@ -9,7 +9,7 @@ use crate::chunk::ChunkLimits;
 use crate::crypto::{self, MachineKeys, Signers};
 use crate::format::{self, FormatError, IndexedPack, RepositoryRecord};
 use crate::journal::{FrameRow, Journal, MemberRow, PackContents, PackKind, PackRow};
-use crate::model::{ListedRoot, ObjectHash, Seq};
+use crate::model::{ListedRoot, ObjectHash, Seq, StorageClass};
 use crate::store::{ObjectName, Store, StoreError};
 
 const MAX_INDEX: u64 = 256 << 20;
@@ -61,7 +61,13 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<R
         match read_index(store, keys, &signers, &listed.name, &hash) {
             Ok(mut packs) => {
                 let listed = packs.len();
-                packs.retain(|contents| present.get(&contents.pack.hash) == Some(&contents.pack.size));
+                packs.retain_mut(|contents| match present.get(&contents.pack.hash) {
+                    Some((size, class)) if *size == contents.pack.size => {
+                        contents.pack.class = *class;
+                        true
+                    }
+                    _ => false,
+                });
                 rebuilt.index_objects += 1;
                 rebuilt.missing += (listed - packs.len()) as u64;
                 rebuilt.packs += packs.len() as u64;
@@ -98,12 +104,14 @@ fn own_signers(store: &Store, keys: &MachineKeys) -> Result<Signers, RepoError> 
     }
 }
 
-/// The sizes of the packs that are there.
-fn present_packs(store: &Store, keys: &MachineKeys) -> Result<HashMap<ObjectHash, u64>, RepoError> {
+/// The sizes and classes of the packs that are there.
+fn present_packs(store: &Store, keys: &MachineKeys) -> Result<HashMap<ObjectHash, (u64, StorageClass)>, RepoError> {
     let mut present = HashMap::new();
     for folder in ["packs", "trees"] {
         let listed = store.list(&names::folder(&keys.machine_id, folder))?;
-        present.extend(listed.iter().filter_map(|object| Some((names::hash_of(&object.name)?, object.size))));
+        present.extend(
+            listed.iter().filter_map(|object| Some((names::hash_of(&object.name)?, (object.size, object.class)))),
+        );
     }
     Ok(present)
 }
@@ -194,13 +202,17 @@ pub fn contents_of(pack: IndexedPack) -> PackContents {
         }));
     }
     let kind = if pack.is_tree { PackKind::Tree } else { PackKind::Data };
-    PackContents { pack: PackRow { hash: pack.hash, kind, size: pack.size, spool_path: None }, frames, members }
+    PackContents {
+        pack: PackRow { hash: pack.hash, kind, size: pack.size, class: StorageClass::Standard, spool_path: None },
+        frames,
+        members,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Content, Entry, StorageClass};
+    use crate::model::{Content, Entry};
     use crate::repo::testing::{Entries, TestRepo};
     use crate::store::PutSource;
 

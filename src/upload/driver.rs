@@ -10,7 +10,7 @@ use super::{Body, Durable, Origin, Role, SpooledObject, UploadError};
 use crate::crypto::{ObjectHasher, hash};
 use crate::fault;
 use crate::journal::Journal;
-use crate::model::{ObjectHash, StorageClass};
+use crate::model::ObjectHash;
 use crate::store::{Disposition, PutOutcome, PutSource, Store, StoreError};
 
 /// Uploads spooled objects, from any number of threads. Cloning is cheap.
@@ -59,6 +59,7 @@ impl Uploader {
             pack: &object.hash,
             path,
             size: object.size,
+            class: object.class,
         };
         Ok((object.size > rules.threshold || by_parts.is_begun()?).then_some(by_parts))
     }
@@ -87,7 +88,7 @@ impl Uploader {
             Body::File { path, .. } => PutSource::File { path, may_move: true },
             Body::Bytes(bytes) => PutSource::Bytes(bytes),
         };
-        let event = match self.store.put_if_absent(&object.name, source, StorageClass::Standard) {
+        let event = match self.store.put_if_absent(&object.name, source, object.class) {
             Ok(PutOutcome::Created) => Event::Created,
             Ok(PutOutcome::AlreadyThere) => Event::AlreadyThere,
             Err(StoreError::Conflict { .. }) => Event::Different,

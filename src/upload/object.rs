@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::ObjectHash;
+use crate::model::{ObjectHash, StorageClass};
 use crate::store::ObjectName;
 
 /// What the name of an object says about its bytes, and who keeps books of it.
@@ -41,6 +41,8 @@ pub struct SpooledObject<T> {
     pub what: T,
     pub role: Role,
     pub name: ObjectName,
+    /// In which the target is to keep it.
+    pub class: StorageClass,
     pub body: Body,
     /// In bytes.
     pub size: u64,

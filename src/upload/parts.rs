@@ -25,6 +25,7 @@ pub(super) struct ByParts<'a> {
     pub(super) path: &'a Path,
     /// Of the pack, in bytes.
     pub(super) size: u64,
+    pub(super) class: StorageClass,
 }
 
 impl ByParts<'_> {
@@ -62,7 +63,7 @@ impl ByParts<'_> {
         let part_bytes = self.rules.size_for(self.size);
         self.noted(self.journal.upload_announced(self.pack, self.name.as_str(), part_bytes))?;
         fault::point("upload.announced");
-        let created = self.store.create_upload(self.name, StorageClass::Standard);
+        let created = self.store.create_upload(self.name, self.class);
         let id = created.map_err(|error| UploadError::of_target(self.name, error))?;
         fault::point("upload.created");
         self.noted(self.journal.upload_created(self.pack, id.as_str()))?;

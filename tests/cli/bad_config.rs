@@ -7,12 +7,13 @@ use std::process::Command;
 use crate::lab::{Lab, assert_same, is_root, skipped};
 
 /// Every key of a configuration, with a value that it takes.
-const KEYS: [(&str, &str, &str); 23] = [
+const KEYS: [(&str, &str, &str); 24] = [
     ("", "repository", "\"file:///r\""),
     ("", "machine_key", "\"/k\""),
     ("[[root]]", "id", "\"x\""),
     ("[[root]]", "path", "\"/x\""),
     ("[[root]]", "tier", "\"normal\""),
+    ("[[root]]", "class", "\"STANDARD\""),
     ("[exclude]", "globs", "[\"*.o\"]"),
     ("[exclude]", "regex", "[\"x\"]"),
     ("[exclude]", "files", "[\".ignore\"]"),

@@ -6,7 +6,13 @@ use crate::model::StorageClass;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 fn row(number: u8, kind: PackKind) -> PackRow {
-    PackRow { hash: object(number), kind, size: u64::from(number) * 1000, spool_path: Some("/spool/x".into()) }
+    PackRow {
+        hash: object(number),
+        kind,
+        size: u64::from(number) * 1000,
+        class: StorageClass::Standard,
+        spool_path: Some("/spool/x".into()),
+    }
 }
 
 fn request(verb: &str, class: StorageClass, count: u64) -> RequestCount {

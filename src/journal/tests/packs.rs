@@ -1,6 +1,7 @@
 //! Chunks are known exactly as long as a pack holds them.
 
 use super::*;
+use crate::model::StorageClass;
 
 fn pack(number: u8) -> PackContents {
     let first = u64::from(number) * 10;
@@ -13,6 +14,7 @@ fn pack(number: u8) -> PackContents {
             hash: object(number),
             kind: if number.is_multiple_of(2) { PackKind::Data } else { PackKind::Tree },
             size: 12_345,
+            class: StorageClass::GlacierIr,
             spool_path: Some(format!("/spool/{number}").into()),
         },
         frames: (0..3).map(frame).collect(),

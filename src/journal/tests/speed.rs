@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::*;
+use crate::model::StorageClass;
 
 #[test]
 #[ignore = "a measurement"]
@@ -23,7 +24,13 @@ fn speed_of_36_000_members_and_entries() {
             len: 7,
         };
         let members: Vec<_> = (0..1800).map(member).collect();
-        let row = PackRow { hash: object(pack), kind: PackKind::Data, size: 1, spool_path: None };
+        let row = PackRow {
+            hash: object(pack),
+            kind: PackKind::Data,
+            size: 1,
+            class: StorageClass::Standard,
+            spool_path: None,
+        };
         journal.pack_spooled(&row, &frames, &members).unwrap();
     }
     eprintln!("36,000 members in 20 packs: {:?}", inserts.elapsed());

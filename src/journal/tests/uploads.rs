@@ -1,12 +1,19 @@
 //! What is known of an upload is what a process that died has left.
 
 use super::*;
+use crate::model::StorageClass;
 
 const PART: u64 = 100;
 
 fn spooled(bench: &Bench, number: u8) -> ObjectHash {
     let path = format!("/spool/{number}").into();
-    let row = PackRow { hash: object(number), kind: PackKind::Data, size: 250, spool_path: Some(path) };
+    let row = PackRow {
+        hash: object(number),
+        kind: PackKind::Data,
+        size: 250,
+        class: StorageClass::Standard,
+        spool_path: Some(path),
+    };
     bench.journal.pack_spooled(&row, &[], &[]).unwrap();
     row.hash
 }

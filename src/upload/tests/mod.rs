@@ -39,7 +39,13 @@ impl Bench {
         let path = self.dir.path().join("spooled");
         fs::write(&path, bytes).unwrap();
         let pack = pack_at(path.clone(), bytes, origin);
-        let row = PackRow { hash: pack.hash, kind: PackKind::Data, size: pack.size, spool_path: Some(path) };
+        let row = PackRow {
+            hash: pack.hash,
+            kind: PackKind::Data,
+            size: pack.size,
+            class: StorageClass::Standard,
+            spool_path: Some(path),
+        };
         self.journal.pack_spooled(&row, &[], &[]).unwrap();
         pack
     }
@@ -52,7 +58,15 @@ impl Bench {
 fn pack_at(path: PathBuf, bytes: &[u8], origin: Origin) -> SpooledObject<&'static str> {
     let (hash, size) = (hash(bytes), bytes.len() as u64);
     let name = ObjectName::parse(&format!("{PREFIX}packs/{hash}")).unwrap();
-    SpooledObject { what: "pack", role: Role::Pack, name, body: Body::File { path, origin }, size, hash }
+    SpooledObject {
+        what: "pack",
+        role: Role::Pack,
+        name,
+        class: StorageClass::Standard,
+        body: Body::File { path, origin },
+        size,
+        hash,
+    }
 }
 
 /// Of our own machine.

@@ -1,6 +1,7 @@
 //! Objects that go in one call, against a directory.
 
 use super::*;
+use crate::model::StorageClass;
 use crate::store::{PutSource, StoreUrl};
 
 fn bench() -> Bench {
@@ -12,7 +13,15 @@ fn bench() -> Bench {
 fn manifest(bytes: &[u8]) -> SpooledObject<()> {
     let name = ObjectName::parse("snapshots/1").unwrap();
     let (hash, size) = (hash(bytes), bytes.len() as u64);
-    SpooledObject { what: (), role: Role::Numbered, name, body: Body::Bytes(bytes.to_vec()), size, hash }
+    SpooledObject {
+        what: (),
+        role: Role::Numbered,
+        name,
+        class: StorageClass::Standard,
+        body: Body::Bytes(bytes.to_vec()),
+        size,
+        hash,
+    }
 }
 
 #[test]
