@@ -108,7 +108,9 @@ impl S3Refusal {
                 "If the target has a certificate of your own, give its authority: …&ca=/path/to/ca.pem"
             }
             S3Refusal::Unsendable { .. } => "Check the endpoint in the target's URL.",
-            S3Refusal::NotOffered { .. } => "Use a target that offers this, or do without.",
+            S3Refusal::NotOffered { .. } => {
+                "Use a target that offers this; for one that refuses If-None-Match, add conditional=no to its URL."
+            }
             S3Refusal::Refused { .. } => "Look the answer up in the documentation of the target.",
         }
     }

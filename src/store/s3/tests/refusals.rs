@@ -99,6 +99,7 @@ fn a_clock_that_is_wrong_is_named_with_both_times_and_the_next_try_is_signed_by_
         let why = error.source().unwrap().to_string();
         assert!(matches!(error, StoreError::S3 { source: S3Refusal::ClockSkew { .. }, .. }), "{error:?}");
         assert_eq!((error.disposition(), why.matches("GMT").count()), (Disposition::Retry, 2), "{why}");
+        assert_eq!(put(&store, "a", b"x").unwrap(), PutOutcome::Created);
     });
 }
 
