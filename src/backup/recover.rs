@@ -10,10 +10,6 @@ use crate::repo::{self, Rebuilt, names};
 use crate::store::ObjectName;
 use crate::upload::{Origin, Orphans, UploadError};
 
-/// A fact of the journal: when, in milliseconds; empty while a look is due.
-const ORPHANS_LOOKED_FOR: &str = "orphans-looked-for";
-const LOOK_EVERY_MS: i64 = 24 * 3600 * 1000;
-
 /// What was found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recovered {
@@ -41,10 +37,6 @@ pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
         Some(_) => None,
     };
     let spooled = upload_spooled(backup)?;
-    if interrupted || spooled != Recovered::default() {
-        // uploads may have been left too: the next look is due
-        backup.journal.set_fact(ORPHANS_LOOKED_FOR, b"")?;
-    }
     let orphans = if backup.is_target_asked() { end_orphans(backup)? } else { Orphans::default() };
     let known: std::collections::HashSet<ObjectHash> =
         backup.journal.packs_spooled()?.into_iter().map(|row| row.hash).collect();
@@ -87,19 +79,10 @@ fn upload_spooled(backup: &Backup) -> Result<Recovered, RunError> {
     Ok(found)
 }
 
-/// Uploads by parts that nobody will complete. A list at the target: after a run that did not end well, and once a day,
-/// as a request that was retried may have left one that nobody knows of.
+/// Uploads by parts that nobody will complete. A list at the target: once a process, not once a run.
 pub(super) fn end_orphans(backup: &Backup) -> Result<Orphans, RunError> {
     let forgotten = backup.uploader.end_forgotten()?;
-    let now = backup.clock.wall_ms();
-    let last = backup.journal.fact(ORPHANS_LOOKED_FOR)?.and_then(|fact| fact.try_into().ok()).map(i64::from_le_bytes);
-    // not after the clock went back
-    if last.is_some_and(|last| (last..last.saturating_add(LOOK_EVERY_MS)).contains(&now)) {
-        return Ok(forgotten);
-    }
-    let unknown = backup.uploader.end_unknown(&names::below(&backup.keys.machine_id))?;
-    backup.journal.set_fact(ORPHANS_LOOKED_FOR, &now.to_le_bytes())?;
-    Ok(forgotten.and(unknown))
+    Ok(forgotten.and(backup.uploader.end_unknown(&names::below(&backup.keys.machine_id))?))
 }
 
 /// No snapshot refers to a pack that was not durable, and the hints of its run are all still there: the next run reads

@@ -1,5 +1,6 @@
 //! Decorator: tries again what may go away by itself. The one retry policy of the program.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,17 @@ impl RetryingStore {
     }
 }
 
+/// An answer that was lost leaves an upload that nobody knows. No other is wanted of a name for which one is begun. What
+/// cannot be found now is found at the next start (room `upload`).
+fn end_unanswered(inner: &dyn Backend, name: &ObjectName) {
+    let found = inner.list_uploads(name.as_str()).unwrap_or_default();
+    for upload in found.iter().filter(|upload| upload.name == *name) {
+        if let Err(error) = inner.abort_upload(upload) {
+            tracing::debug!(%error, %name, "an upload whose answer was lost cannot be ended");
+        }
+    }
+}
+
 /// Good enough to spread retries; nothing depends on it being unpredictable.
 fn random_fraction() -> f64 {
     (RandomState::new().hash_one(0u8) >> 11) as f64 / (1u64 << 53) as f64
@@ -106,8 +118,13 @@ impl Backend for RetryingStore {
     }
 
     fn create_upload(&self, name: &ObjectName, class: StorageClass) -> Result<UploadId, StoreError> {
-        // an answer that was lost leaves an upload that nobody knows: the sweep of room `upload` finds it
-        self.run(|inner| inner.create_upload(name, class))
+        let is_repeated = Cell::new(false);
+        self.run(|inner| {
+            if is_repeated.replace(true) {
+                end_unanswered(inner, name);
+            }
+            inner.create_upload(name, class)
+        })
     }
 
     fn put_part(&self, upload: &Upload, number: u32, source: PartSource<'_>) -> Result<PartReceipt, StoreError> {
@@ -171,6 +188,20 @@ mod tests {
             PutOutcome::AlreadyThere
         );
         assert_eq!(manual.slept().len(), 1);
+    }
+
+    #[test]
+    fn a_lost_answer_to_create_leaves_one_upload_and_touches_no_other_name() {
+        let rules = PartRules { threshold: 1, part_size: 1, max_parts: 10, in_flight: 1 };
+        let (store, target) = Store::memory_by_parts(rules);
+        let other = ObjectName::parse("packs/abc").unwrap();
+        let others = store.create_upload(&other, StorageClass::Standard).unwrap();
+        let (failing, faults) = store.failing();
+        let store = failing.retrying(RetryPolicy::default(), Clock::manual(Timestamp::default()).0);
+        faults.fail_nth(Verb::CreateUpload, 1, Moment::After, Errno::TIMEDOUT);
+        let id = store.create_upload(&name(), StorageClass::Standard).unwrap();
+        let left: Vec<_> = target.store().list_uploads("").unwrap().into_iter().map(|upload| upload.id).collect();
+        assert_eq!(left, [others, id]);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!
 //! What survives a crash: the spool file and its rows until the row says `durable`; then the file is removed. Every step
 //! may be repeated; at most the parts in flight are sent again. An upload that nobody goes on with is ended, by the next
-//! start or the next day at the latest. docs/uploads.md has every state with every answer.
+//! start at the latest. docs/uploads.md has every state with every answer.
 //!
 //! `state` is the pure machine; `driver` acts on whole objects, `parts` on parts (`layout` cuts, `send` sends), `orphans`
 //! tidies.
