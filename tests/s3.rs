@@ -5,6 +5,7 @@ mod common;
 mod s3_tls;
 mod s3fake;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -116,6 +117,16 @@ fn what_was_backed_up_into_a_bucket_comes_back_from_it_alone() {
         let to = machine.at("elsewhere");
         expect(machine.restore_command("latest").args(["--repo", &url]).arg("--to").arg(&to), 0);
         assert_same(&read_facts(machine.root()), &read_facts(&to));
+
+        // and goes on in its place
+        expect(machine.rozenctl("recover").args(["--repo", &url]).arg("--recovery").arg(&recovery), 0);
+        assert_eq!(fs::read_to_string(machine.at("rozen.toml")).unwrap(), config);
+        let before = machine.snapshots().len();
+        fs::write(machine.root().join("d1/later"), "after the recovery").unwrap();
+        machine.backup();
+        let machines: BTreeSet<_> = machine.snapshots().iter().map(|found| found["machine"].to_string()).collect();
+        assert_eq!((machines.len(), machine.snapshots().len()), (1, before + 1));
+        assert_latest_is_the_tree(&machine, "recovered");
     }
 }
 

@@ -21,6 +21,8 @@ fn another_program_restores_everything_from_the_document_alone() {
     assert_eq!(code(&output), 0, "{}", errors(&output));
     assert_eq!(described(&restored), described(&lab.root()));
     assert!(text(&lab.unrozen(&["list"]).stdout).contains("     1  "));
+    let config = lab.unrozen(&["config", "latest"]);
+    assert_eq!(text(&config.stdout), fs::read_to_string(lab.dir.path().join("rozen.toml")).unwrap());
 }
 
 #[test]
