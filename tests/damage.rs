@@ -52,6 +52,7 @@ fn patient() -> Patient {
     fs::write(root.join("large"), "in chunks".repeat(20_000)).unwrap();
     let (backup, _) =
         Backup::open(&state, store.clone(), keys.clone(), Clock::system(), BackupOptions::default()).unwrap();
+    let backup = backup.with_config("# settings of the machine\n".to_owned());
     let mut sources = BTreeMap::new();
     for seq in SNAPSHOTS {
         if seq == 2 {
@@ -155,9 +156,9 @@ impl Patient {
         self.objects.keys().filter(is_of_kind).cloned().collect()
     }
 
-    /// Other objects say the same: packs know themselves, manifests carry the certificate, which names the repository.
+    /// A restore does without: packs know themselves, manifests carry the certificate, which names the repository.
     fn is_spare(&self, name: &ObjectName) -> bool {
-        let kinds = ["index", "certificates"].map(|kind| self.of_kind(kind));
+        let kinds = ["index", "certificates", "config"].map(|kind| self.of_kind(kind));
         name.as_str() == "rozen.json" || kinds.iter().any(|names| names.contains(name))
     }
 
@@ -225,12 +226,13 @@ fn flip(patient: &Patient, name: &ObjectName, at: usize, bit: u32, counts: &[Ato
         counts[at].fetch_add(1, Ordering::Relaxed);
     }
     if patient.is_spare(name) {
-        assert!(outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "something else says the same: {outcomes:?}");
+        assert!(outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "it is not needed: {outcomes:?}");
     }
     let report = patient.check(&objects);
     let is_noticed = report.as_ref().map_or(true, |report| !report.is_clean());
     // a letter of a record may have two forms: where nothing is lost, nothing must be said
     assert!(is_noticed || outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "{outcomes:?}, {report:?}");
+    assert!(is_noticed || !patient.of_kind("config").contains(name), "a check opens every configuration");
     let in_a_pack = ["packs", "trees"].iter().any(|kind| patient.of_kind(kind).contains(name));
     assert!(is_noticed || !in_a_pack, "a check that reads all data reads every bit");
     let names_its_cost = report.as_ref().map_or(true, |report| !report.damage.is_empty());

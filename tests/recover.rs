@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::machine::{expect, json};
-use common::{Machine, Noise, assert_same, read_facts};
+use common::{Agent, Machine, Noise, assert_same, read_facts};
 use serde_json::Value;
 
 /// Another computer that can reach the repository and has the recovery file; it has other places for its own files.
@@ -220,4 +220,18 @@ fn without_a_stored_configuration_the_folders_come_from_the_last_snapshot() {
     assert!(text.contains("id = \"second\"") && text.contains(machine.root().to_str().unwrap()), "{text}");
     new.restore_in_place();
     new.backup(0);
+}
+
+#[test]
+fn an_agent_that_lost_its_journal_asks_before_an_emptied_folder_counts_as_deleted() {
+    let machine = lost_machine();
+    fs::remove_dir_all(machine.state()).unwrap();
+    fs::rename(machine.root(), machine.at("aside")).unwrap();
+    fs::create_dir(machine.root()).unwrap();
+    let mut agent = Agent::start(&machine);
+    agent.wait_for("it asks", |status| status.to_string().contains("1 of 69 entries are there"));
+    agent.stop();
+    let last = machine.snapshots().pop().unwrap();
+    let root = last["roots"].as_array().unwrap().iter().find(|root| root["id"] == "root").unwrap();
+    assert_eq!(root["entries"], 69, "{last}");
 }

@@ -97,6 +97,13 @@ pub(super) fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result
     }
 }
 
+impl Plan {
+    /// A recovery that was cut off has left its machine key, which is used.
+    pub(super) fn keeps_key(&self) -> bool {
+        self.found_keys.is_some()
+    }
+}
+
 impl Candidate {
     pub(super) fn name(&self) -> String {
         let host = self.newest.as_ref().map(|newest| format!(" ({})", printable(&newest.body.host)));

@@ -131,9 +131,7 @@ fn emptied(path: &Path, found: u64, stored: u64) -> Problem {
     Problem::new(
         ProblemCode::RootUnavailable,
         path.as_os_str().as_encoded_bytes(),
-        format!(
-            "the folder holds {found} entries, the last snapshot {stored}: its files are probably not restored yet"
-        ),
+        format!("only {found} of {stored} entries are there: the files of the folder are probably not restored yet"),
         "restore them first (`rozenctl restore`); if this is meant to be the folder now, say so with `rozenctl backup \
          --accept NAME` (the folder's name; add --once where no agent runs)",
     )

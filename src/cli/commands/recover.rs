@@ -93,7 +93,8 @@ fn tell(plan: &Plan, recovered: Option<&Recovered>, next: &[String], context: &C
         Settings::Default => "made of the last snapshot: its settings were not stored, look at them",
     };
     output.line(format!("configuration  {} ({origin})", plan.places.config.display()))?;
-    output.line(format!("machine key    {} (new)", plan.config.machine_key.display()))?;
+    let key = if plan.keeps_key() { "found there, kept" } else { "new" };
+    output.line(format!("machine key    {} ({key})", plan.config.machine_key.display()))?;
     let known = recovered.map(|done| {
         format!(" ({} known: nothing of them is uploaded again)", counted(done.rebuilt.packs, "pack", "packs"))
     });
@@ -112,7 +113,8 @@ fn tell(plan: &Plan, recovered: Option<&Recovered>, next: &[String], context: &C
 fn next_steps(plan: &Plan, args: &RecoverArgs, context: &Context) -> Vec<String> {
     let flags = context.flags_for(&plan.places);
     let secret = match &args.read.recovery {
-        Some(path) if path != Path::new("-") => quoted(path),
+        // also typed in another directory
+        Some(path) if path != Path::new("-") => quoted(&std::path::absolute(path).unwrap_or_else(|_| path.clone())),
         _ => "-".to_owned(),
     };
     let start = match rustix::process::geteuid().is_root() && flags.is_empty() {
