@@ -61,6 +61,7 @@ fn status(number: i64) -> Status {
         target: Target::Unknown,
         limits: Default::default(),
         roots: vec![],
+        last_run_cost: None,
         run: None,
         problems: vec![],
         more_problems: 0,

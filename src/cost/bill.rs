@@ -105,7 +105,7 @@ pub fn run_cost(
     let table = match (prices_for(billed, files)?, billed) {
         (Ok(table), _) => table,
         (Err(Unpriced::NotKnown(whose)), Billed::Aws { .. }) => {
-            let text = format!("cost not known: there are no prices of {whose} (`rozenctl cost` says more)");
+            let text = format!("not known: there are no prices of {whose} (`rozenctl cost` says more)");
             return Ok(Some(RunCost { text, exact: None }));
         }
         (Err(_), _) => return Ok(None),
@@ -114,7 +114,7 @@ pub fn run_cost(
     let show = |money| table.currency.show(money);
     let requests = counted(bill.requests, "request", "requests");
     let (cost, month, prices) = (show(bill.cost), show(bill.monthly), table.with_age(now));
-    let text = format!("cost: {cost} for {requests}; what it added: {month} a month ({prices})");
+    let text = format!("{cost} for {requests}; what it added: {month} a month ({prices})");
     Ok(Some(RunCost { text, exact: Some((bill, table.currency)) }))
 }
 
@@ -208,7 +208,7 @@ mod tests {
         };
         assert_eq!(
             text("s3://bucket").unwrap(),
-            "cost: under $0.01 for 40 requests; what it added: $0.07 a month \
+            "under $0.01 for 40 requests; what it added: $0.07 a month \
              (prices of 2026-07-01 (us-east-1), 143 days old)"
         );
         assert!(text("s3://bucket?region=sa-east-1").unwrap().contains("AWS in sa-east-1"));

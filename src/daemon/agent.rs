@@ -17,6 +17,7 @@ use crate::clock::{Clock, Zone};
 use crate::config::exclude::Rules;
 use crate::config::{Config, Places};
 use crate::control::{Endpoint, Server};
+use crate::cost::PriceFiles;
 use crate::crypto::{self, MachineKeys};
 use crate::engine::{Engine, Event, KnownRoot, Now, Settings};
 use crate::journal::Journal;
@@ -113,7 +114,9 @@ fn prepare(config: Config, places: &Places, clock: Clock) -> Result<Setup, Daemo
     let own_dirs = own.into_iter().flatten().map(PathBuf::from).collect();
     let state_dir = places.state.clone();
     let limiter = limiter(&config, clock.clone());
-    Ok(Setup { config, rules, url, state_dir, own_dirs, keys: keys.value, config_text, journal, clock, limiter })
+    let price_files = PriceFiles::usual(&places.config, &places.state);
+    let keys = keys.value;
+    Ok(Setup { config, rules, url, state_dir, own_dirs, price_files, keys, config_text, journal, clock, limiter })
 }
 
 /// What the configuration allows at each time of day.

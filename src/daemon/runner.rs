@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::costs;
 use super::error::DaemonError;
 use super::identity::{RootCheck, RootMemory, check_root, guard_root, remember_root};
 use super::message::Message;
@@ -16,6 +17,7 @@ use crate::backup::{self, Backup, BackupOptions, RootReport, RootScope, RunError
 use crate::clock::{Clock, Monotonic};
 use crate::config::exclude::Rules;
 use crate::config::{Config, RootConfig};
+use crate::cost::PriceFiles;
 use crate::crypto::MachineKeys;
 use crate::engine::{Covered, Cut, Event, Outcome, Progress, RootPlan, RootResult};
 use crate::journal::{Journal, JournalError};
@@ -38,6 +40,7 @@ pub(super) struct Setup {
     pub(super) url: StoreUrl,
     pub(super) state_dir: PathBuf,
     pub(super) own_dirs: Vec<PathBuf>,
+    pub(super) price_files: PriceFiles,
     pub(super) keys: MachineKeys,
     /// The configuration as it was read.
     pub(super) config_text: String,
@@ -111,7 +114,12 @@ struct Worker {
 
 impl Worker {
     fn execute(&self, plans: &[RootPlan]) {
+        let billed_before = costs::last_billed(&self.setup);
         let outcome = self.try_run(plans).unwrap_or_else(|error| failed(&error));
+        if let Some(text) = costs::since(&self.setup, billed_before) {
+            tracing::info!(cost = text, "a run is over");
+            self.tell(Event::RunCost { text });
+        }
         self.tell(Event::RunFinished(outcome));
     }
 

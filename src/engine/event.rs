@@ -53,6 +53,10 @@ pub enum Event {
     PartialStored {
         seq: Seq,
     },
+    /// What the run cost, for people. Comes before its end.
+    RunCost {
+        text: String,
+    },
     /// Ends every run that was started, exactly once.
     RunFinished(Outcome),
     TargetDown {

@@ -37,6 +37,8 @@ pub struct Engine {
     pub(super) target_up: Option<bool>,
     /// Only shown.
     pub(super) limits: Limits,
+    /// Of the last run that cost anything.
+    pub(super) last_run_cost: Option<String>,
     pub(super) requests: Requests,
     pub(super) jitter: Jitter,
     pub(super) armed: Option<Duration>,
@@ -68,6 +70,7 @@ impl Engine {
             setback: None,
             target_up: None,
             limits: Limits::default(),
+            last_run_cost: None,
             requests: Requests::default(),
             armed: None,
         }
@@ -99,6 +102,7 @@ impl Engine {
             Event::CutTaken(cut) => self.cut_taken(cut),
             Event::RunProgress(progress) => self.progress(progress),
             Event::PartialStored { seq } => self.partial_stored(seq, now.wall),
+            Event::RunCost { text } => self.last_run_cost = Some(text),
             Event::RunFinished(outcome) => self.run_finished(outcome, now, effects),
             Event::TargetDown { message, remedy } => self.target_failed(message, remedy, now),
             Event::TargetUp => self.target_up(),

@@ -19,6 +19,9 @@ pub struct Status {
     #[serde(default)]
     pub limits: Limits,
     pub roots: Vec<RootStatus>,
+    /// What the last run cost, for people; absent where nobody sends a bill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run_cost: Option<String>,
     pub run: Option<RunStatus>,
     /// What needs a person, most urgent first; bounded.
     pub problems: Vec<Problem>,

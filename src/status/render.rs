@@ -35,6 +35,9 @@ fn write_all(out: &mut String, status: &Status, viewer: &Viewer) -> fmt::Result 
     if let Some(limits) = limits(status.limits) {
         writeln!(out, "Limits now: {limits}")?;
     }
+    if let Some(cost) = &status.last_run_cost {
+        writeln!(out, "Last run:   {}", printable(cost))?;
+    }
     status.roots.iter().try_for_each(|root| write_root(out, root, viewer))?;
     if let Some(run) = &status.run {
         write_run(out, run, viewer)?;

@@ -38,6 +38,7 @@ fn calm() -> Status {
         target: Target::Up,
         limits: Limits::default(),
         roots: vec![root("home", b"/home/ann")],
+        last_run_cost: None,
         run: None,
         problems: vec![],
         more_problems: 0,
@@ -75,6 +76,7 @@ fn troubled() -> Status {
         Problem::new(ProblemCode::Target, b"", "connection refused", "check that /mnt/backup is mounted"),
         Problem::new(ProblemCode::Unreadable, b"/home/ann/\xfe\n", "permission denied", "let the agent read it"),
     ];
+    status.last_run_cost = Some("under $0.01 for 12 requests".into());
     status.more_problems = 1200;
     status
 }

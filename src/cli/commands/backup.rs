@@ -127,7 +127,7 @@ fn report(report: &RunReport, cost: Option<RunCost>, progress: &Progress, contex
             context.output.line(format!("nothing has changed: {} entries compared", grouped(report.entries)))?;
         }
     }
-    cost.iter().try_for_each(|cost| context.output.line(&cost.text))?;
+    cost.iter().try_for_each(|cost| context.output.line(format!("cost: {}", cost.text)))?;
     context.output.json(|| {
         json!({
             "snapshot": seq, "partial_snapshots": report.partial_snapshots, "entries": report.entries,
