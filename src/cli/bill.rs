@@ -6,14 +6,12 @@ use super::context::Context;
 use super::error::CliError;
 use super::output::Output;
 use super::show;
-use crate::cost::{
-    self, Bill, Billed, Kind, Money, MonthlyLine, PriceFiles, PriceTable, RestoreCost, RestoreOptions, RunCost, Wanted,
-    restore,
-};
+use super::ways_back::WaysBack;
+use crate::cost::{self, Bill, Billed, Kind, Money, MonthlyLine, PriceFiles, PriceTable, RunCost};
 use crate::journal::Journal;
 use crate::model::Timestamp;
-use crate::status::{bytes, counted, grouped, span};
-use crate::store::{StoreUrl, ThawTier};
+use crate::status::{bytes, counted, grouped};
+use crate::store::StoreUrl;
 
 /// What no table of prices can know.
 const NOT_INCLUDED: &str = "Not included: taxes, discounts and the free tier of new accounts, keys of your own (KMS), versions and parts that \
@@ -31,21 +29,18 @@ pub(super) struct Report<'r> {
     pub(super) repository: &'r str,
     pub(super) billed: &'r Billed,
     pub(super) bill: Bill,
-    pub(super) everything: Vec<Wanted>,
+    pub(super) everything: WaysBack,
     pub(super) table: &'r PriceTable,
-    /// Thawed copies stay so long.
-    pub(super) days: u32,
     pub(super) now: Timestamp,
 }
 
 impl Report<'_> {
     pub(super) fn show(&self, output: &Output) -> Result<(), CliError> {
-        let parts = [self.head(), self.month()?, self.requests(), self.runs(), self.way_back()?, self.assumed()];
+        let parts = [self.head(), self.month()?, self.requests(), self.runs(), self.way_back(), self.assumed()];
         for line in parts.iter().flatten() {
             output.line(line)?;
         }
-        let restores = self.restores()?;
-        output.json(|| self.json(&restores))
+        output.json(|| self.json())
     }
 
     fn money(&self, money: Money) -> String {
@@ -109,49 +104,27 @@ impl Report<'_> {
         lines
     }
 
-    /// For each tier that all the classes offer. Where nothing must be thawed, one is enough.
-    fn restores(&self) -> Result<Vec<(ThawTier, RestoreCost)>, CliError> {
-        let needs_thaw = self.everything.iter().any(|wanted| !wanted.class.reads_at_once());
-        let tiers = [ThawTier::Bulk, ThawTier::Standard, ThawTier::Expedited];
-        let mut found = Vec::new();
-        for tier in tiers.into_iter().take(if needs_thaw { 3 } else { 1 }) {
-            let options = RestoreOptions { tier, days: self.days, transferred_before: 0, in_region: false };
-            found.extend(restore(self.table, &self.everything, &options)?.map(|cost| (tier, cost)));
-        }
-        Ok(found)
-    }
-
-    fn way_back(&self) -> Result<Vec<String>, CliError> {
-        let mut lines =
-            vec!["Getting everything back once (all packs of this machine, not only the last snapshot)".to_owned()];
-        for (tier, cost) in self.restores()? {
-            lines.push(format!("  {:<49}{:>14}", way(tier, &cost), self.money(cost.total())));
-            let thawing = cost.requests + cost.retrieval + cost.copies;
-            if !thawing.is_zero() {
-                lines.push(format!("    {:<47}{:>14}", "of that the archive", self.money(thawing)));
-            }
-            lines.push(format!("    {:<47}{:>14}", "of that sending it over the internet", self.money(cost.transfer)));
-        }
+    fn way_back(&self) -> Vec<String> {
+        let title = "Getting everything back once (all packs of this machine, not only the last snapshot)".to_owned();
+        let mut lines = vec![title];
+        lines.extend(self.everything.lines(self.table));
         lines.push(String::new());
-        Ok(lines)
+        lines
     }
 
     fn assumed(&self) -> Vec<String> {
-        let mut assumed = vec![
-            "index objects and manifests are estimated".to_owned(),
-            format!("thawed copies stay {}", counted(u64::from(self.days), "day", "days")),
-            "nothing else left the account over the internet in the same month".to_owned(),
-        ];
+        let mut assumed = vec!["index objects and manifests are estimated".to_owned()];
+        assumed.extend(self.everything.assumed());
         if let Billed::Aws { region, assumed: true } = self.billed {
             assumed.insert(0, format!("the bucket is in {region} (the target names no region; --region says it)"));
         }
         vec![format!("Assumed: {}.", assumed.join("; ")), NOT_INCLUDED.to_owned()]
     }
 
-    fn json(&self, restores: &[(ThawTier, RestoreCost)]) -> Value {
+    fn json(&self) -> Value {
         let bill = &self.bill;
         json!({
-            "repository": self.repository, "billed": true, "prices": self.prices_json(),
+            "repository": self.repository, "billed": true, "prices": prices_json(self.table, self.billed, self.now),
             "month": bill.storage.iter().map(|line| json!({
                 "class": line.class, "kind": kind(line.kind), "objects": line.group.objects, "bytes": line.group.bytes,
                 "billed_bytes": line.group.billed, "cost": line.cost.to_string(),
@@ -168,18 +141,18 @@ impl Report<'_> {
             "next_month": bill.next_month.map(|next| json!({
                 "cost": next.cost.to_string(), "days": next.days, "growth_bytes": next.growth_bytes,
             })),
-            "restore_everything": restores.iter().map(|(tier, cost)| restore_json(*tier, cost)).collect::<Vec<_>>(),
+            "restore_everything": self.everything.json(),
         })
     }
+}
 
-    fn prices_json(&self) -> Value {
-        let table = self.table;
-        json!({
-            "version": table.version, "age_days": table.version.age_days(self.now), "provider": table.provider,
-            "region": table.region, "currency": table.currency.as_str(), "source": table.source,
-            "region_assumed": matches!(self.billed, Billed::Aws { assumed: true, .. }),
-        })
-    }
+/// Whose prices, and how old.
+pub(super) fn prices_json(table: &PriceTable, billed: &Billed, now: Timestamp) -> Value {
+    json!({
+        "version": table.version, "age_days": table.version.age_days(now), "provider": table.provider,
+        "region": table.region, "currency": table.currency.as_str(), "source": table.source,
+        "region_assumed": matches!(billed, Billed::Aws { assumed: true, .. }),
+    })
 }
 
 fn kind(kind: Kind) -> &'static str {
@@ -187,27 +160,4 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Content => "content",
         Kind::Metadata => "metadata",
     }
-}
-
-fn way(tier: ThawTier, cost: &RestoreCost) -> String {
-    match (cost.minutes, tier) {
-        (0, _) => "at once".to_owned(),
-        (minutes, tier) => format!("{}: within {}", tier_name(tier), span(u64::from(minutes) * 60)),
-    }
-}
-
-fn tier_name(tier: ThawTier) -> &'static str {
-    match tier {
-        ThawTier::Bulk => "bulk",
-        ThawTier::Standard => "standard",
-        ThawTier::Expedited => "expedited",
-    }
-}
-
-fn restore_json(tier: ThawTier, cost: &RestoreCost) -> Value {
-    json!({
-        "tier": (cost.minutes > 0).then(|| tier_name(tier)), "minutes": cost.minutes, "total": cost.total().to_string(),
-        "requests": cost.requests.to_string(), "retrieval": cost.retrieval.to_string(),
-        "copies": cost.copies.to_string(), "reads": cost.reads.to_string(), "transfer": cost.transfer.to_string(),
-    })
 }

@@ -26,5 +26,6 @@ mod running;
 mod setup;
 mod show;
 mod stop;
+mod ways_back;
 
 pub use entry::{agent_main, main};

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
-use crate::model::{Seq, Timestamp};
-use crate::status::{Agent, BackupAnswer, Status, Target};
+use crate::model::{Seq, StorageClass, Timestamp};
+use crate::status::{Agent, BackupAnswer, KindOfUse, Status, StoredUsage, Target, Usage};
 
 struct Setup {
     dir: tempfile::TempDir,
@@ -88,6 +88,18 @@ fn a_client_asks_orders_and_waits() {
     assert_eq!(client.status().unwrap(), status(0));
     setup.server.publisher().publish(&status(5));
     assert_eq!(client.status().unwrap(), status(5));
+
+    let stored = StoredUsage { class: StorageClass::Glacier, kind: KindOfUse::Content, objects: 2, bytes: 7 };
+    let usage = Usage { stored: vec![stored], ..Usage::default() };
+    let expected = usage.clone();
+    let asking = std::thread::spawn(move || (client.usage(), client.usage(), client));
+    for answer in [Ok(usage), Err("the journal cannot be read".to_owned())] {
+        let Ask::Usage { reply } = setup.next_ask() else { panic!("no question for the usage") };
+        reply.send(answer);
+    }
+    let (first, second, mut client) = asking.join().unwrap();
+    assert_eq!(first.unwrap(), expected);
+    assert!(matches!(second, Err(ControlError::Refused(error)) if error.code == ErrorCode::Failed));
 
     client.pause(Some(Duration::from_secs(60))).unwrap();
     assert!(matches!(setup.next_ask(), Ask::Pause { length: Some(l) } if l.as_secs() == 60));

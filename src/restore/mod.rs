@@ -32,6 +32,7 @@ mod large;
 mod later;
 mod links;
 mod options;
+mod packs;
 mod plan;
 mod progress;
 mod report;
@@ -46,6 +47,7 @@ mod tests;
 
 pub use error::RestoreError;
 pub use options::{Overwrite, RestoreOptions, RestoreTo};
+pub use packs::{NeededPack, NeededPacks, needed_packs};
 pub use plan::{Plan, PlanTotals, PlannedRoot};
 pub use progress::{Progress, ProgressNow};
 pub use report::RestoreReport;

@@ -303,6 +303,33 @@ fn several_roots_go_into_directories_of_their_own_and_a_stopped_restore_says_so(
 }
 
 #[test]
+fn what_a_restore_reads_is_told_pack_by_pack_and_each_chunk_once() {
+    let mut f = Fixture::new();
+    f.add("a", Entry::test_dir());
+    f.chunked("a/large", &noise(200_000), 50_000);
+    f.chunked("same", &noise(200_000), 50_000);
+    f.file("small", b"small");
+    f.add("link", Entry::test_link(b"small"));
+    let manifest = f.repo.commit(&f.entries);
+    let needed = |paths: &[&str]| {
+        let paths = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
+        needed_packs(&f.repo.open(), &manifest, &RestoreOptions { paths, ..f.options() }).unwrap()
+    };
+    let sums = |needed: &NeededPacks| {
+        let sum = |of: fn(&NeededPack) -> u64| needed.packs.iter().map(of).sum::<u64>();
+        (sum(|pack| pack.frames), sum(|pack| pack.bytes), needed.lost)
+    };
+    let all = needed(&[]);
+    assert!(all.packs.iter().all(|pack| pack.bytes < pack.size && !pack.pack.is_tree), "{all:?}");
+    let (frames, bytes, lost) = sums(&all);
+    assert_eq!((frames, lost), (5, 0));
+    assert!((200_000..220_000).contains(&bytes), "{bytes}");
+    assert_eq!(sums(&needed(&["a"])), sums(&needed(&["same"])), "the same content");
+    assert_eq!(sums(&needed(&["small"])).0, 1);
+    assert_eq!(needed(&["link"]), NeededPacks::default());
+}
+
+#[test]
 fn a_plan_counts_and_writes_nothing() {
     let mut f = Fixture::new();
     f.file("x", b"four");

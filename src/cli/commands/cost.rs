@@ -1,5 +1,8 @@
 //! `rozenctl cost`: what the target will cost.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,15 +12,19 @@ use crate::cli::bill;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::reading::{self, MachineArg, ReadArgs};
+use crate::cli::ways_back::WaysBack;
 use crate::control::ControlError;
-use crate::cost::{self, Bill, Billed, PriceFiles, Unpriced, prices_for};
+use crate::cost::{self, Bill, Billed, PriceFiles, PriceTable, Unpriced, Wanted, prices_for};
 use crate::journal::Journal;
-use crate::status::Usage;
+use crate::model::StorageClass;
+use crate::restore::{self, NeededPacks, RestoreOptions, RestoreTo};
+use crate::status::{Usage, bytes, counted};
 use crate::store::StoreUrl;
 
 /// What the target costs: each month, the last run, the next month, and getting everything back
 ///
-/// It is computed from what this machine has counted; nothing is asked of the target, so asking costs nothing. A
+/// It is computed from what this machine has counted; nothing is asked of the target (but with --restore). A
 /// repository in a directory has no bill. Prices are those that the program brings along (AWS in us-east-1) or a table
 /// of your own: docs/cost.md shows how to write one.
 #[derive(Args, Debug)]
@@ -27,9 +34,19 @@ pub(in crate::cli) struct CostArgs {
     command: Option<CostCommand>,
     #[command(flatten)]
     prices: PriceArgs,
-    /// How long thawed copies of an archive are to stay, when everything is got back
+    /// What restoring this snapshot would cost; reads its trees, so that needs the recovery file and some requests
+    #[arg(long, value_name = "SNAPSHOT")]
+    restore: Option<String>,
+    /// With --restore: only this folder or file
+    #[arg(long, value_name = "PATH", requires = "restore")]
+    path: Vec<OsString>,
+    /// How many days thawed copies of an archive are to stay
     #[arg(long, value_name = "NUMBER", default_value_t = 7)]
     days: u32,
+    #[command(flatten)]
+    machine: MachineArg,
+    #[command(flatten)]
+    read: ReadArgs,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -71,12 +88,12 @@ pub(in crate::cli) fn run(args: &CostArgs, context: &Context) -> Result<Exit, Cl
 }
 
 fn show(args: &CostArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = context.config()?.repository;
-    let places = context.places()?;
+    let repository = match &args.read.repo {
+        Some(url) => url.clone(),
+        None => context.config()?.repository,
+    };
     let billed = Billed::of(&StoreUrl::parse(&repository)?).in_region(args.prices.region.as_deref());
-    let usual = PriceFiles::usual(&places.config, &places.state);
-    let files = PriceFiles { given: args.prices.prices.clone(), ..usual };
-    let table = match prices_for(&billed, &files)? {
+    let table = match prices_for(&billed, &price_files(args, context)?)? {
         Ok(table) => table,
         Err(Unpriced::NoBill) => {
             context.output.line(format!("{repository} is a directory: nobody sends a bill for it"))?;
@@ -89,18 +106,86 @@ fn show(args: &CostArgs, context: &Context) -> Result<Exit, CliError> {
             return Err(CliError::refused(format!("the prices of {whose} are not known"), remedy));
         }
     };
+    match &args.restore {
+        Some(snapshot) => restore(args, snapshot, &billed, &table, context),
+        None => all(args, &repository, &billed, &table, context),
+    }
+}
+
+fn price_files(args: &CostArgs, context: &Context) -> Result<PriceFiles, CliError> {
+    let places = context.places()?;
+    let usual = PriceFiles::usual(&places.config, &places.state);
+    Ok(PriceFiles { given: args.prices.prices.clone(), ..usual })
+}
+
+fn all(
+    args: &CostArgs,
+    repository: &str,
+    billed: &Billed,
+    table: &PriceTable,
+    context: &Context,
+) -> Result<Exit, CliError> {
     let usage = usage(context)?;
-    let report = bill::Report {
-        repository: &repository,
-        billed: &billed,
-        bill: Bill::new(&table, &usage)?,
-        everything: cost::everything(&usage),
-        table: &table,
-        days: args.days,
-        now: context.clock.wall(),
-    };
-    report.show(&context.output)?;
+    let (bill, now) = (Bill::new(table, &usage)?, context.clock.wall());
+    let everything = WaysBack::new(table, &cost::everything(&usage), args.days)?;
+    bill::Report { repository, billed, bill, everything, table, now }.show(&context.output)?;
     Ok(Exit::Done)
+}
+
+fn restore(
+    args: &CostArgs,
+    snapshot: &str,
+    billed: &Billed,
+    table: &PriceTable,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let repository = reading::open(&args.read, context)?;
+    let machine = reading::pick_machine(&repository, &args.machine, context)?;
+    let manifest = reading::pick_of(&repository, &machine, snapshot, context)?;
+    let paths = args.path.iter().map(|path| path.as_bytes().to_vec()).collect();
+    let options = RestoreOptions { paths, ..RestoreOptions::new(RestoreTo::InPlace) };
+    let needed = restore::needed_packs(&repository, &manifest, &options)?;
+    let wanted = wanted(&needed);
+    let ways = WaysBack::new(table, &wanted, args.days)?;
+    let sum = |of: fn(&Wanted) -> u64| wanted.iter().map(of).sum::<u64>();
+    let (objects, whole, read) = (sum(|w| w.objects), sum(|w| w.object_bytes), sum(|w| w.read_bytes));
+    context.output.line(table.with_age(context.clock.wall()))?;
+    let packs = counted(objects, "pack", "packs");
+    context.output.line(format!(
+        "snapshot {}: {} to read, in {packs} of {}",
+        manifest.seq.0,
+        bytes(read),
+        bytes(whole)
+    ))?;
+    ways.lines(table).into_iter().try_for_each(|line| context.output.line(line))?;
+    context
+        .output
+        .line(format!("Assumed: {}; each chunk is read by a request of its own.", ways.assumed().join("; ")))?;
+    context.output.json(|| {
+        json!({
+            "snapshot": manifest.seq, "packs": objects, "pack_bytes": whole, "read_bytes": read, "lost": needed.lost,
+            "prices": bill::prices_json(table, billed, context.clock.wall()), "restore": ways.json(),
+        })
+    })?;
+    if needed.lost > 0 {
+        let lost = counted(needed.lost, "entry or chunk", "entries or chunks");
+        context.output.warn(format!("{lost} cannot be found and are not in the price: `rozenctl check` says more"));
+    }
+    Ok(Exit::done(needed.lost > 0))
+}
+
+/// By class.
+fn wanted(needed: &NeededPacks) -> Vec<Wanted> {
+    let mut classes: BTreeMap<StorageClass, Wanted> = BTreeMap::new();
+    for pack in &needed.packs {
+        let none = Wanted { class: pack.class, objects: 0, object_bytes: 0, read_bytes: 0, reads: 0 };
+        let wanted = classes.entry(pack.class).or_insert(none);
+        wanted.objects += 1;
+        wanted.object_bytes += pack.size;
+        wanted.read_bytes += pack.bytes;
+        wanted.reads += pack.frames;
+    }
+    classes.into_values().collect()
 }
 
 /// From the agent; without one from the journal itself.
