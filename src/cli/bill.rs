@@ -14,8 +14,12 @@ use crate::status::{bytes, counted, grouped};
 use crate::store::StoreUrl;
 
 /// What no table of prices can know.
-const NOT_INCLUDED: &str = "Not included: taxes, discounts and the free tier of new accounts, keys of your own (KMS), versions and parts that \
-were left behind, what other programs and other machines store in the bucket.";
+const NOT_INCLUDED: [&str; 4] = [
+    "taxes, discounts, the free tier of new accounts",
+    "encryption with keys of your own (KMS)",
+    "versions and parts that were left behind",
+    "what other programs and other machines store in the bucket",
+];
 
 /// What the last run in this process cost.
 pub(super) fn last_run(journal: &Journal, repository: &str, context: &Context) -> Result<Option<RunCost>, CliError> {
@@ -118,7 +122,9 @@ impl Report<'_> {
         if let Billed::Aws { region, assumed: true } = self.billed {
             assumed.insert(0, format!("the bucket is in {region} (the target names no region; --region says it)"));
         }
-        vec![format!("Assumed: {}.", assumed.join("; ")), NOT_INCLUDED.to_owned()]
+        let parts = [("Assumed:", assumed), ("Not included:", NOT_INCLUDED.map(str::to_owned).to_vec())];
+        let indented = |lines: Vec<String>| lines.into_iter().map(|line| format!("  {line}")).collect::<Vec<_>>();
+        parts.into_iter().flat_map(|(title, lines)| [vec![title.to_owned()], indented(lines)].concat()).collect()
     }
 
     fn json(&self) -> Value {

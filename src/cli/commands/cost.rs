@@ -88,6 +88,10 @@ pub(in crate::cli) fn run(args: &CostArgs, context: &Context) -> Result<Exit, Cl
 }
 
 fn show(args: &CostArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.read.repo.is_some() && args.restore.is_none() {
+        let what = "what another repository holds was not counted by this machine";
+        return Err(CliError::usage(what, "Give --repo together with --restore."));
+    }
     let repository = match &args.read.repo {
         Some(url) => url.clone(),
         None => context.config()?.repository,
@@ -158,9 +162,9 @@ fn restore(
         bytes(whole)
     ))?;
     ways.lines(table).into_iter().try_for_each(|line| context.output.line(line))?;
-    context
-        .output
-        .line(format!("Assumed: {}; each chunk is read by a request of its own.", ways.assumed().join("; ")))?;
+    context.output.line("Assumed:")?;
+    let assumed = ways.assumed().into_iter().chain(["each chunk is read by a request of its own".to_owned()]);
+    assumed.into_iter().try_for_each(|line| context.output.line(format!("  {line}")))?;
     context.output.json(|| {
         json!({
             "snapshot": manifest.seq, "packs": objects, "pack_bytes": whole, "read_bytes": read, "lost": needed.lost,
