@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::machine::expect;
 use crate::common::{Machine, Noise, assert_same, read_facts};
@@ -16,6 +16,8 @@ const PREFIX: &str = "some/prefix";
 pub const PART: u64 = 16 << 20;
 pub const PARTS_IN_FLIGHT: u64 = 4;
 const SIGABRT: i32 = 6;
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -138,15 +140,40 @@ impl<S: Control> Lab<S> {
         lost.map(|row| row.bytes).sum()
     }
 
-    /// Parts with a receipt in the machine's journal. The program keeps it to itself: a copy is read.
-    pub fn receipts(&self) -> u64 {
+    /// Parts with a receipt in the machine's journal, and their bytes.
+    pub fn receipts(&self) -> (u64, u64) {
+        self.in_journal("SELECT count(*), coalesce(sum(size), 0) FROM parts")
+    }
+
+    /// Until the server has read all that a dead client has sent; a connection that stalls on purpose is never read.
+    fn wait_for_the_wire(&self) {
+        let is_busy = |counts: Counts| counts.open > counts.faults.get("Stall").copied().unwrap_or(0);
+        let start = Instant::now();
+        while is_busy(self.server.counts()) {
+            assert!(start.elapsed() < PATIENCE, "a connection of a dead client does not end");
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Bytes of parts that the server has received while the journal has no receipt for them: all that may be sent again.
+    pub fn on_their_way(&self) -> u64 {
+        self.wait_for_the_wire();
+        let (uploads, _) = self.in_journal("SELECT count(*), 0 FROM uploads");
+        let received = self.server.counts().received;
+        let received: u64 = received.iter().filter(|row| row.part > 0).map(|row| row.bytes).sum();
+        // the row of an upload ends with it
+        if uploads > 0 { received - self.receipts().1 } else { 0 }
+    }
+
+    /// The program keeps its journal to itself: a copy is read. Nothing where there is none yet.
+    fn in_journal(&self, query: &str) -> (u64, u64) {
         let copy = tempfile::tempdir().unwrap();
         for name in ["journal.db", "journal.db-wal"] {
             // not there yet, or no more
             let _ = fs::copy(self.machine.state().join(name), copy.path().join(name));
         }
-        let Ok(journal) = rusqlite::Connection::open(copy.path().join("journal.db")) else { return 0 };
-        journal.query_row("SELECT count(*) FROM parts", [], |row| row.get(0)).unwrap_or(0)
+        let Ok(journal) = rusqlite::Connection::open(copy.path().join("journal.db")) else { return (0, 0) };
+        journal.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap_or((0, 0))
     }
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
     pub connections: u64,
+    /// Connections now. One whose client died is open until the server has read what it sent.
+    pub open: u64,
     /// By operation, e.g. `PutObject`; also those that were dropped or refused.
     pub requests: BTreeMap<String, u64>,
     /// Faults that came to pass, by name.
@@ -61,10 +63,10 @@ impl Counts {
         at
     }
 
-    /// All to nothing; rows of bodies stay, as requests on their way count in them.
+    /// All to nothing but what is under way: connections, and the rows that bodies are counted in.
     pub fn reset(&mut self) {
         let received = std::mem::take(&mut self.received);
         let received = received.into_iter().map(|row| Received { requests: 0, bytes: 0, ..row }).collect();
-        *self = Self { received, ..Self::default() };
+        *self = Self { received, open: self.open, ..Self::default() };
     }
 }

@@ -1,7 +1,7 @@
 //! [`Program`]: the server as a child process, so that it can be killed at any moment and started again.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 
@@ -14,6 +14,9 @@ const DIR: &str = "ROZEN_S3FAKE_DIR";
 const PORT: &str = "ROZEN_S3FAKE_PORT";
 /// Set by [`Program`]: the server ends with the test, whose end of the pipe is then closed.
 const IS_CHILD: &str = "ROZEN_S3FAKE_IS_CHILD";
+/// Below the ports that systems give to clients: while the server is dead nobody is given its port.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+const TRIES: usize = 100;
 const SAYS: &str = "S3 for tests listens at ";
 
 /// The body of the ignored test that [`Program::start`] names. Without a directory in the environment it does nothing,
@@ -42,14 +45,18 @@ pub struct Program {
 impl Program {
     /// `test` is the path of an ignored test of the same binary that calls [`serve_from_environment`].
     pub fn start(test: &str, dir: &Path) -> Self {
-        let (child, address) = spawn(test, dir, 0);
+        // processes begin at different places; a port that is taken costs a try
+        let begin = std::process::id() as usize * 7 % PORTS.len();
+        let ports = PORTS.cycle().skip(begin).take(TRIES);
+        let mut ports = ports.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+        let (child, address) = ports.find_map(|port| spawn(test, dir, port)).expect("one of many ports is free");
         Self { test: test.to_owned(), dir: dir.to_path_buf(), child, address }
     }
 
     /// At once, as a power cut would; the same directory is served again at the same place.
     pub fn kill_and_restart(&mut self) {
         self.kill();
-        (self.child, self.address) = spawn(&self.test, &self.dir, self.address.port());
+        self.restart();
     }
 
     pub fn kill(&mut self) {
@@ -58,7 +65,8 @@ impl Program {
     }
 
     pub fn restart(&mut self) {
-        (self.child, self.address) = spawn(&self.test, &self.dir, self.address.port());
+        let started = spawn(&self.test, &self.dir, self.address.port());
+        (self.child, self.address) = started.expect("its port is still free");
     }
 
     /// `http://127.0.0.1:PORT`, the same after a restart.
@@ -93,7 +101,8 @@ impl Drop for Program {
     }
 }
 
-fn spawn(test: &str, dir: &Path, port: u16) -> (Child, SocketAddr) {
+/// `None` when it ends without listening: somebody else has the port.
+fn spawn(test: &str, dir: &Path, port: u16) -> Option<(Child, SocketAddr)> {
     let binary = std::env::current_exe().expect("a test knows its binary");
     let mut process = Process::new(binary);
     process.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
@@ -102,6 +111,9 @@ fn spawn(test: &str, dir: &Path, port: u16) -> (Child, SocketAddr) {
     let mut child = process.spawn().expect("a test can start itself");
     let output = BufReader::new(child.stdout.take().expect("it was piped"));
     let says = |line: std::io::Result<String>| line.ok()?.strip_prefix(SAYS)?.strip_prefix("http://")?.parse().ok();
-    let address = output.lines().find_map(says).expect("the server says where it listens");
-    (child, address)
+    let Some(address) = output.lines().find_map(says) else {
+        child.wait().expect("the child is ours");
+        return None;
+    };
+    Some((child, address))
 }

@@ -49,7 +49,6 @@ pub async fn serve(fake: Arc<Fake>, listener: TcpListener, mut stop: oneshot::Re
         let Ok((stream, _)) = accepted else { continue };
         // small answers go out at once
         let _ = stream.set_nodelay(true);
-        wire.fake.counts().connections += 1;
         tokio::spawn(wire.clone().connection(stream));
     }
 }
@@ -71,6 +70,7 @@ fn service(fake: &Arc<Fake>) -> S3Service {
 
 impl Wire {
     async fn connection(self: Arc<Self>, stream: tokio::net::TcpStream) {
+        let _open = Open::new(self.fake.clone());
         let service = service_fn(|request| self.clone().answer(request));
         // a client that goes away, or a connection that was dropped on purpose
         let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -147,6 +147,25 @@ impl Wire {
         }
         let fake = self.fake.clone();
         answer.map(|body| bent(body, Bend::Count(fake)))
+    }
+}
+
+/// A connection, as it is counted.
+struct Open(Arc<Fake>);
+
+impl Open {
+    fn new(fake: Arc<Fake>) -> Self {
+        let mut counts = fake.counts();
+        counts.connections += 1;
+        counts.open += 1;
+        drop(counts);
+        Self(fake)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.counts().open -= 1;
     }
 }
 
