@@ -1,8 +1,9 @@
 //! Storage classes and thaws.
 
-use super::servers::on_every_server;
+use super::servers::{on_every_server, on_the_fake};
 use super::{name, put};
 use crate::model::StorageClass;
+use crate::s3fake::Control;
 use crate::store::{Access, PutSource, Store, StoreError, ThawOutcome, ThawTier, Verb};
 
 #[test]
@@ -35,4 +36,24 @@ fn assert_thaws(store: &Store) {
     put(store, "warm", b"warm").unwrap();
     assert_eq!(store.thaw(&name("warm"), ThawTier::Bulk, 3).unwrap(), ThawOutcome::Readable);
     assert!(store.thaw(&name("none"), ThawTier::Bulk, 3).unwrap_err().is_not_found());
+}
+
+#[test]
+fn a_thawed_copy_can_be_read_until_it_ends() {
+    const DAY: i64 = 24 * 3600;
+    on_the_fake(|fake, _, store, _| {
+        let object = name("cold");
+        store.put_if_absent(&object, PutSource::Bytes(b"cold bytes"), StorageClass::DeepArchive).unwrap();
+        let access = || store.head(&object).unwrap().unwrap().access;
+        assert_eq!(store.thaw(&object, ThawTier::Bulk, 3).unwrap(), ThawOutcome::Requested);
+        assert_eq!(access(), Access::Thawing);
+        assert_eq!(store.thaw(&object, ThawTier::Bulk, 3).unwrap(), ThawOutcome::InProgress);
+        fake.advance(3 * DAY);
+        assert!(matches!(access(), Access::Thawed { until: Some(_) }));
+        assert_eq!(store.thaw(&object, ThawTier::Bulk, 3).unwrap(), ThawOutcome::Readable);
+        assert_eq!(store.get(&object, 100).unwrap(), b"cold bytes");
+        fake.advance(10 * DAY);
+        assert_eq!(access(), Access::NeedsThaw);
+        assert!(matches!(store.get(&object, 100), Err(StoreError::Archived { .. })));
+    });
 }
