@@ -95,12 +95,11 @@ impl CliError {
             Self::KeyFile(error) => of_key_file(error),
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
-            Self::Bucket(error) => of_store(error.store()),
             Self::Usage { .. } => Exit::Usage,
             Self::NoRecovery => Exit::WrongKey,
             Self::File { source, .. } => of_io(source),
             Self::Config(ConfigError::Read { source, .. }) => of_io(source),
-            Self::Places(_) | Self::Config(_) | Self::Refused { .. } => Exit::Failed,
+            Self::Places(_) | Self::Config(_) | Self::Refused { .. } | Self::Bucket(_) => Exit::Failed,
             Self::Output(_) | Self::Input(_) | Self::Signals(_) => Exit::Failed,
         }
     }
@@ -120,7 +119,7 @@ impl CliError {
             Self::KeyFile(error) => key_file_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
-            Self::Bucket(error) => error.store().remedy().into(),
+            Self::Bucket(error) => error.remedy().into(),
             Self::Usage { remedy, .. } | Self::Refused { remedy, .. } => remedy.clone().into(),
             Self::NoRecovery => "Give the recovery file with --recovery FILE (or ROZEN_RECOVERY_FILE), or type the \
                                  recovery code: --recovery -"

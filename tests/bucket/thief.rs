@@ -25,7 +25,7 @@ fn a_bucket_made_by_us_is_right_for_a_machine_with_our_policy() {
         "list without credentials        refused: not permitted",
         "- Delete backups: no. It was tried and refused.",
         "- Replace backups by something else: no. It was tried and refused.",
-        "these credentials may not delete them, which is right",
+        "they could not be deleted, which is right",
         "The target is right.",
     ]);
 }
@@ -225,7 +225,7 @@ fn storage_classes_are_tried_only_when_asked() {
 #[test]
 fn a_bucket_that_cannot_be_asked_is_an_error_with_a_remedy() {
     let lab = Lab::new();
-    let done = lab.target("owner", &["check"]).expect(1);
+    let done = lab.target("owner", &["check"]).expect(10);
     assert!(done.err.contains("remedy:") && done.out.is_empty(), "{done:?}");
     lab.server.make_bucket(BUCKET);
     super::lab::write_keys(&lab.dir.path().join("wrong"), super::s3fake::ACCESS_KEY, "not the secret");

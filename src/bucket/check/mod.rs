@@ -13,3 +13,4 @@ pub use run::{CheckOptions, check};
 
 pub(super) use ask::{Ask, Refusal};
 pub(super) use read::{location, read};
+pub(super) use run::is_there;

@@ -1,7 +1,9 @@
 //! A whole check: is it a bucket that answers, its settings, the tries, the report.
 
-use super::{Ask, probe, read};
-use crate::bucket::Report;
+use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
+
+use super::{Ask, Refusal, probe, read};
+use crate::bucket::{PROBES, Report};
 use crate::store::{S3Client, StoreError, Verb};
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,16 +23,29 @@ pub fn check(client: &S3Client, options: &CheckOptions) -> Result<Report, StoreE
     Ok(Report::new(client.address().to_string(), facts, tried, &ask.place))
 }
 
-/// Refusals that say something about a right or a server's knowledge are for the report; a wrong key, a missing bucket
-/// or a dead server are not.
+/// A wrong key, a missing bucket or a dead server are no findings. A missing right is: the report names it.
 fn answers(ask: &Ask<'_>) -> Result<(), StoreError> {
-    let question = ask.s3().get_bucket_versioning().bucket(ask.bucket());
-    match ask.send(question.clone().send()) {
-        Ok(_) => Ok(()),
-        Err(refusal) if refusal.is_forbidden() || refusal.is_not_supported() => Ok(()),
+    match is_there(ask) {
+        Ok(true) => Ok(()),
+        Err(refusal) if refusal.is_forbidden() => Ok(()),
         // asked again, as the words for people consume the answer
-        Err(_) => {
-            ask.client.run(question.send()).map(drop).map_err(|error| ask.client.error(Verb::Open, "the bucket", error))
-        }
+        Ok(false) | Err(_) => ask
+            .client
+            .run(question(ask).send())
+            .map(drop)
+            .map_err(|error| ask.client.error(Verb::Open, "the bucket", error)),
     }
+}
+
+/// By the one question that every server knows and whose refusal has a code.
+pub(in crate::bucket) fn is_there(ask: &Ask<'_>) -> Result<bool, Refusal> {
+    match ask.send(question(ask).send()) {
+        Err(refusal) if refusal.code == "NoSuchBucket" => Ok(false),
+        answer => answer.map(|_| true),
+    }
+}
+
+/// Allowed to every machine: the list of its probes.
+fn question(ask: &Ask<'_>) -> ListObjectsV2FluentBuilder {
+    ask.s3().list_objects_v2().bucket(ask.bucket()).prefix(ask.place.key(&format!("{PROBES}/"))).max_keys(1)
 }

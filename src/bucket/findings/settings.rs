@@ -165,28 +165,27 @@ fn not_readable(facts: &Facts) -> Vec<Finding> {
         lifecycle,
     } = facts;
     let states = [
-        state(public_access_block),
-        state(policy),
-        state(policy_is_public),
-        state(grants),
-        state(owner_enforced),
-        state(encryption),
-        state(versioning),
-        state(lock),
-        state(lifecycle),
+        ("the public access block", state(public_access_block)),
+        ("the policy", state(policy)),
+        ("whether the policy is public", state(policy_is_public)),
+        ("the grants", state(grants)),
+        ("the ownership of objects", state(owner_enforced)),
+        ("the encryption", state(encryption)),
+        ("versioning", state(versioning)),
+        ("the lock", state(lock)),
+        ("the lifecycle", state(lifecycle)),
     ];
-    let missing: Vec<&str> = states.iter().filter_map(|state| state.as_ref().err()?.as_ref().ok().copied()).collect();
-    let failed = states.iter().filter_map(|state| state.as_ref().err()?.as_ref().err());
-    let mut findings: Vec<Finding> = failed
-        .map(|why| {
-            Finding::new(
-                "setting_not_read",
-                Weight::Weak,
-                format!("a setting could not be read: {why}"),
-                "Check again.",
-            )
-        })
-        .collect();
+    let (mut missing, mut findings) = (Vec::new(), Vec::new());
+    for (name, state) in states {
+        match state {
+            State::Settled => {}
+            State::Missing(permission) => missing.push(permission),
+            State::Failed(why) => {
+                let what = format!("{name} could not be read: {why}");
+                findings.push(Finding::new("setting_not_read", Weight::Weak, what, "Check again."));
+            }
+        }
+    }
     if !missing.is_empty() {
         let what = format!("these credentials may not see some settings; missing: {}", missing.join(", "));
         let remedy =
@@ -196,12 +195,18 @@ fn not_readable(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// `Err(Ok)`: the permission that is missing; `Err(Err)`: what failed.
-fn state<T>(fact: &Fact<T>) -> Result<(), Result<&'static str, String>> {
+enum State {
+    Settled,
+    /// The permission that is missing.
+    Missing(&'static str),
+    Failed(String),
+}
+
+fn state<T>(fact: &Fact<T>) -> State {
     match fact {
-        Fact::Known(_) | Fact::NotSupported => Ok(()),
-        Fact::NotReadable { permission } => Err(Ok(permission)),
-        Fact::Failed { why } => Err(Err(why.clone())),
+        Fact::Known(_) | Fact::NotSupported => State::Settled,
+        Fact::NotReadable { permission } => State::Missing(permission),
+        Fact::Failed { why } => State::Failed(why.clone()),
     }
 }
 

@@ -71,7 +71,7 @@ fn left_behind(f: &mut fmt::Formatter<'_>, keys: &[String]) -> fmt::Result {
         [] => Ok(()),
         [first, ..] => writeln!(
             f,
-            "  {:<32}{} of some bytes, such as {first}: these credentials may not delete them, which is right",
+            "  {:<32}{} of some bytes, such as {first}: they could not be deleted, which is right",
             "probe objects that stay",
             keys.len()
         ),

@@ -46,17 +46,25 @@ pub(super) fn run(args: &CreateArgs, context: &Context) -> Result<Exit, CliError
     };
     let client = S3Client::open(&address)?;
     let lock = args.lock.map(|days| Retention { compliance: !args.governance, days });
-    let plan = bucket::plan(&client, &Wish { lock, uploaders: args.uploader.clone() })?;
+    let wish = Wish { lock, uploaders: args.uploader.clone() };
+    let plan = bucket::plan(&client, &wish)?;
     show(&plan, &address.to_string(), context)?;
+    let mut by_hand = plan.by_hand.clone();
     if !plan.steps.is_empty() && !args.dry_run {
         confirm(args)?;
-        bucket::create(&client, &plan, |step| context.output.note(format!("done: {step}")))?;
+        by_hand = bucket::create(&client, &plan, &wish, |step| context.output.note(format!("done: {step}")))?;
+        for what in by_hand.iter().filter(|what| !plan.by_hand.contains(what)) {
+            context.output.line(format!("  by hand: {what}"))?;
+        }
     }
-    context.output.json(|| json!({ "target": address.to_string(), "dry_run": args.dry_run, "plan": plan }))?;
+    let left = by_hand.len();
+    context
+        .output
+        .json(|| json!({ "target": address.to_string(), "dry_run": args.dry_run, "plan": plan, "by_hand": by_hand }))?;
     if !args.dry_run {
         context.output.line("Now see whether it holds, with the credentials of the backup: rozenctl target check")?;
     }
-    Ok(Exit::done(!plan.by_hand.is_empty()))
+    Ok(Exit::done(left > 0))
 }
 
 fn show(plan: &Plan, target: &str, context: &Context) -> Result<(), CliError> {
