@@ -67,11 +67,18 @@ pub fn create(
     for step in &plan.steps {
         match act(&ask, step) {
             Ok(()) => done(step),
-            Err(refusal) if refusal.is_not_supported() => plan.by_hand.push(format!("{step}: this server cannot")),
+            // also of a policy whose conditions a server does not know: it would protect from nothing there
+            Err(refusal) if refusal.is_not_supported() || (is_policy(step) && refusal.status == 400) => {
+                plan.by_hand.push(format!("{step}: this server does not take it ({})", refusal.why));
+            }
             Err(refusal) => return Err(CreateError::Step { step: step.to_string(), why: refusal.why }),
         }
     }
     Ok(plan.by_hand)
+}
+
+fn is_policy(step: &Step) -> bool {
+    matches!(step, Step::SetPolicy(_))
 }
 
 fn act(ask: &Ask<'_>, step: &Step) -> Result<(), Refusal> {
