@@ -392,14 +392,15 @@ impl Running<'_> {
         Ok(!results.is_empty() && config::is_new(self.backup)?)
     }
 
+    /// A snapshot is committed when anything differs from the last one; when that is a partial one, of this run or of one
+    /// that was cut off; and when content was stored that no index object lists, such as what the target had lost.
     fn finish(&mut self) -> Result<(), RunError> {
         self.progress.set_phase(Phase::Committing);
         let backup = self.backup;
         let before: Vec<RootState> =
             self.done.iter().map(|done| backup.journal.root_state(&done.id)).collect::<Result<_, _>>()?;
         let results = self.build_done()?;
-        // a partial snapshot, of this run or of one that was cut off, must not stay the last one
-        if self.is_news(&results)? || snapshot::is_last_partial(backup)? {
+        if self.is_news(&results)? || snapshot::is_last_partial(backup)? || backup.journal.any_unindexed()? {
             let totals = self.totals(false);
             self.report.snapshot = Some(snapshot::commit(backup, self.run.id, &results, &totals, self.progress)?);
             snapshot::remember_partial(backup, false)?;

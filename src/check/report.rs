@@ -1,11 +1,13 @@
 //! What a check found, for people and as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{MachineId, Seq, base64_encode};
+use crate::model::{MachineId, ObjectHash, Seq, base64_encode};
+use crate::repo::names;
+use crate::store::ObjectName;
 
 /// So many damaged paths are listed; all are counted.
 const MAX_LISTED: usize = 10_000;
@@ -81,6 +83,17 @@ pub struct CheckReport {
 impl CheckReport {
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty() && self.damage_count == 0
+    }
+}
+
+impl CheckReport {
+    /// Packs of a machine that are not what was stored: what of their content is still on its disk can be stored again.
+    pub fn lost_packs(&self, machine: &MachineId) -> BTreeSet<ObjectHash> {
+        use FindingCode::{Frame, PackChanged, PackMissing, PackSize};
+        let of_packs = self.findings.iter().filter(|f| matches!(f.code, PackMissing | PackSize | PackChanged | Frame));
+        let names = of_packs.filter_map(|finding| ObjectName::parse(&finding.object).ok());
+        let own = names.filter(|name| name.as_str().starts_with(&names::below(machine)));
+        own.filter_map(|name| names::hash_of(&name)).collect()
     }
 }
 

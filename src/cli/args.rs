@@ -72,6 +72,11 @@ pub(super) enum Command {
     History(history::HistoryArgs),
     Check(check::CheckArgs),
     Cost(cost::CostArgs),
+    /// Look whether everything is in place for backups
+    ///
+    /// Configuration, keys, folders, target, clock, limits, agent, service: one line each, with what to do. Exit code 3 when
+    /// something is to be done.
+    Doctor,
     Key(key::KeyArgs),
     Snapshots(snapshots::SnapshotsArgs),
     Target(target::TargetArgs),

@@ -8,8 +8,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{AgentArguments, Arguments, Command};
 use super::commands::{
-    agent, backup, cat, check, cost, diff, find, history, init, key, ls, pause, recover, restore, snapshots, status,
-    target, up,
+    agent, backup, cat, check, cost, diff, doctor, find, history, init, key, ls, pause, recover, restore, snapshots,
+    status, target, up,
 };
 use super::context::Context;
 use super::error::CliError;
@@ -73,6 +73,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::History(args) => history::run(&args, context),
         Command::Check(args) => check::run(&args, context),
         Command::Cost(args) => cost::run(&args, context),
+        Command::Doctor => doctor::run(context),
         Command::Key(args) => key::run(&args, context),
         Command::Snapshots(args) => snapshots::run(&args, context),
         Command::Target(args) => target::run(&args, context),

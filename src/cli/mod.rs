@@ -13,6 +13,7 @@ mod args;
 mod bill;
 mod commands;
 mod context;
+mod doctor;
 mod entries;
 mod entry;
 mod error;

@@ -73,8 +73,10 @@ fn compare(path: &Path, known: Option<&RootState>, listed: Option<&ListedRoot>) 
     {
         return RootCheck::Doubtful(emptied(path, found, listed.entries));
     }
-    // a root of another path was chosen by a person; one without a tree has nothing to lose
-    let known = known.filter(|state| state.path == path && state.tree.is_some());
+    // a root of another path was chosen by a person; one that was never stored has nothing to lose. A tree alone does not
+    // tell: the local one may have been dropped
+    let was_stored = |state: &&RootState| state.tree.is_some() || state.last_audit_ms.is_some();
+    let known = known.filter(|state| state.path == path).filter(was_stored);
     let before = known.and_then(|state| Identity::parse(state.identity.as_deref()?));
     match before {
         Some(before) if !before.is_same(&now) && (empty || before.filesystem != now.filesystem) => {
@@ -254,6 +256,8 @@ mod tests {
         let elsewhere = Identity { filesystem: Some(77), ..other };
         let state = known(dir.path(), &elsewhere.to_text());
         assert!(matches!(compare(dir.path(), Some(&state), None), RootCheck::Doubtful(_)));
+        let dropped = RootState { tree: None, last_audit_ms: Some(1), ..state.clone() };
+        assert!(matches!(compare(dir.path(), Some(&dropped), None), RootCheck::Doubtful(_)), "it was stored once");
         let moved = RootState { path: "/before".into(), ..state };
         assert!(matches!(compare(dir.path(), Some(&moved), None), RootCheck::Same(_)), "a person chose another path");
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::{Journal, JournalError, uploads};
+use super::{Journal, JournalError, nodes, roots, uploads};
 use crate::model::{ChunkId, FileId, ObjectHash, StorageClass};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -99,6 +99,14 @@ impl Journal {
         })
     }
 
+    /// Is there any such pack?
+    pub fn any_unindexed(&self) -> Result<bool, JournalError> {
+        self.read("look for packs to be indexed", |connection| {
+            let sql = "SELECT 1 FROM packs WHERE state = 'durable' AND state <> 'indexed'";
+            Ok(connection.prepare_cached(sql)?.exists([])?)
+        })
+    }
+
     /// The index object `index`, which lists these packs, is durable. It stays so whether or not a snapshot follows.
     pub fn packs_indexed(&self, index: &ObjectHash, packs: &[ObjectHash]) -> Result<(), JournalError> {
         self.write("mark packs indexed", |tx| {
@@ -120,6 +128,23 @@ impl Journal {
         self.write("forget a pack", |tx| {
             tx.execute("DELETE FROM packs WHERE hash = ?1", [hash])?;
             Ok(())
+        })
+    }
+
+    /// Packs that the target has lost: their chunks are unknown again. What was stored with them looks unchanged, so all
+    /// roots are to be compared with nothing: what is still on the disk is stored anew, and only what is not known is sent.
+    /// Gives how many of them the journal knew; without any nothing is changed.
+    pub fn lose_packs(&self, packs: &[ObjectHash], now_ms: i64) -> Result<u64, JournalError> {
+        self.write("forget lost packs", |tx| {
+            let mut known = 0;
+            for hash in packs {
+                known += tx.execute("DELETE FROM packs WHERE hash = ?1", [hash])? as u64;
+            }
+            if known > 0 {
+                nodes::drop_all(tx)?;
+                roots::mark_all(tx, "the target has lost stored content", now_ms)?;
+            }
+            Ok(known)
         })
     }
 

@@ -123,6 +123,12 @@ fn mark_audit(tx: &Transaction<'_>, id: &str, reason: &str, now_ms: i64) -> Resu
     Place::now(tx, id)?.add(tx, everything)
 }
 
+pub(super) fn mark_all(tx: &Transaction<'_>, reason: &str, now_ms: i64) -> Result<(), JournalError> {
+    let ids: Vec<String> =
+        tx.prepare("SELECT id FROM roots")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    ids.iter().try_for_each(|id| mark_audit(tx, id, reason, now_ms))
+}
+
 /// An audit that began with `cut` is committed: it answers all marks up to there.
 pub(super) fn finish_audit(tx: &Transaction<'_>, root: i64, cut: Cut, began_ms: i64) -> Result<(), JournalError> {
     tx.execute("UPDATE roots SET last_audit_ms = ?2 WHERE key = ?1", params![root, began_ms])?;

@@ -103,3 +103,26 @@ fn a_damaged_machine_key_or_journal_is_told() {
     lab.backup().expect(0);
     lab.assert_restores();
 }
+
+#[test]
+fn what_the_target_lost_is_stored_again_from_the_disk_when_a_person_says_so() {
+    let lab = lab();
+    for lost in lab.objects("packs").iter().chain(&lab.objects("trees")) {
+        fs::remove_file(lost).unwrap();
+    }
+    check(&lab).expect(3);
+    lab.backup().expect(0);
+    assert!(lab.objects("packs").is_empty(), "nothing has changed: without a word nothing is stored again");
+    let agent = lab.agent();
+    let again = ["check", "--store-again", "--recovery", "recovery.txt"];
+    lab.ctl(&again).expect(11).says(&["another process"]);
+    assert_eq!(agent.stop(), 0);
+    let told = lab.ctl(&again).expect(3).out;
+    assert!(told.contains("forgotten: the next backup"), "{told}");
+    lab.backup().expect(0);
+    lab.assert_restores();
+    let sent = lab.objects("packs");
+    lab.ctl(&again);
+    lab.backup().expect(0);
+    assert_eq!(lab.objects("packs"), sent, "it is stored once");
+}

@@ -170,3 +170,23 @@ fn up_protects_a_folder_of_an_ordinary_user_from_nothing() {
         .expect(0);
     assert_same(&lab.root(), &lab.path("out"));
 }
+
+#[test]
+fn the_doctor_says_what_to_do_about_each_thing() {
+    let lab = Lab::new();
+    let told = lab.ctl(&["doctor"]).expect(3).out;
+    assert!(told.contains("FAILED   configuration:") && told.contains("remedy:"), "{told}");
+    lab.init();
+    let told = lab.ctl(&["doctor"]).expect(3).out;
+    for right in ["ok       configuration:", "ok       machine key:", "ok       folders:", "ok       target:"] {
+        assert!(told.contains(right), "{right:?} is missing in:\n{told}");
+    }
+    assert!(told.contains("warning  recovery file:"), "it lies beside the configuration:\n{told}");
+    assert!(told.contains("warning  agent: it does not run"), "{told}");
+    std::fs::rename(lab.path("repo"), lab.path("away")).unwrap();
+    let json = lab.ctl(&["doctor", "--json"]).expect(3).out;
+    let findings: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let target = findings.iter().find(|finding| finding["check"] == "target").unwrap();
+    assert_eq!(target["state"], "failed", "{target}");
+    assert!(findings.iter().all(|finding| (finding["state"] == "ok") == (finding["remedy"] == "")), "{json}");
+}

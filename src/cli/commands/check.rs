@@ -4,26 +4,33 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::check::{self, CheckOptions, CheckProgress};
+use crate::check::{self, CheckOptions, CheckProgress, CheckReport};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::reading::{self, ReadArgs};
 use crate::cli::show::{Live, Meter};
-use crate::status::{grouped, printable};
+use crate::crypto::MachineKeys;
+use crate::journal::Journal;
+use crate::model::ObjectHash;
+use crate::status::{counted, grouped, printable};
 
 /// Check that every snapshot can be restored
 ///
 /// Nothing is changed. Exit code 3 when anything is damaged; the damaged files are named with their snapshots, all other
-/// files restore.
+/// files restore. On the machine that made the backups, --store-again then stores anew what is lost and still on its disk.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct CheckArgs {
     /// Also read the data itself, all of it or a random part such as 5%
     #[arg(long, value_name = "PART", num_args = 0..=1, require_equals = true, default_missing_value = "100%",
           value_parser = percent)]
     read_data: Option<u8>,
+    /// Forget packs of this machine that are missing or damaged: the next backup reads everything and stores what of their
+    /// content is still there. Not while the agent runs
+    #[arg(long)]
+    store_again: bool,
     #[command(flatten)]
     read: ReadArgs,
 }
@@ -46,8 +53,37 @@ pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, C
     if report.is_clean() {
         context.output.line("no damage found")?;
     }
-    context.output.json(|| json!(report))?;
+    let again = if args.store_again { Some(store_again(&report, context)?) } else { None };
+    context.output.json(|| with_again(json!(report), again))?;
     Ok(Exit::done(!report.is_clean()))
+}
+
+/// How many packs the next backup makes good as far as the disk still has their content.
+fn store_again(report: &CheckReport, context: &Context) -> Result<u64, CliError> {
+    let keys = reading::warned(MachineKeys::load(&context.config()?.machine_key)?, context);
+    let lost: Vec<ObjectHash> = report.lost_packs(&keys.machine_id).into_iter().collect();
+    if lost.is_empty() {
+        context.output.line("no pack of this machine is lost: nothing has to be stored again")?;
+        return Ok(0);
+    }
+    let journal = Journal::open(&context.places()?.state)?;
+    let forgotten = journal.lose_packs(&lost, context.clock.wall_ms())?;
+    context.output.line(match forgotten {
+        0 => "the lost packs are forgotten already: the next backup stores their content again".to_owned(),
+        count => format!(
+            "{} forgotten: the next backup reads all folders and stores again what of their content is still there; \
+             nothing else is sent",
+            counted(count, "pack", "packs")
+        ),
+    })?;
+    Ok(forgotten)
+}
+
+fn with_again(mut report: Value, again: Option<u64>) -> Value {
+    if let Some(count) = again {
+        report["packs_forgotten"] = json!(count);
+    }
+    report
 }
 
 fn follow(progress: &Arc<CheckProgress>, context: &Context) -> Live {

@@ -6,6 +6,7 @@ pub(super) mod cat;
 pub(super) mod check;
 pub(super) mod cost;
 pub(super) mod diff;
+pub(super) mod doctor;
 pub(super) mod find;
 pub(super) mod history;
 pub(super) mod init;

@@ -128,3 +128,21 @@ fn an_index_of_the_target_makes_its_content_known_again() {
         assert_eq!(journal.packs_spooled().unwrap(), []);
     }
 }
+
+#[test]
+fn lost_packs_are_forgotten_with_the_trees_that_would_hide_the_loss() {
+    let bench = Bench::new();
+    let journal = &bench.journal;
+    let pack =
+        PackRow { hash: object(1), kind: PackKind::Data, size: 10, class: StorageClass::default(), spool_path: None };
+    let frame = FrameRow { chunk: chunk(5), kind: 1, offset: 0, len: 5, raw_len: 5 };
+    journal.pack_spooled(&pack, &[frame], &[]).unwrap();
+    journal.import_nodes("home", &[(chunk(1), b"one".to_vec())]).unwrap();
+    journal.adopt_tree("home", &chunk(1)).unwrap();
+    assert_eq!(journal.lose_packs(&[object(9)], 20).unwrap(), 0);
+    assert_eq!(journal.root_state("home").unwrap().tree, Some(chunk(1)), "a pack that nobody knew changes nothing");
+    assert_eq!(journal.lose_packs(&[object(1), object(9)], 20).unwrap(), 1);
+    let state = journal.root_state("home").unwrap();
+    assert!(!journal.chunk_known(&chunk(5)).unwrap() && state.tree.is_none() && state.audit.is_some());
+    assert!(state.last_audit_ms.is_some(), "it was stored: an empty folder in its place is a question");
+}
