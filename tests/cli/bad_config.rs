@@ -92,7 +92,7 @@ fn init_refuses_what_cannot_be_protected_and_makes_nothing() {
     let init = |repo: &str, root: &str| lab.ctl(&["init", "--repo", repo, "--root", root]);
     init("repo", "missing").expect(2).says(&["missing", "cannot be protected"]);
     init("repo", "data/a.txt").expect(2).says(&["not a folder"]);
-    init("s3://bucket/x", "data").expect(2).says(&["not supported yet"]);
+    init("sftp://host/x", "data").expect(2).says(&["not supported yet"]);
     init("ftp://x", "data").expect(2).says(&["no kind of target"]);
     init("data", "data/docs").expect(2).says(&["keeps its own data"]);
     assert!(!lab.path("rozen.toml").exists() && !lab.path("repo").exists());
