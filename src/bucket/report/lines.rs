@@ -53,6 +53,6 @@ pub(in crate::bucket) fn conclusion(conclusion: Conclusion) -> &'static str {
 
 /// With one digit behind the point.
 pub(in crate::bucket) fn gib(bytes: u64) -> String {
-    let tenths = u128::from(bytes) * 10 >> 30;
+    let tenths = (u128::from(bytes) * 10) >> 30;
     format!("{}.{} GiB", tenths / 10, tenths % 10)
 }
