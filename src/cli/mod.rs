@@ -27,6 +27,7 @@ mod running;
 mod setup;
 mod show;
 mod stop;
+mod thaw;
 mod ways_back;
 
 pub use entry::{agent_main, main};

@@ -49,6 +49,11 @@ impl WaysBack {
         assumed
     }
 
+    /// `None`: some class does not offer the tier.
+    pub(super) fn cost(&self, tier: ThawTier) -> Option<&RestoreCost> {
+        self.ways.iter().find(|(other, _)| *other == tier).map(|(_, cost)| cost)
+    }
+
     pub(super) fn json(&self) -> Value {
         let way = |(tier, cost): &(ThawTier, RestoreCost)| {
             json!({
@@ -69,7 +74,7 @@ fn name(tier: ThawTier, cost: &RestoreCost) -> String {
     }
 }
 
-fn word(tier: ThawTier) -> &'static str {
+pub(super) fn word(tier: ThawTier) -> &'static str {
     match tier {
         ThawTier::Bulk => "bulk",
         ThawTier::Standard => "standard",

@@ -44,6 +44,11 @@ impl Price {
         (pico <= Self::MAX).then_some(Self(pico))
     }
 
+    /// One of it.
+    pub fn once(self) -> Money {
+        Money(i128::from(self.0))
+    }
+
     /// Sold by the GB.
     pub(super) fn for_bytes(self, bytes: u64) -> Money {
         self.fraction(bytes, GB)

@@ -114,7 +114,14 @@ impl<'a> Context<'a> {
     /// One entry could not be restored: a problem, or the end of the restore where all others would fail as well.
     pub fn failed(&self, path: &RelPath, error: ItemError) {
         const OTHER_SNAPSHOT: &str = "look for it in another snapshot: rozenctl history PATH";
+        const THAW: &str = "`rozenctl restore` thaws it, and tells before what that costs";
         let (code, remedy) = match error {
+            ItemError::Content(ContentError::Chunk(ref source)) if is_archived(source) => {
+                if self.options.leave_archived {
+                    return self.count(Count::Archived);
+                }
+                (ProblemCode::Target, THAW)
+            }
             ItemError::Fatal(error) => return self.stop(error),
             ItemError::Destination(error) if error.is_full() => return self.stop(RestoreError::Destination(error)),
             ItemError::Content(ContentError::Chunk(ref source)) if is_target_gone(source) => return self.target_gone(),
@@ -158,6 +165,10 @@ impl<'a> Context<'a> {
 
 pub(super) fn is_target_gone(error: &RepoError) -> bool {
     matches!(error, RepoError::Store(StoreError::TargetGone { .. }))
+}
+
+fn is_archived(error: &RepoError) -> bool {
+    matches!(error, RepoError::Store(StoreError::Archived { .. }))
 }
 
 /// Damage, or a target that cannot be reached?

@@ -4,11 +4,14 @@ use std::io;
 
 use crate::repo::{PathQueryError, RepoError};
 use crate::source::DestinationError;
+use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     #[error("the repository cannot be read")]
     Repository(#[from] RepoError),
+    #[error("the target cannot be asked")]
+    Target(#[from] StoreError),
     #[error("the target {place} went away")]
     TargetGone { place: String },
     #[error("the destination cannot be written")]
@@ -30,6 +33,7 @@ impl RestoreError {
     pub fn remedy(&self) -> &'static str {
         match self {
             RestoreError::Repository(error) => error.remedy(),
+            RestoreError::Target(error) => error.remedy(),
             RestoreError::TargetGone { .. } => {
                 "Connect or mount the disk that holds the repository; the restore then goes on where it stopped."
             }

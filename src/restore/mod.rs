@@ -13,6 +13,9 @@
 //! does unfinished ones again (they carry a mark, see `source`), and needs no state. After a power cut: all of a restore
 //! that had ended, and of one that had not no large file that looks complete and is not.
 //!
+//! Archives: what must be thawed is found and asked for apart (`archive`). While packs thaw, a restore may run over what
+//! reads already: with [`RestoreOptions::leave_archived`] files of frozen packs are counted, and left to the next one.
+//!
 //! The order: one thread walks the tree, makes directories and hands out batches of files in tree order (so that the files
 //! of a bundle stay together) and parts of large files; workers write them. Then hard links, then flags that forbid
 //! changes, then the metadata of directories, deepest first.
@@ -22,6 +25,7 @@
 //!
 //! Not here: which snapshot (room `history`), how metadata is set (room `source`).
 
+mod archive;
 mod batch;
 mod bundles;
 mod context;
@@ -45,6 +49,7 @@ mod power_cut_tests;
 #[cfg(test)]
 mod tests;
 
+pub use archive::{Archived, ReadPack, ThawCounts};
 pub use error::RestoreError;
 pub use options::{Overwrite, RestoreOptions, RestoreTo};
 pub use packs::{NeededPack, NeededPacks, needed_packs};

@@ -33,6 +33,8 @@ pub struct RestoreOptions {
     pub paths: Vec<Vec<u8>>,
     pub overwrite: Overwrite,
     pub owner: OwnerPolicy,
+    /// Files whose content is archived and not thawed are counted and left alone, instead of being problems.
+    pub leave_archived: bool,
     /// Threads that write. More than cores help where a call waits for a disk or a network.
     pub workers: usize,
 }
@@ -44,6 +46,7 @@ impl RestoreOptions {
             paths: vec![],
             overwrite: Overwrite::default(),
             owner: OwnerPolicy::default(),
+            leave_archived: false,
             workers: default_workers(),
         }
     }

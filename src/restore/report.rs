@@ -23,6 +23,8 @@ pub struct RestoreReport {
     pub skipped: u64,
     /// Were there already, are not as the snapshot has them, and were not to be overwritten.
     pub kept: u64,
+    /// Their content is archived and not thawed yet.
+    pub archived: u64,
     pub problem_count: u64,
     /// The first of them.
     pub problems: Vec<Problem>,
@@ -44,12 +46,13 @@ pub(super) enum Count {
     HardLink,
     Skipped,
     Kept,
+    Archived,
 }
 
 /// The report while workers add to it.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
-    counts: [AtomicU64; 7],
+    counts: [AtomicU64; 8],
     problem_count: AtomicU64,
     problems: Mutex<Vec<Problem>>,
 }
@@ -58,7 +61,7 @@ impl Collector {
     pub fn count(&self, count: Count) {
         let at = match count {
             Count::File { bytes } => {
-                self.counts[6].fetch_add(bytes, Relaxed);
+                self.counts[7].fetch_add(bytes, Relaxed);
                 0
             }
             Count::Dir => 1,
@@ -66,6 +69,7 @@ impl Collector {
             Count::HardLink => 3,
             Count::Skipped => 4,
             Count::Kept => 5,
+            Count::Archived => 6,
         };
         self.counts[at].fetch_add(1, Relaxed);
     }
@@ -79,10 +83,10 @@ impl Collector {
     }
 
     pub fn finish(self) -> RestoreReport {
-        let [files, dirs, others, hard_links, skipped, kept, bytes] = self.counts.map(AtomicU64::into_inner);
+        let [files, dirs, others, hard_links, skipped, kept, archived, bytes] = self.counts.map(AtomicU64::into_inner);
         let mut problems = self.problems.into_inner().expect("nothing panics while it is held");
         problems.sort_by(|a, b| a.path.cmp(&b.path));
         let problem_count = self.problem_count.into_inner();
-        RestoreReport { files, bytes, dirs, others, hard_links, skipped, kept, problem_count, problems }
+        RestoreReport { files, bytes, dirs, others, hard_links, skipped, kept, archived, problem_count, problems }
     }
 }

@@ -191,6 +191,10 @@ impl Backend for FaultyStore {
         self.run(Verb::Thaw, name.as_str(), |inner| inner.thaw(name, tier, days))
     }
 
+    fn has_classes(&self) -> bool {
+        self.inner.has_classes()
+    }
+
     fn requests(&self) -> Requests {
         self.inner.requests()
     }

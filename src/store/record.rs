@@ -152,6 +152,10 @@ impl Backend for RecordingStore {
         result
     }
 
+    fn has_classes(&self) -> bool {
+        self.inner.has_classes()
+    }
+
     fn requests(&self) -> Requests {
         self.inner.requests()
     }

@@ -151,6 +151,10 @@ impl Backend for RetryingStore {
         self.run(|inner| inner.thaw(name, tier, days))
     }
 
+    fn has_classes(&self) -> bool {
+        self.inner.has_classes()
+    }
+
     fn requests(&self) -> Requests {
         self.inner.requests()
     }

@@ -102,6 +102,10 @@ pub(super) trait Backend: Send + Sync {
         Err(StoreError::NotOffered { verb: Verb::Thaw })
     }
 
+    fn has_classes(&self) -> bool {
+        false
+    }
+
     fn requests(&self) -> Requests {
         Requests::default()
     }
@@ -252,6 +256,11 @@ impl Store {
     /// is there.
     pub fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
         self.backend.thaw(name, tier, days)
+    }
+
+    /// Whether objects can be in other classes than standard.
+    pub fn has_classes(&self) -> bool {
+        self.backend.has_classes()
     }
 
     /// Requests that left the program so far, as a target that bills them counts them.

@@ -14,7 +14,10 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::reading::{self, ReadArgs, SnapshotArg};
 use crate::cli::show::{self, Live, Meter};
-use crate::restore::{self, Overwrite, Progress, RestoreOptions, RestoreReport, RestoreTo};
+use crate::cli::thaw::{self, ThawArgs, ThawPlan};
+use crate::format::Manifest;
+use crate::repo::Repository;
+use crate::restore::{self, Archived, Overwrite, Progress, RestoreOptions, RestoreReport, RestoreTo};
 use crate::source::OwnerPolicy;
 use crate::status::{bytes, counted, grouped};
 
@@ -51,6 +54,8 @@ pub(in crate::cli) struct RestoreArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    thaw: ThawArgs,
+    #[command(flatten)]
     read: ReadArgs,
 }
 
@@ -68,17 +73,70 @@ pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit,
     let repository = reading::open(&args.read, context)?;
     let manifest = reading::pick(&repository, &args.snapshot, context)?;
     let options = options(args);
+    let archived = Archived::find(&repository, &manifest, &options)?;
     if args.dry_run {
-        let plan = restore::plan(&repository, &manifest, &options)?;
-        context.output.line(plan.to_string())?;
-        context.output.json(|| json!({ "dry_run": true, "snapshot": manifest.seq, "plan": plan.to_string() }))?;
-        return Ok(Exit::Done);
+        return dry_run(args, &repository, &manifest, &options, archived.as_ref(), context);
     }
+    let mut sum = RestoreReport::default();
+    if let Some(archived) = archived {
+        let early = RestoreOptions { leave_archived: true, ..options.clone() };
+        thaw::wait(archived, &repository, &args.thaw, context, || {
+            let report = pass(&repository, &manifest, early.clone(), context)?;
+            context.output.line(format!("restored {} so far", counted(report.files, "file", "files")))?;
+            add(&mut sum, &report);
+            Ok(())
+        })?;
+    }
+    let last = pass(&repository, &manifest, options, context)?;
+    // what was restored while the rest thawed was there already for the last pass
+    let early = sum.files + sum.others + sum.hard_links;
+    let skipped = last.skipped.saturating_sub(early);
+    add(&mut sum, &last);
+    let RestoreReport { files, bytes, others, hard_links, .. } = sum;
+    report(&RestoreReport { files, bytes, others, hard_links, skipped, ..last }, manifest.seq, context)
+}
+
+fn dry_run(
+    args: &RestoreArgs,
+    repository: &Repository,
+    manifest: &Manifest,
+    options: &RestoreOptions,
+    archived: Option<&Archived>,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let plan = restore::plan(repository, manifest, options)?;
+    context.output.line(plan.to_string())?;
+    let place = repository.store.place();
+    let thaw = archived.map(|archived| ThawPlan::new(archived, place, &args.thaw, context)).transpose()?;
+    if let Some(thaw) = &thaw {
+        thaw.lines(context).iter().try_for_each(|line| context.output.line(line))?;
+    }
+    context.output.json(|| {
+        let thaw = thaw.as_ref().map(ThawPlan::json);
+        json!({ "dry_run": true, "snapshot": manifest.seq, "plan": plan.to_string(), "archive": thaw })
+    })?;
+    Ok(Exit::Done)
+}
+
+fn pass(
+    repository: &Repository,
+    manifest: &Manifest,
+    options: RestoreOptions,
+    context: &Context,
+) -> Result<RestoreReport, CliError> {
     let progress = Arc::new(Progress::default());
     let live = follow(&progress, context);
-    let result = restore::run(&repository, &manifest, options, &progress);
+    let result = restore::run(repository, manifest, options, &progress);
     drop(live);
-    report(&result?, manifest.seq, context)
+    Ok(result?)
+}
+
+/// What a pass wrote, added up.
+fn add(sum: &mut RestoreReport, pass: &RestoreReport) {
+    sum.files += pass.files;
+    sum.bytes += pass.bytes;
+    sum.others += pass.others;
+    sum.hard_links += pass.hard_links;
 }
 
 fn options(args: &RestoreArgs) -> RestoreOptions {

@@ -89,6 +89,10 @@ impl Backend for LimitedStore {
         self.inner.thaw(name, tier, days)
     }
 
+    fn has_classes(&self) -> bool {
+        self.inner.has_classes()
+    }
+
     fn requests(&self) -> Requests {
         self.inner.requests()
     }

@@ -152,6 +152,10 @@ impl Backend for S3Store {
         self.ask_for_copy(name, tier, days)
     }
 
+    fn has_classes(&self) -> bool {
+        true
+    }
+
     fn requests(&self) -> Requests {
         self.client.requests()
     }
