@@ -181,9 +181,9 @@ mod tests {
     fn a_right_bucket_is_left_alone() {
         let lock = Some(Retention { compliance: false, days: 30 });
         assert!(made(Some(&right_facts()), &Wish { lock, ..Wish::default() }).is_empty());
-        let longer = Some(Retention { compliance: true, days: 91 });
-        let plan = made(Some(&right_facts()), &Wish { lock: longer, ..Wish::default() });
-        assert_eq!(plan.steps, [Step::Lock(longer.unwrap())]);
+        let longer = Retention { compliance: true, days: 91 };
+        let plan = made(Some(&right_facts()), &Wish { lock: Some(longer), ..Wish::default() });
+        assert_eq!(plan.steps, [Step::Lock(longer)]);
     }
 
     #[test]
