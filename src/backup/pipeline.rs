@@ -114,6 +114,11 @@ impl Flow<'_> {
     }
 
     /// Some thread has; a wish to stop is no failure yet.
+    /// A thread panics: the others stop. Its panic is told by whoever joins it.
+    fn fell(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
@@ -208,6 +213,22 @@ where
         problems: flow.problems.into_inner().unwrap_or_else(PoisonError::into_inner),
         again: flow.again.into_inner().unwrap_or_else(PoisonError::into_inner),
     })
+}
+
+/// When a thread that takes from a shared queue panics, it first empties the queue to its end: else those who fill it
+/// would wait for ever.
+pub(super) struct EmptyOnPanic<'a, T> {
+    pub flow: &'a Flow<'a>,
+    pub queue: &'a Mutex<Receiver<T>>,
+}
+
+impl<T> Drop for EmptyOnPanic<'_, T> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.flow.fell();
+            while lock(self.queue).recv().is_ok() {}
+        }
+    }
 }
 
 /// Tells the packer that everything has been sent, also when a thread panicked: else it would wait for ever.
@@ -311,6 +332,7 @@ fn run_reader(context: &SliceContext<'_>, flow: &Flow<'_>, jobs: Receiver<ReadJo
 /// Takes work until the reader ends. After a failure of any thread it still empties the queue, so that the reader is
 /// never left waiting.
 fn run_worker(context: &SliceContext<'_>, flow: &Flow<'_>, queue: &Mutex<Receiver<Work>>, out: Sender<Packed>) {
+    let _emptied = EmptyOnPanic { flow, queue };
     let backup = context.backup;
     let sealer = FrameSealer::new(&backup.keys, context.slot, backup.options.level);
     let mut worker = match sealer {

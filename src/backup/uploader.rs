@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::agent::Backup;
 use super::error::RunError;
-use super::pipeline::{Flow, SliceContext};
+use super::pipeline::{EmptyOnPanic, Flow, SliceContext};
 use super::placement::Placement;
 use super::presence::Presence;
 use super::progress::Progress;
@@ -22,6 +22,7 @@ pub(super) fn threads(backup: &Backup) -> usize {
 
 /// One of them. After an error of any thread it drops what still comes, so that nobody waits for a place in the queue.
 pub(super) fn run(context: &SliceContext<'_>, flow: &Flow<'_>, packs: &Mutex<Receiver<PackWriter>>) {
+    let _emptied = EmptyOnPanic { flow, queue: packs };
     while let Some(pack) = next(packs) {
         if flow.has_failed() {
             continue;

@@ -69,6 +69,7 @@ struct Found {
     findings: Vec<Finding>,
     bad_chunks: Vec<(ChunkId, String)>,
     packs: u64,
+    archived: u64,
     bytes: u64,
     fatal: Option<CheckError>,
 }
@@ -93,21 +94,26 @@ impl Reading<'_> {
         let found = found.into_inner().expect("nothing panics while it is held");
         report.findings.extend(found.findings);
         report.packs_read += found.packs;
+        report.packs_archived += found.archived;
         report.bytes_read += found.bytes;
         objects.bad_chunks.extend(found.bad_chunks);
         found.fatal.map_or(Ok(()), Err)
     }
 
     fn pack(&self, chosen: &Chosen, found: &Mutex<Found>) -> Result<(), CheckError> {
-        let changed = self.hash(chosen)?;
+        let changed = match self.hash(chosen) {
+            Err(CheckError::Repository(RepoError::Store(StoreError::Archived { .. }))) => {
+                found.lock().expect("nothing panics while it is held").archived += 1;
+                return Ok(());
+            }
+            other => other?,
+        };
         let mut bad_chunks = Vec::new();
         for id in &chosen.chunks {
             self.progress.go_on()?;
             match self.contents.chunk(id) {
                 Ok(_) => {}
-                Err(RepoError::Store(error @ StoreError::TargetGone { .. })) => {
-                    return Err(RepoError::from(error).into());
-                }
+                Err(RepoError::Store(error)) if error.is_of_target() => return Err(RepoError::from(error).into()),
                 Err(error) => bad_chunks.push((*id, causes(&error))),
             }
         }
@@ -132,7 +138,9 @@ impl Reading<'_> {
             let len = READ_BYTES.min(chosen.size - at);
             match self.repository.store.get_range(&name, at, len) {
                 Ok(bytes) => hasher.update(&bytes),
-                Err(error @ StoreError::TargetGone { .. }) => return Err(RepoError::from(error).into()),
+                Err(error) if error.is_of_target() || matches!(error, StoreError::Archived { .. }) => {
+                    return Err(RepoError::from(error).into());
+                }
                 Err(error) => return Ok(Some(causes(&error))),
             }
             self.progress.read(len);

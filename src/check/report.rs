@@ -72,6 +72,8 @@ pub struct CheckReport {
     pub entries: u64,
     /// Packs of which all data was read, and their bytes.
     pub packs_read: u64,
+    /// Packs that were to be read and are archived: a check thaws nothing.
+    pub packs_archived: u64,
     pub bytes_read: u64,
     pub findings: Vec<Finding>,
     /// Paths that cannot be restored from some snapshot.
@@ -102,6 +104,9 @@ impl fmt::Display for CheckReport {
         writeln!(f, "{} snapshots, {} packs, {} entries of trees checked", self.snapshots, self.packs, self.entries)?;
         if self.packs_read > 0 {
             writeln!(f, "{} packs read, {} bytes", self.packs_read, self.bytes_read)?;
+        }
+        if self.packs_archived > 0 {
+            writeln!(f, "{} packs not read: they are archived, and a check thaws nothing", self.packs_archived)?;
         }
         for finding in &self.findings {
             writeln!(f, "{}: {}", finding.object, finding.message)?;

@@ -9,7 +9,6 @@ use super::report::{DamageList, causes};
 use crate::format::{Manifest, ManifestRoot};
 use crate::model::{ChunkId, Entry, EntryKind, MachineId, Seq};
 use crate::repo::{ContentError, Contents, DataParts, Files, RepoError};
-use crate::store::StoreError;
 use crate::tree::{ChildRef, Node, NodeSource, TreeKey};
 
 /// Remembers what is right, so that snapshots cost what they do not share.
@@ -175,7 +174,7 @@ impl Owner<'_> {
 /// A target that went away is no damage.
 fn damage_of(error: RepoError) -> Result<String, CheckError> {
     match error {
-        RepoError::Store(StoreError::TargetGone { .. }) => Err(error.into()),
+        RepoError::Store(ref refused) if refused.is_of_target() => Err(error.into()),
         error => Ok(causes(&error)),
     }
 }

@@ -141,6 +141,11 @@ impl Journal {
                 known += tx.execute("DELETE FROM packs WHERE hash = ?1", [hash])? as u64;
             }
             if known > 0 {
+                // what was safe may not be so any more
+                tx.execute_batch(
+                    "UPDATE roots SET recovery_point_ms = NULL;
+                     UPDATE listed_roots SET complete = 0, recovery_point_ms = NULL;",
+                )?;
                 nodes::drop_all(tx)?;
                 roots::mark_all(tx, "the target has lost stored content", now_ms)?;
             }

@@ -7,7 +7,7 @@ use crate::format::{
     self, CERTIFICATE_OBJECT_LEN, FormatError, MANIFEST_CERTIFIED_LEN, ObjectHeader, certificate_of_manifest,
 };
 use crate::model::{MachineId, RepoId};
-use crate::store::{ObjectName, Store, StoreError};
+use crate::store::{ObjectName, Store};
 
 /// What was found, and what stood in the way.
 #[derive(Default)]
@@ -101,7 +101,7 @@ fn object(name: &ObjectName) -> impl Fn(FormatError) -> RepoError {
 /// A target that went away is no damage.
 pub(super) fn unless_gone(error: RepoError) -> Result<RepoError, RepoError> {
     match error {
-        RepoError::Store(StoreError::TargetGone { .. }) => Err(error),
+        RepoError::Store(ref refused) if refused.is_of_target() => Err(error),
         error => Ok(error),
     }
 }

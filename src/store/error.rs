@@ -179,6 +179,11 @@ impl StoreError {
         }
     }
 
+    /// Whether it says something about the target as a whole, or the way to it, and nothing about one object.
+    pub fn is_of_target(&self) -> bool {
+        matches!(self, StoreError::TargetGone { .. } | StoreError::S3 { .. } | StoreError::Certificates { .. })
+    }
+
     pub fn is_not_found(&self) -> bool {
         self.disposition() == Disposition::NotFound
     }

@@ -83,8 +83,18 @@ pub(super) fn end_all_named(store: &Store, name: &ObjectName) -> bool {
     }
 }
 
-/// An upload that is not there is ended, and so are all of a target that has none.
+/// An upload that is not there is ended, and so are all of a target that has none. Where an object of its name is there, the
+/// upload may be what became of it, and some servers would take the object's bytes with it: it is left to the target, as
+/// stray parts cost less than a pack.
 pub(super) fn end(store: &Store, upload: &Upload) -> bool {
+    match store.head(&upload.name) {
+        Ok(None) => {}
+        Ok(Some(_)) => return true,
+        Err(error) => {
+            tracing::warn!(%error, name = %upload.name, "an upload that is not needed is left: its object cannot be looked for");
+            return false;
+        }
+    }
     match store.abort_upload(upload) {
         Ok(()) | Err(StoreError::UploadGone { .. } | StoreError::NotOffered { .. }) => true,
         Err(error) => {

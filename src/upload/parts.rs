@@ -124,9 +124,11 @@ impl ByParts<'_> {
         match self.row()?.map(|row| row.state) {
             None => return Ok(Event::UploadEnded),
             Some(UploadState::Creating) => drop(orphans::end_all_named(self.store, self.name)),
-            Some(UploadState::Uploading { upload } | UploadState::Completing { upload }) => {
+            Some(UploadState::Uploading { upload }) => {
                 orphans::end(self.store, &self.upload(upload));
             }
+            // the target may still be making the object of it, whatever it answered: the next look for orphans ends it
+            Some(UploadState::Completing { .. }) => {}
         }
         self.noted(self.journal.upload_ended(self.pack))?;
         Ok(Event::UploadEnded)

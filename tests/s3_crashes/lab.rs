@@ -107,7 +107,10 @@ impl<S: Control> Lab<S> {
     }
 
     pub fn assert_no_uploads(&self, after: &str) {
-        assert_eq!(self.contents().uploads, [""; 0], "{after}: uploads that nobody ends");
+        // what became of an upload whose object is there is not known: it is left to the target
+        let mut contents = self.contents();
+        contents.uploads.retain(|key| !contents.objects.contains_key(key));
+        assert_eq!(contents.uploads, [""; 0], "{after}: uploads that nobody ends");
     }
 
     pub fn assert_restores(&self, after: &str) {

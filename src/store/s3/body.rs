@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_sdk_s3::primitives::{ByteStream, Length, SdkBody};
 
 use super::checksum::{Checksum, Sum, Summing};
+use super::client::{PATIENCE, SLOWEST};
 use super::progress::Progress;
 use crate::store::{PartSource, PutSource, StoreError};
 
@@ -41,6 +43,14 @@ impl Body {
 
     pub(super) fn of_part(part: PartSource<'_>, checksum: Checksum) -> Result<Self, StoreError> {
         Self::of_range(part.path, part.offset, part.len, checksum)
+    }
+
+    /// What is in memory goes up in one piece, unwatched: a slow line needs its time for all of it.
+    pub(super) fn patience(&self) -> Duration {
+        match self.bytes {
+            Bytes::Memory(_) => PATIENCE + Duration::from_secs(self.len / SLOWEST),
+            Bytes::File { .. } => PATIENCE,
+        }
     }
 
     fn of_bytes(bytes: &[u8], checksum: Checksum) -> Self {

@@ -49,7 +49,9 @@ pub(super) struct Ask {
 
 /// While a request goes up, for its next piece to be taken; and then for its answer. On the slowest line that is of any use
 /// (16 KiB/s) that much is on its way in buffers.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// The slowest line that is of any use, in bytes a second.
+pub(super) const SLOWEST: u64 = 16 << 10;
 /// Between two pieces of a body that comes down.
 const STALLED: Duration = Duration::from_secs(60);
 

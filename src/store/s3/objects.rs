@@ -29,7 +29,8 @@ impl S3Store {
         {
             return same_size(name, present.size, body.len());
         }
-        let sent = self.client.call_with(Ask::new(Verb::Put).class(class), &body, |s3, bytes| {
+        let ask = Ask::new(Verb::Put).class(class).patience(body.patience());
+        let sent = self.client.call_with(ask, &body, |s3, bytes| {
             let put = s3.put_object().bucket(self.bucket()).key(self.key(name)).body(bytes);
             put.content_length(length(body.len()))
                 .set_if_none_match(self.if_absent())
@@ -39,7 +40,9 @@ impl S3Store {
                 .send()
         })?;
         match sent {
-            Ok(_) => Ok(PutOutcome::Created),
+            Ok(output) if output.e_tag().is_some() => Ok(PutOutcome::Created),
+            // something between us and the store says yes to everything
+            Ok(_) => Err(self.garbled(Verb::Put, name.as_str(), "it has no ETag")),
             Err(failure) if failure.status() == 412 => self.compare(name, body.len()),
             Err(failure) => Err(self.failed(Verb::Put, name, failure)),
         }
