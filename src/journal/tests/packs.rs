@@ -139,10 +139,12 @@ fn lost_packs_are_forgotten_with_the_trees_that_would_hide_the_loss() {
     journal.pack_spooled(&pack, &[frame], &[]).unwrap();
     journal.import_nodes("home", &[(chunk(1), b"one".to_vec())]).unwrap();
     journal.adopt_tree("home", &chunk(1)).unwrap();
+    journal.set_recovery_point("home", Some(15)).unwrap();
     assert_eq!(journal.lose_packs(&[object(9)], 20).unwrap(), 0);
     assert_eq!(journal.root_state("home").unwrap().tree, Some(chunk(1)), "a pack that nobody knew changes nothing");
     assert_eq!(journal.lose_packs(&[object(1), object(9)], 20).unwrap(), 1);
     let state = journal.root_state("home").unwrap();
     assert!(!journal.chunk_known(&chunk(5)).unwrap() && state.tree.is_none() && state.audit.is_some());
+    assert_eq!(state.recovery_point_ms, None, "what was safe may not be so any more");
     assert!(state.last_audit_ms.is_some(), "it was stored: an empty folder in its place is a question");
 }
