@@ -374,6 +374,54 @@ fn a_manifest_whose_answer_was_lost_is_found_by_the_next_run() {
 }
 
 #[test]
+fn a_number_that_another_copy_of_this_machine_takes_during_a_run_is_followed() {
+    let lab = Lab::new();
+    lab.write("a", b"first");
+    lab.backup();
+    let (dir, copy) = (lab.dir.path(), lab.dir.path().join("copy"));
+    fs::create_dir(&copy).unwrap();
+    fs::copy(dir.join("state/journal.db"), copy.join("journal.db")).unwrap();
+    let (backup, recovered) = lab.open(lab.store());
+    assert!(recovered.caught_up.is_none(), "the number is free when the process starts");
+    lab.write("b", b"stored by the copy");
+    let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+    let run = |backup: &Backup| backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
+    let options = BackupOptions::default();
+    let (other, _) = Backup::open(&copy, lab.store(), lab.keys.clone(), Clock::system(), options).unwrap();
+    assert_eq!(run(&other).snapshot.unwrap().seq, Seq(2));
+    fs::remove_file(lab.root().join("a")).unwrap();
+    let report = run(&backup);
+    assert_eq!(report.snapshot.unwrap().seq, Seq(3));
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, [ProblemCode::AnotherCopy], "{:?}", report.problems);
+    assert_equal(&lab, 3);
+    assert!(run(&backup).problems.is_empty());
+}
+
+#[test]
+fn a_manifest_that_arrives_after_its_run_was_given_up_is_followed_and_nobody_else_blamed() {
+    use rozen::store::{Moment, Verb};
+    let lab = Lab::new();
+    lab.write("a", b"first");
+    lab.backup();
+    lab.write("b", b"second");
+    let manifest = lab.dir.path().join(format!("repo/machines/{}/snapshots/{:020}", lab.keys.machine_id, 2));
+    let late = lab.dir.path().join("late");
+    let (store, faults) = lab.store().failing();
+    let on_its_way = (manifest.clone(), late.clone());
+    faults.around(Verb::Put, Moment::After, move || drop(fs::rename(&on_its_way.0, &on_its_way.1)));
+    faults.fail_nth(Verb::Put, 4, Moment::After, rustix::io::Errno::IO);
+    lab.try_backup_to(store, Duration::from_secs(3600), &Progress::default()).unwrap_err();
+    let (backup, _) = lab.open(lab.store());
+    fs::rename(&late, &manifest).unwrap();
+    let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+    lab.write("c", b"third");
+    let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
+    assert_eq!((report.snapshot.unwrap().seq, report.problems), (Seq(3), vec![]));
+    assert_equal(&lab, 3);
+}
+
+#[test]
 fn a_root_that_cannot_be_read_keeps_its_tree_whatever_became_of_the_local_state() {
     for lost in ["state", "nodes", "the answer to the manifest"] {
         let lab = Lab::new();

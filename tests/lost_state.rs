@@ -1,9 +1,12 @@
-//! The local state is a cache: without it nothing is uploaded again and nothing is wrong.
+//! The local state is a cache: without it, or with an older copy of it, nothing is uploaded again and nothing is wrong.
 
 mod common;
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
+use common::machine::expect;
 use common::{Machine, Noise, assert_same, read_facts};
 
 fn machine_with_files() -> Machine {
@@ -46,6 +49,46 @@ fn after_the_state_was_deleted_no_content_is_uploaded_again() {
     eprintln!("{before} bytes of content; after two lost states and one new file {added} more");
 }
 
+fn copy_dir(from: &Path, to: &Path) {
+    expect(Command::new("cp").arg("-a").arg(from).arg(to), 0);
+}
+
+#[test]
+fn a_state_directory_that_was_put_back_from_an_older_copy_goes_on_behind_what_was_stored_since() {
+    let machine = machine_with_files();
+    machine.backup();
+    let copy = machine.at("copy-of-state");
+    copy_dir(&machine.state(), &copy);
+    let mut noise = Noise::new(4);
+    for round in 2..=4 {
+        fs::write(machine.root().join(format!("d1/later{round}")), noise.bytes(300_000)).unwrap();
+        fs::write(machine.root().join("d2/f2"), noise.bytes(700)).unwrap();
+        fs::remove_file(machine.root().join(format!("d5/f{}", 5 + 13 * round))).unwrap();
+        assert_eq!(machine.backup()["snapshot"], round);
+    }
+    let (fourth, before) = (read_facts(machine.root()), machine.content_bytes());
+    fs::remove_dir_all(machine.state()).unwrap();
+    copy_dir(&copy, &machine.state());
+    fs::write(machine.root().join("d6/now"), "now").unwrap();
+    let report = common::machine::json(&expect(machine.rozenctl("backup").args(["--once", "--json"]), 3));
+    assert_eq!(report["snapshot"], 5, "{report}");
+    let codes: Vec<_> = report["problems"].as_array().unwrap().iter().map(|problem| &problem["code"]).collect();
+    assert_eq!(codes, ["another_copy"]);
+    let added = machine.content_bytes() - before;
+    assert!(added < 16 << 10, "{added} bytes for three bytes of content");
+    assert_latest_is_the_tree(&machine, "latest");
+    assert_same(&fourth, &read_facts(&machine.restore("4", "fourth")));
+    expect(machine.rozenctl("check").arg("--read-data").arg("--recovery").arg(machine.recovery()), 0);
+    // it is told once
+    fs::remove_file(machine.root().join("d6/now")).unwrap();
+    machine.backup();
+    // also where the disk is as the copy knows it, the newest snapshot is the tree again
+    fs::remove_dir_all(machine.state()).unwrap();
+    copy_dir(&copy, &machine.state());
+    expect(machine.rozenctl("backup").arg("--once"), 3);
+    assert_latest_is_the_tree(&machine, "again");
+}
+
 #[test]
 fn a_second_machine_in_the_repository_has_snapshots_of_its_own() {
     let machine = machine_with_files();
@@ -59,7 +102,7 @@ fn a_second_machine_in_the_repository_has_snapshots_of_its_own() {
     fs::remove_dir_all(machine.state()).unwrap();
     let mut init = machine.rozenctl("init");
     init.arg("--repo").arg(machine.repository()).arg("--root").arg(machine.root());
-    common::machine::expect(init.arg("--recovery").arg(machine.recovery()), 0);
+    expect(init.arg("--recovery").arg(machine.recovery()), 0);
     machine.backup();
     let machines: std::collections::BTreeSet<_> =
         machine.snapshots().iter().map(|snapshot| snapshot["machine"].to_string()).collect();

@@ -164,7 +164,7 @@ fn the_old_computer_and_the_new_one_stop_each_other() {
     fs::write(machine.root().join("old"), "by the old one").unwrap();
     let error = expect(machine.rozenctl("backup").arg("--once"), 1);
     let error = String::from_utf8_lossy(&error.stderr).into_owned();
-    assert!(error.contains("exists already, written by somebody else"), "{error}");
+    assert!(error.contains("recovered elsewhere") && error.contains("remedy:"), "{error}");
     // not even after it has forgotten all that it knew
     fs::remove_dir_all(machine.state()).unwrap();
     let error = expect(machine.rozenctl("backup").arg("--once"), 1);

@@ -131,7 +131,7 @@ impl Backup {
             counted: Counted::default(),
         };
         let recovered = recover::recover(&backup)?;
-        backup.found = recovered.problems();
+        backup.found = recovered.problems(&backup.keys.machine_id);
         Ok((backup, recovered))
     }
 

@@ -2,11 +2,11 @@
 
 use super::agent::Backup;
 use super::error::RunError;
-use super::view;
+use super::{snapshot, view};
 use crate::journal::{PackRow, RunState};
-use crate::model::{ObjectHash, Problem, ProblemCode};
+use crate::model::{MachineId, ObjectHash, Problem, ProblemCode};
 use crate::pack::SpooledPack;
-use crate::repo::{self, Rebuilt, names};
+use crate::repo::{self, CaughtUp, Rebuilt, names};
 use crate::store::ObjectName;
 use crate::upload::{Origin, Orphans, UploadError};
 
@@ -15,6 +15,8 @@ use crate::upload::{Origin, Orphans, UploadError};
 pub struct Recovered {
     /// The journal was empty and filled from the target.
     pub rebuilt: Option<Rebuilt>,
+    /// The target has snapshots of this machine that the journal did not know.
+    pub caught_up: Option<CaughtUp>,
     /// Packs of the spool that were uploaded.
     pub uploaded: u64,
     /// Packs of the spool that were damaged or lost: their content is read again.
@@ -32,17 +34,19 @@ pub struct Recovered {
 
 pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
     let interrupted = end_interrupted_run(backup)?;
+    let now_ms = backup.clock.wall_ms();
     let rebuilt = match backup.journal.head()? {
-        None => Some(repo::rebuild(&backup.store, &backup.keys, &backup.journal)?),
+        None => Some(repo::rebuild(&backup.store, &backup.keys, &backup.journal, now_ms)?),
         Some(_) => None,
     };
+    let caught_up = if backup.is_target_asked() { catch_up(backup)? } else { None };
     let spooled = upload_spooled(backup)?;
     let orphans = if backup.is_target_asked() { end_orphans(backup)? } else { Orphans::default() };
     let known: std::collections::HashSet<ObjectHash> =
         backup.journal.packs_spooled()?.into_iter().map(|row| row.hash).collect();
     backup.spool.remove_unknown(|hash| known.contains(hash))?;
     let freezes = view::reap(backup)?;
-    Ok(Recovered { rebuilt, orphans, interrupted, freezes, ..spooled })
+    Ok(Recovered { rebuilt, caught_up, orphans, interrupted, freezes, ..spooled })
 }
 
 /// A run that was about to commit asks the target whether it did; every other run is given up, its hints wait.
@@ -56,6 +60,32 @@ pub(super) fn end_interrupted_run(backup: &Backup) -> Result<bool, RunError> {
         _ => backup.journal.fail_run(run.id, "the agent was stopped in the middle of it", now)?,
     }
     Ok(true)
+}
+
+/// Is the number of the next snapshot free? It is asked once a process, and when a run finds that it is not.
+pub(super) fn catch_up(backup: &Backup) -> Result<Option<CaughtUp>, RunError> {
+    let caught_up = repo::catch_up(&backup.store, &backup.keys, &backup.journal, backup.clock.wall_ms())?;
+    if caught_up.is_some() {
+        // the one that was taken over may be
+        snapshot::remember_partial(backup, true)?;
+        tracing::warn!(?caught_up, "the target has snapshots of this machine that the journal did not know");
+    }
+    Ok(caught_up)
+}
+
+/// `None` where nobody but this journal can have stored it.
+pub(super) fn told(caught_up: &CaughtUp, machine: &MachineId) -> Option<Problem> {
+    if caught_up.is_announced {
+        return None;
+    }
+    let name = names::manifest(machine, caught_up.last);
+    Some(Problem::new(
+        ProblemCode::AnotherCopy,
+        name.as_str().as_bytes(),
+        format!("snapshots up to {} were stored by another copy of this machine; its history goes on behind them", caught_up.last.0),
+        "Nothing to do where the state directory was brought back from a copy. If two computers use this machine's key, \
+         stop one of them and set it up anew with `rozenctl init`.",
+    ))
 }
 
 /// Its part of what was found.
@@ -97,11 +127,12 @@ fn forget(backup: &Backup, row: &PackRow) -> Result<(), RunError> {
 
 impl Recovered {
     /// What a person should know: told with the next run.
-    pub(super) fn problems(&self) -> Vec<Problem> {
-        let told = |name: &ObjectName| {
+    pub(super) fn problems(&self, machine: &MachineId) -> Vec<Problem> {
+        let damaged = |name: &ObjectName| {
             let error = UploadError::Damaged { name: name.clone() };
             Problem::new(ProblemCode::Damaged, name.as_str().as_bytes(), error.to_string(), error.remedy())
         };
-        self.damaged.iter().map(told).collect()
+        let caught_up = self.caught_up.iter().filter_map(|caught_up| told(caught_up, machine));
+        self.damaged.iter().map(damaged).chain(caught_up).collect()
     }
 }

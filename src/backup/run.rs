@@ -25,7 +25,7 @@ use crate::config::exclude::Rules;
 use crate::crypto::SealingSlot;
 use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, NewTree, RootState, Run, RunId, RunState};
 use crate::model::{ChunkId, ListedRoot, Problem, ProblemCode, RelPath, StorageClass, Timestamp};
-use crate::repo::CommittedSnapshot;
+use crate::repo::{CommittedSnapshot, RepoError};
 use crate::scan::{Scan, ScanError, ScanOptions, Target};
 use crate::store::Requests;
 use crate::tree::TreeReader;
@@ -96,8 +96,20 @@ pub struct RootReport {
 }
 
 impl Backup {
-    /// Runs to the end. On an error no hint is lost and what was stored is kept for the next run.
+    /// Runs to the end. On an error no hint is lost and what was stored is kept for the next run. Where the number of its
+    /// snapshot turns out to be taken by this machine's own history, it begins once more behind that.
     pub fn run(&self, request: &RunRequest, progress: &Progress, stop: &AtomicBool) -> Result<RunReport, RunError> {
+        let taken = match self.run_once(request, progress, stop) {
+            Err(error @ RunError::Repository(RepoError::SequenceTaken { .. })) => error,
+            ended => return ended,
+        };
+        let Some(caught_up) = recover::catch_up(self)? else { return Err(taken) };
+        let mut report = self.run_once(request, progress, stop)?;
+        report.problems.extend(recover::told(&caught_up, &self.keys.machine_id));
+        Ok(report)
+    }
+
+    fn run_once(&self, request: &RunRequest, progress: &Progress, stop: &AtomicBool) -> Result<RunReport, RunError> {
         recover::end_interrupted_run(self)?;
         let cut_at = self.clock.wall();
         for root in &request.roots {

@@ -37,9 +37,11 @@ pub(super) fn limits(journal: &Journal, store: &Store, keys: &MachineKeys, look:
 
 impl Backup {
     /// Looks at the target although nothing may have to be sent: once in the life of an agent.
-    pub fn look_at_target(&self) -> Result<(), RunError> {
+    pub fn look_at_target(&mut self) -> Result<(), RunError> {
         if !self.is_target_asked() {
             self.require_target()?;
+            let caught_up = recover::catch_up(self)?;
+            self.found.extend(caught_up.and_then(|caught_up| recover::told(&caught_up, &self.keys.machine_id)));
             recover::end_orphans(self)?;
         }
         Ok(())

@@ -126,7 +126,12 @@ pub(super) fn plan(
 }
 
 /// Makes everything. Nothing that exists is replaced.
-pub(super) fn carry_out(plan: &Plan, repository: Repository, secret: &RecoverySecret) -> Result<Recovered, CliError> {
+pub(super) fn carry_out(
+    plan: &Plan,
+    repository: Repository,
+    secret: &RecoverySecret,
+    now_ms: i64,
+) -> Result<Recovered, CliError> {
     let repository = repository.for_writing()?;
     make_parent(&plan.places.config)?;
     make_parent(&plan.config.machine_key)?;
@@ -141,7 +146,7 @@ pub(super) fn carry_out(plan: &Plan, repository: Repository, secret: &RecoverySe
     write_config(&plan.text, &plan.places.config)?;
     let journal = Journal::open(&plan.places.state)?;
     journal.bind_repository(keys.repo_id)?;
-    let rebuilt = repo::rebuild(&repository.store, &keys, &journal)?;
+    let rebuilt = repo::rebuild(&repository.store, &keys, &journal, now_ms)?;
     Ok(Recovered { serial: keys.certificate.serial, rebuilt })
 }
 

@@ -41,9 +41,10 @@ fn limiter(config: &Config, context: &Context) -> Limiter {
 }
 
 fn tell_recovered(recovered: &Recovered) {
-    let Recovered { rebuilt, uploaded, lost, damaged, orphans, interrupted, freezes } = recovered;
+    let Recovered { rebuilt, caught_up, uploaded, lost, damaged, orphans, interrupted, freezes } = recovered;
     tracing::info!(
         ?rebuilt,
+        ?caught_up,
         uploaded,
         lost,
         ?damaged,

@@ -186,7 +186,7 @@ impl Worker {
     /// The repository is opened for each run: that completes what an earlier one left, notices before anything is sent
     /// that the target is not the same any more, and lets its disk be unmounted in between.
     fn back_up(&self, request: &RunRequest) -> Result<RunReport, RunError> {
-        let backup = self.setup.open()?;
+        let mut backup = self.setup.open()?;
         if !self.has_looked.load(Ordering::Relaxed) {
             backup.look_at_target()?;
             self.has_looked.store(true, Ordering::Relaxed);

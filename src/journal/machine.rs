@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Journal, JournalError, listing};
+use super::{Journal, JournalError, listing, roots};
 use crate::model::{ListedRoot, ObjectHash, RepoId, Seq};
 
 impl Journal {
@@ -31,11 +31,19 @@ impl Journal {
         })
     }
 
-    /// Takes over the newest snapshot of the target and how it lists the roots, while the local state is rebuilt.
-    pub fn adopt_head(&self, seq: Seq, manifest: ObjectHash, listing: &[ListedRoot]) -> Result<(), JournalError> {
+    /// Takes over the newest snapshot of the target and how it lists the roots, while the local state is rebuilt or brought
+    /// up to it. What happened to the roots in between is not known: all are marked for audit.
+    pub fn adopt_head(
+        &self,
+        seq: Seq,
+        manifest: ObjectHash,
+        listing: &[ListedRoot],
+        now_ms: i64,
+    ) -> Result<(), JournalError> {
         self.write("adopt the last snapshot", |tx| {
             listing::insert(tx, seq, listing)?;
-            set_head(tx, seq, &manifest)
+            set_head(tx, seq, &manifest)?;
+            roots::mark_all(tx, "the last snapshot is one that the journal did not know", now_ms)
         })
     }
 

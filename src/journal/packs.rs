@@ -107,6 +107,14 @@ impl Journal {
         })
     }
 
+    /// Packs that the target is believed to hold, with their sizes.
+    pub fn packs_stored(&self) -> Result<Vec<(ObjectHash, u64)>, JournalError> {
+        self.read("read stored packs", |connection| {
+            let mut statement = connection.prepare_cached("SELECT hash, size FROM packs WHERE state <> 'spooled'")?;
+            Ok(statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The index object `index`, which lists these packs, is durable. It stays so whether or not a snapshot follows.
     pub fn packs_indexed(&self, index: &ObjectHash, packs: &[ObjectHash]) -> Result<(), JournalError> {
         self.write("mark packs indexed", |tx| {

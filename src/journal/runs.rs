@@ -116,6 +116,13 @@ impl Journal {
         })
     }
 
+    /// Did a run announce this manifest, whatever became of it? Runs of long ago are forgotten.
+    pub fn was_announced(&self, manifest: &ObjectHash) -> Result<bool, JournalError> {
+        self.read("look for an announced manifest", |connection| {
+            Ok(connection.prepare_cached("SELECT 1 FROM runs WHERE manifest = ?1")?.exists([manifest])?)
+        })
+    }
+
     pub fn run(&self, run: RunId) -> Result<RunRow, JournalError> {
         self.read("read a run", |connection| row(connection, run))
     }

@@ -31,6 +31,8 @@ pub enum ProblemCode {
     RunFailed,
     /// Leftovers of an earlier run could not be removed.
     Leftover,
+    /// The target has snapshots of this machine that its journal did not know.
+    AnotherCopy,
 }
 
 impl ProblemCode {
@@ -48,6 +50,7 @@ impl ProblemCode {
             Target => "target",
             RunFailed => "run_failed",
             Leftover => "leftover",
+            AnotherCopy => "another_copy",
         }
     }
 }

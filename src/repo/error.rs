@@ -47,7 +47,7 @@ pub enum RepoError {
     },
     #[error("machine {0} has no snapshots in this repository")]
     NoSnapshots(MachineId),
-    #[error("snapshot {seq} of machine {machine} exists already, written by somebody else")]
+    #[error("snapshot {seq} of machine {machine} exists already, and no key of this machine has signed it, or it is damaged")]
     SequenceTaken { machine: MachineId, seq: Seq },
     #[error("the repository has several machines: {0}; name one with --machine")]
     WhichMachine(String),
@@ -96,7 +96,7 @@ impl RepoError {
             }
             RepoError::SerialTaken { .. } => "Find out who did. To do it nevertheless, run it again.",
             RepoError::SequenceTaken { .. } => {
-                "Two agents use one machine's identity. Stop one of them; set it up anew with `rozenctl init`."
+                "Find out what else writes to the target. To go on behind it, remove the state directory: nothing that is stored is uploaded again."
             }
             RepoError::WhichMachine(_) | RepoError::NoMachine(_) => "`rozenctl snapshots` lists the machines.",
             RepoError::Journal(_) => "See above.",

@@ -9,6 +9,7 @@
 //!
 //! Not here: which files changed (`scan`), running a backup (`backup`), writing files back (`restore`).
 
+mod adopt;
 mod certificates;
 mod commit;
 mod contents;
@@ -22,6 +23,7 @@ mod rebuild;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use adopt::{CaughtUp, catch_up};
 pub use commit::{CommittedSnapshot, DurableIndex, SealedManifest, is_committed, write_index};
 pub use contents::Contents;
 pub use create::{create, enroll, take_over};

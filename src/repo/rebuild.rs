@@ -1,19 +1,19 @@
 //! Opening a repository to back up into it, and rebuilding the local state from the target when it was lost: what is stored
 //! is known again by the index objects, so that no content is uploaded a second time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
+use super::adopt::adopt_last_snapshot;
 use super::open::{parse_repo, read_record};
 use super::{RepoError, certificates, names};
 use crate::chunk::ChunkLimits;
 use crate::crypto::{self, MachineKeys, Signers};
 use crate::format::{self, FormatError, IndexedPack, RepositoryRecord};
 use crate::journal::{FrameRow, Journal, MemberRow, PackContents, PackKind, PackRow};
-use crate::model::{ListedRoot, ObjectHash, Seq, StorageClass};
+use crate::model::{ObjectHash, Seq, StorageClass};
 use crate::store::{ObjectName, Store, StoreError};
 
 const MAX_INDEX: u64 = 256 << 20;
-const MAX_MANIFEST: u64 = 64 << 20;
 
 /// What was found in the target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Rebuilt {
     pub packs: u64,
     /// Packs that an index object lists and the target does not hold, or not with that size: their content is stored again.
     pub missing: u64,
+    /// The same of packs that the journal believed in.
+    pub lost: u64,
     /// Index objects that could not be used: their content may be stored again.
     pub unusable: u64,
 }
@@ -47,12 +49,13 @@ pub fn open_for_backup(store: &Store, keys: &MachineKeys) -> Result<ChunkLimits,
     Ok(record.chunker)
 }
 
-/// Brings an empty journal to what the target holds. Costs one LIST each of this machine's packs, index objects and snapshots
-/// and a GET for each index object. May be repeated.
-pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<Rebuilt, RepoError> {
+/// Brings a journal that is empty, or older than the target, to what the target holds. Costs one LIST each of this machine's
+/// packs, index objects and snapshots and a GET for each index object that it does not know. May be repeated.
+pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal, now_ms: i64) -> Result<Rebuilt, RepoError> {
     let mut rebuilt = Rebuilt::default();
     let signers = own_signers(store, keys)?;
     let present = present_packs(store, keys)?;
+    rebuilt.lost = forget_missing(journal, &present, now_ms)?;
     for listed in store.list(&names::folder(&keys.machine_id, "index"))? {
         let Some(hash) = names::hash_of(&listed.name) else { continue };
         if journal.index_known(&hash)? {
@@ -86,9 +89,23 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<R
             "packs that were stored are missing in the target or have another size"
         );
     }
-    rebuilt.last_snapshot = adopt_last_snapshot(store, keys, journal)?;
+    rebuilt.last_snapshot = adopt_last_snapshot(store, keys, journal, now_ms)?;
     Ok(rebuilt)
 }
+
+/// A journal that is a copy of an older one may believe in packs that never became durable, or that are gone since.
+fn forget_missing(journal: &Journal, present: &Present, now_ms: i64) -> Result<u64, RepoError> {
+    let mut believed = journal.packs_stored()?;
+    believed.retain(|(hash, size)| present.get(hash).is_none_or(|(found, _)| found != size));
+    let lost: Vec<ObjectHash> = believed.into_iter().map(|(hash, _)| hash).collect();
+    if !lost.is_empty() {
+        tracing::warn!(packs = lost.len(), "the journal knew of packs that the target does not hold");
+    }
+    Ok(journal.lose_packs(&lost, now_ms)?)
+}
+
+/// The sizes and classes of the packs that are there.
+type Present = HashMap<ObjectHash, (u64, StorageClass)>;
 
 /// This machine's keys: its own and those before it. Who recovered it elsewhere has a later one.
 fn own_signers(store: &Store, keys: &MachineKeys) -> Result<Signers, RepoError> {
@@ -104,9 +121,8 @@ fn own_signers(store: &Store, keys: &MachineKeys) -> Result<Signers, RepoError> 
     }
 }
 
-/// The sizes and classes of the packs that are there.
-fn present_packs(store: &Store, keys: &MachineKeys) -> Result<HashMap<ObjectHash, (u64, StorageClass)>, RepoError> {
-    let mut present = HashMap::new();
+fn present_packs(store: &Store, keys: &MachineKeys) -> Result<Present, RepoError> {
+    let mut present = Present::new();
     for folder in ["packs", "trees"] {
         let listed = store.list(&names::folder(&keys.machine_id, folder))?;
         present.extend(
@@ -114,50 +130,6 @@ fn present_packs(store: &Store, keys: &MachineKeys) -> Result<HashMap<ObjectHash
         );
     }
     Ok(present)
-}
-
-/// The last manifest that we signed is what the next one follows. Numbers behind it may be taken by something else (a
-/// damaged manifest, somebody's file): the next manifest goes behind those that follow without a gap, all others are ignored.
-fn adopt_last_snapshot(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<Option<Seq>, RepoError> {
-    let listed = store.list(&names::folder(&keys.machine_id, "snapshots"))?;
-    let taken: BTreeSet<Seq> = listed.iter().filter_map(|object| names::seq_of(&object.name)).collect();
-    let mut own = None;
-    for seq in taken.iter().rev() {
-        own = own_manifest(store, keys, *seq)?.map(|found| (*seq, found));
-        if own.is_some() {
-            break;
-        }
-    }
-    let own_seq = own.as_ref().map(|(seq, _)| *seq);
-    let (last, (previous, listing)) = own.unwrap_or((Seq(0), (ObjectHash([0; ObjectHash::LEN]), vec![])));
-    let next = |seq: &Seq| seq.0.checked_add(1).map(Seq).filter(|seq| taken.contains(seq));
-    let behind = std::iter::successors(next(&last), next).last();
-    if let Some(head) = behind.or(own_seq) {
-        journal.adopt_head(head, previous, &listing)?;
-    }
-    Ok(own_seq)
-}
-
-/// The hash of this manifest and how it lists the roots, if it is there and signed by us.
-fn own_manifest(
-    store: &Store,
-    keys: &MachineKeys,
-    seq: Seq,
-) -> Result<Option<(ObjectHash, Vec<ListedRoot>)>, RepoError> {
-    let name = names::manifest(&keys.machine_id, seq);
-    let bytes = match store.get(&name, MAX_MANIFEST) {
-        Err(StoreError::TooLarge { .. } | StoreError::NotFound { .. }) => return Ok(None),
-        other => other?,
-    };
-    let listing = format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.admin)
-        .and_then(|manifest| manifest.listing(keys));
-    match listing {
-        Ok(listing) => Ok(Some((crypto::hash(&bytes), listing))),
-        Err(error) => {
-            tracing::warn!(%name, %error, "a snapshot is not one of this machine, or damaged; the one before it is taken");
-            Ok(None)
-        }
-    }
 }
 
 fn read_index(
@@ -214,7 +186,6 @@ mod tests {
     use super::*;
     use crate::model::{Content, Entry};
     use crate::repo::testing::{Entries, TestRepo};
-    use crate::store::PutSource;
 
     fn two_snapshots() -> (TestRepo, Content, crate::format::Manifest) {
         let mut repo = TestRepo::new();
@@ -232,44 +203,6 @@ mod tests {
         (dir, journal)
     }
 
-    fn hash_of_snapshot(repo: &TestRepo, seq: u64) -> ObjectHash {
-        crypto::hash(&repo.store.get(&names::manifest(&repo.keys.machine_id, Seq(seq)), MAX_MANIFEST).unwrap())
-    }
-
-    fn garbage(repo: &TestRepo, seq: u64) {
-        let name = names::manifest(&repo.keys.machine_id, Seq(seq));
-        repo.store.put_if_absent(&name, PutSource::Bytes(b"not a manifest"), StorageClass::Standard).unwrap();
-    }
-
-    #[test]
-    fn the_head_is_the_last_manifest_of_this_machine_whatever_lies_beside_it() {
-        let (repo, ..) = two_snapshots();
-        [9, i64::MAX as u64, u64::MAX].into_iter().for_each(|seq| garbage(&repo, seq));
-        let (_dir, journal) = journal();
-        let rebuilt = rebuild(&repo.store, &repo.keys, &journal).unwrap();
-        assert_eq!(rebuilt.last_snapshot, Some(Seq(2)));
-        assert_eq!(journal.head().unwrap(), Some((Seq(2), hash_of_snapshot(&repo, 2))));
-    }
-
-    #[test]
-    fn a_number_that_is_taken_is_passed_over_and_the_last_own_manifest_followed() {
-        let (repo, ..) = two_snapshots();
-        [3, 4, 6].into_iter().for_each(|seq| garbage(&repo, seq));
-        let (_dir, journal) = journal();
-        rebuild(&repo.store, &repo.keys, &journal).unwrap();
-        assert_eq!(journal.head().unwrap(), Some((Seq(4), hash_of_snapshot(&repo, 2))));
-    }
-
-    #[test]
-    fn where_every_manifest_is_damaged_the_next_one_still_finds_a_free_number() {
-        let (repo, ..) = two_snapshots();
-        repo.damage("/snapshots/");
-        let (_dir, journal) = journal();
-        let rebuilt = rebuild(&repo.store, &repo.keys, &journal).unwrap();
-        assert_eq!(rebuilt.last_snapshot, None);
-        assert_eq!(journal.head().unwrap(), Some((Seq(2), ObjectHash([0; ObjectHash::LEN]))));
-    }
-
     #[test]
     fn content_counts_as_stored_only_if_its_pack_is_there_as_it_was_written() {
         let (repo, content, manifest) = two_snapshots();
@@ -277,7 +210,7 @@ mod tests {
         let node = manifest.body.roots[0].tree.unwrap();
         let known = || {
             let (_dir, journal) = journal();
-            let rebuilt = rebuild(&repo.store, &repo.keys, &journal).unwrap();
+            let rebuilt = rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
             (rebuilt.missing, journal.chunk_known(&bundle).unwrap(), journal.chunk_known(&node).unwrap())
         };
         assert_eq!(known(), (0, true, true));

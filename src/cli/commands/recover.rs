@@ -56,7 +56,7 @@ pub(in crate::cli) fn run(args: &RecoverArgs, context: &Context) -> Result<Exit,
     let plan = recovering::plan(&repository, chosen, places, context)?;
     let recovered = match args.dry_run {
         true => None,
-        false => Some(recovering::carry_out(&plan, repository, &recovery.secret)?),
+        false => Some(recovering::carry_out(&plan, repository, &recovery.secret, context.clock.wall_ms())?),
     };
     let next = next_steps(&plan, args, context);
     tell(&plan, recovered.as_ref(), &next, context)?;

@@ -68,6 +68,6 @@ fn a_root_is_listed_though_its_nodes_are_gone_or_it_is_not_known_yet() {
     assert_eq!(bench.journal.listed_root(&TAG).unwrap(), Some(listed(1)));
     let dir = tempfile::tempdir().unwrap();
     let empty = Journal::open(dir.path()).unwrap();
-    empty.adopt_head(Seq(9), object(9), &[listed(4)]).unwrap();
+    empty.adopt_head(Seq(9), object(9), &[listed(4)], 1).unwrap();
     assert_eq!(empty.listed_root(&TAG).unwrap(), Some(listed(4)));
 }

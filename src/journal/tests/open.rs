@@ -96,7 +96,7 @@ fn facts_and_the_head_are_kept() {
     assert_eq!((bench.journal.fact("boot").unwrap(), bench.journal.head().unwrap()), (None, None));
     bench.journal.set_fact("boot", b"1").unwrap();
     bench.journal.set_fact("boot", b"2").unwrap();
-    bench.journal.adopt_head(Seq(7), object(7), &[]).unwrap();
+    bench.journal.adopt_head(Seq(7), object(7), &[], 1).unwrap();
     let bench = bench.reopened();
     assert_eq!(bench.journal.fact("boot").unwrap(), Some(b"2".to_vec()));
     assert_eq!(bench.journal.head().unwrap(), Some((Seq(7), object(7))));

@@ -1,0 +1,257 @@
+//! Which snapshot the next one follows: the last that a key of this machine signed, whether the journal has heard of it or not.
+
+use std::collections::BTreeSet;
+
+use super::rebuild::{Rebuilt, rebuild};
+use super::{RepoError, names};
+use crate::crypto::{self, MachineKeys};
+use crate::format;
+use crate::journal::Journal;
+use crate::model::{ListedRoot, ObjectHash, Seq};
+use crate::store::{Store, StoreError};
+
+const MAX_MANIFEST: u64 = 64 << 20;
+
+/// Snapshots of this machine that its journal did not know, and knows now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CaughtUp {
+    /// The last of them.
+    pub last: Seq,
+    /// This journal had announced it and never heard that it was stored: nobody else has stored anything.
+    pub is_announced: bool,
+    pub rebuilt: Rebuilt,
+}
+
+/// Asks whether the number of the next snapshot is free; `None`: it is. It is taken when the journal is older than the
+/// target (a copy that was put back), when another computer stores with the same keys, or when a manifest arrived after
+/// its run was given up. What a key of this machine signed is its history: the journal is brought to it, and every root is to
+/// be compared in full.
+///
+/// [`RepoError::SequenceTaken`]: what has the number is not of this machine. [`RepoError::Superseded`]: it has a later key
+/// than this one. May be repeated.
+pub fn catch_up(
+    store: &Store,
+    keys: &MachineKeys,
+    journal: &Journal,
+    now_ms: i64,
+) -> Result<Option<CaughtUp>, RepoError> {
+    let Some((head, _)) = journal.head()? else { return Ok(None) };
+    let next = head.next();
+    if store.head(&names::manifest(&keys.machine_id, next))?.is_none() {
+        return Ok(None);
+    }
+    if own_manifest(store, keys, next)?.is_none() {
+        return Err(RepoError::SequenceTaken { machine: keys.machine_id, seq: next });
+    }
+    let rebuilt = rebuild(store, keys, journal, now_ms)?;
+    let (last, manifest) = journal.head()?.expect("a head is moved and never removed");
+    Ok(Some(CaughtUp { last, is_announced: journal.was_announced(&manifest)?, rebuilt }))
+}
+
+/// The last manifest that we signed is what the next one follows. Numbers behind it may be taken by something else (a
+/// damaged manifest, somebody's file): the next manifest goes behind those that follow without a gap, all others are ignored.
+pub(super) fn adopt_last_snapshot(
+    store: &Store,
+    keys: &MachineKeys,
+    journal: &Journal,
+    now_ms: i64,
+) -> Result<Option<Seq>, RepoError> {
+    let listed = store.list(&names::folder(&keys.machine_id, "snapshots"))?;
+    let taken: BTreeSet<Seq> = listed.iter().filter_map(|object| names::seq_of(&object.name)).collect();
+    let mut own = None;
+    for seq in taken.iter().rev() {
+        own = own_manifest(store, keys, *seq)?.map(|found| (*seq, found));
+        if own.is_some() {
+            break;
+        }
+    }
+    let own_seq = own.as_ref().map(|(seq, _)| *seq);
+    let (last, (previous, listing)) = own.unwrap_or((Seq(0), (ObjectHash([0; ObjectHash::LEN]), vec![])));
+    let next = |seq: &Seq| seq.0.checked_add(1).map(Seq).filter(|seq| taken.contains(seq));
+    let behind = std::iter::successors(next(&last), next).last();
+    if let Some(head) = behind.or(own_seq) {
+        journal.adopt_head(head, previous, &listing, now_ms)?;
+    }
+    Ok(own_seq)
+}
+
+/// The hash of this manifest, which the target lists, and how it lists the roots; `None` where it is not signed by this machine.
+/// That it cannot be found is no such answer: what was listed is there, and somebody does not say so.
+fn own_manifest(
+    store: &Store,
+    keys: &MachineKeys,
+    seq: Seq,
+) -> Result<Option<(ObjectHash, Vec<ListedRoot>)>, RepoError> {
+    let name = names::manifest(&keys.machine_id, seq);
+    let bytes = match store.get(&name, MAX_MANIFEST) {
+        Err(StoreError::TooLarge { .. }) => return Ok(None),
+        other => other?,
+    };
+    let verified = format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.admin);
+    let serial = verified.as_ref().ok().map(|manifest| manifest.certificate.serial);
+    if let Some(found) = serial.filter(|found| *found > keys.certificate.serial) {
+        return Err(RepoError::Superseded { machine: keys.machine_id, own: keys.certificate.serial, found });
+    }
+    match verified.and_then(|manifest| manifest.listing(keys)) {
+        Ok(listing) => Ok(Some((crypto::hash(&bytes), listing))),
+        Err(error) => {
+            tracing::warn!(%name, %error, "a snapshot is not one of this machine, or damaged; the one before it is taken");
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StorageClass;
+    use crate::repo::testing::{Entries, TestRepo};
+    use crate::repo::{Repository, take_over};
+    use crate::store::PutSource;
+
+    fn two_snapshots() -> TestRepo {
+        let mut repo = TestRepo::new();
+        repo.commit(&Entries::new());
+        repo.commit(&Entries::new());
+        repo
+    }
+
+    fn journal() -> (tempfile::TempDir, Journal) {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(dir.path()).unwrap();
+        (dir, journal)
+    }
+
+    fn hash_of_snapshot(repo: &TestRepo, seq: u64) -> ObjectHash {
+        crypto::hash(&repo.store.get(&names::manifest(&repo.keys.machine_id, Seq(seq)), MAX_MANIFEST).unwrap())
+    }
+
+    fn garbage(repo: &TestRepo, seq: u64) {
+        let name = names::manifest(&repo.keys.machine_id, Seq(seq));
+        repo.store.put_if_absent(&name, PutSource::Bytes(b"not a manifest"), StorageClass::Standard).unwrap();
+    }
+
+    #[test]
+    fn the_head_is_the_last_manifest_of_this_machine_whatever_lies_beside_it() {
+        let repo = two_snapshots();
+        [9, i64::MAX as u64, u64::MAX].into_iter().for_each(|seq| garbage(&repo, seq));
+        let (_dir, journal) = journal();
+        let rebuilt = rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
+        assert_eq!(rebuilt.last_snapshot, Some(Seq(2)));
+        assert_eq!(journal.head().unwrap(), Some((Seq(2), hash_of_snapshot(&repo, 2))));
+    }
+
+    #[test]
+    fn a_number_that_is_taken_is_passed_over_and_the_last_own_manifest_followed() {
+        let repo = two_snapshots();
+        [3, 4, 6].into_iter().for_each(|seq| garbage(&repo, seq));
+        let (_dir, journal) = journal();
+        rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
+        assert_eq!(journal.head().unwrap(), Some((Seq(4), hash_of_snapshot(&repo, 2))));
+    }
+
+    #[test]
+    fn where_every_manifest_is_damaged_the_next_one_still_finds_a_free_number() {
+        let repo = two_snapshots();
+        repo.damage("/snapshots/");
+        let (_dir, journal) = journal();
+        let rebuilt = rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
+        assert_eq!(rebuilt.last_snapshot, None);
+        assert_eq!(journal.head().unwrap(), Some((Seq(2), ObjectHash([0; ObjectHash::LEN]))));
+    }
+
+    fn catch_up_of(repo: &TestRepo, journal: &Journal) -> Result<Option<CaughtUp>, RepoError> {
+        catch_up(&repo.store, &repo.keys, journal, 1)
+    }
+
+    #[test]
+    fn a_journal_that_is_older_than_the_target_takes_over_what_this_machine_has_signed() {
+        let mut repo = two_snapshots();
+        let (_dir, journal) = journal();
+        assert_eq!(catch_up_of(&repo, &journal).unwrap(), None, "without a head there is nothing to ask");
+        rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
+        assert_eq!(catch_up_of(&repo, &journal).unwrap(), None);
+        journal.upsert_root("home", "/home/u".as_ref(), 1).unwrap();
+        repo.commit(&Entries::new());
+        repo.commit(&Entries::new());
+        let caught = catch_up_of(&repo, &journal).unwrap().unwrap();
+        assert_eq!((caught.last, caught.is_announced), (Seq(4), false));
+        assert_eq!(journal.head().unwrap(), Some((Seq(4), hash_of_snapshot(&repo, 4))));
+        assert!(journal.root_state("home").unwrap().audit.is_some());
+    }
+
+    #[test]
+    fn a_manifest_that_was_announced_is_recognised_when_it_arrives_late() {
+        let mut repo = two_snapshots();
+        let (_dir, journal) = journal();
+        rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
+        let run = journal.begin_run(&[], 2).unwrap();
+        repo.commit(&Entries::new());
+        journal.announce_manifest(run.id, (Seq(3), hash_of_snapshot(&repo, 3)), &[]).unwrap();
+        journal.fail_run(run.id, "no answer", 3).unwrap();
+        let caught = catch_up_of(&repo, &journal).unwrap().unwrap();
+        assert_eq!((caught.last, caught.is_announced), (Seq(3), true));
+    }
+
+    #[test]
+    fn packs_that_the_journal_believes_in_and_the_target_does_not_hold_are_forgotten() {
+        let mut repo = two_snapshots();
+        let content = repo.bundled(&[b"content"]).remove(0);
+        let crate::model::Content::Bundled { bundle, .. } = content else { panic!("{content:?}") };
+        repo.commit(&Entries::new());
+        let (_dir, journal) = journal();
+        rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
+        assert!(journal.chunk_known(&bundle).unwrap());
+        for pack in repo.store.list(&names::folder(&repo.keys.machine_id, "packs")).unwrap() {
+            repo.store.delete(&pack.name).unwrap();
+        }
+        repo.commit(&Entries::new());
+        assert_eq!(catch_up_of(&repo, &journal).unwrap().unwrap().rebuilt.lost, 1);
+        assert!(!journal.chunk_known(&bundle).unwrap());
+    }
+
+    #[test]
+    fn what_is_not_of_this_machine_keeps_its_number_and_a_later_key_stops_this_one() {
+        let repo = two_snapshots();
+        let (_dir, journal) = journal();
+        rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
+        let machine = repo.open().machine(repo.keys.machine_id).unwrap();
+        let repository = Repository::open(repo.store.clone(), &repo.secret).unwrap().for_writing().unwrap();
+        let later = take_over(&repository, &repo.secret, &machine).unwrap();
+        let body = repo.manifest(Seq(2)).body;
+        let bytes = format::seal_manifest(&body, Seq(3), hash_of_snapshot(&repo, 2), &later);
+        let name = names::manifest(&repo.keys.machine_id, Seq(3));
+        repo.store.put_if_absent(&name, PutSource::Bytes(&bytes), StorageClass::Standard).unwrap();
+        // also where the certificate object is lost, and the manifest alone proves the key
+        for _ in 0..2 {
+            let error = catch_up_of(&repo, &journal).unwrap_err();
+            assert!(matches!(error, RepoError::Superseded { .. }), "{error}");
+            repo.store.delete(&names::certificate(&repo.keys.machine_id, later.certificate.serial)).unwrap();
+        }
+        repo.store.delete(&name).unwrap();
+        garbage(&repo, 3);
+        let error = catch_up_of(&repo, &journal).unwrap_err();
+        assert!(matches!(error, RepoError::SequenceTaken { seq: Seq(3), .. }), "{error}");
+        assert_eq!(journal.head().unwrap(), Some((Seq(2), hash_of_snapshot(&repo, 2))));
+    }
+
+    #[test]
+    fn a_snapshot_that_is_listed_and_cannot_be_found_is_an_error_and_not_passed_over() {
+        use crate::store::{Moment, Verb};
+        use std::sync::atomic::{AtomicU64, Ordering};
+        let repo = two_snapshots();
+        let (_dir, journal) = journal();
+        let (store, faults) = repo.store.clone().failing();
+        let (target, name) = (repo.store.clone(), names::manifest(&repo.keys.machine_id, Seq(2)));
+        let lists = AtomicU64::new(0);
+        faults.around(Verb::List, Moment::After, move || {
+            // certificates, snapshots, packs, trees, index objects; then the snapshots to adopt the last of
+            if lists.fetch_add(1, Ordering::Relaxed) + 1 == 6 {
+                target.delete(&name).unwrap();
+            }
+        });
+        let error = rebuild(&store, &repo.keys, &journal, 1).unwrap_err();
+        assert!(matches!(error, RepoError::Store(StoreError::NotFound { .. })), "{error}");
+        assert_eq!(journal.head().unwrap(), None);
+    }
+}
