@@ -82,7 +82,10 @@ pub(super) fn told(caught_up: &CaughtUp, machine: &MachineId) -> Option<Problem>
     Some(Problem::new(
         ProblemCode::AnotherCopy,
         name.as_str().as_bytes(),
-        format!("snapshots up to {} were stored by another copy of this machine; its history goes on behind them", caught_up.last.0),
+        format!(
+            "snapshots up to {} were stored by another copy of this machine; its history goes on behind them",
+            caught_up.last.0
+        ),
         "Nothing to do where the state directory was brought back from a copy. If two computers use this machine's key, \
          stop one of them and set it up anew with `rozenctl init`.",
     ))

@@ -47,7 +47,9 @@ pub enum RepoError {
     },
     #[error("machine {0} has no snapshots in this repository")]
     NoSnapshots(MachineId),
-    #[error("snapshot {seq} of machine {machine} exists already, and no key of this machine has signed it, or it is damaged")]
+    #[error(
+        "snapshot {seq} of machine {machine} exists already, and no key of this machine has signed it, or it is damaged"
+    )]
     SequenceTaken { machine: MachineId, seq: Seq },
     #[error("the repository has several machines: {0}; name one with --machine")]
     WhichMachine(String),
