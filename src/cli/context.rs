@@ -11,7 +11,7 @@ use super::stop;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Overrides, Places};
 use crate::control::{Client, Endpoint};
-use crate::store::{RetryPolicy, Store, StoreUrl};
+use crate::store::{Limiter, RetryPolicy, Store, StoreUrl};
 
 pub(super) struct Context {
     pub(super) output: Output,
@@ -52,8 +52,8 @@ impl Context {
     }
 
     /// Opens a target that must be there.
-    pub(super) fn store(&self, url: &str) -> Result<Store, CliError> {
-        let store = Store::open(&StoreUrl::parse(url)?)?;
+    pub(super) fn store(&self, url: &str, limiter: &Limiter) -> Result<Store, CliError> {
+        let store = Store::open_limited(&StoreUrl::parse(url)?, limiter)?;
         Ok(store.retrying(RetryPolicy::default(), self.clock.clone()))
     }
 }

@@ -19,6 +19,7 @@ mod entry;
 mod error;
 mod exit;
 mod output;
+mod pacing;
 mod prompt;
 mod protection;
 mod reading;

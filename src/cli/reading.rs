@@ -6,11 +6,14 @@ use clap::Args;
 
 use super::context::{Context, variable};
 use super::error::CliError;
+use super::pacing::{self, Flags};
 use super::{prompt, show};
+use crate::config::Rate;
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
 use crate::format::Manifest;
 use crate::history::{self, HistoryError, SnapshotSpec};
 use crate::repo::{Contents, Machine, Repository};
+use crate::store::Limiter;
 
 /// Flags of every command that reads backups.
 #[derive(Args, Clone, Debug, Default)]
@@ -24,6 +27,9 @@ pub(super) struct ReadArgs {
     /// A file with the passphrase of the recovery file [env: ROZEN_PASSPHRASE_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Repository")]
     pub(super) passphrase_file: Option<PathBuf>,
+    /// Read no faster than this, such as 2MiB/s; `off`: as fast as it goes [default: as in the configuration, if there is one]
+    #[arg(long, value_name = "RATE", help_heading = "Repository")]
+    pub(super) limit_download: Option<Rate>,
 }
 
 /// Which snapshot.
@@ -109,11 +115,25 @@ pub(super) fn open_with_secret(args: &ReadArgs, context: &Context) -> Result<(Re
             return Err(CliError::usage("no repository is named", "Give it with --repo URL, or a configuration."));
         }
     };
-    let repository = Repository::open(context.store(&url)?, &recovery.secret)?;
+    let repository = Repository::open(context.store(&url, &limiter(args, context))?, &recovery.secret)?;
     if let Some(damage) = &repository.damage {
         context.output.warn(format!("{damage}; backups can be read all the same, but nothing can be added"));
     }
     Ok((repository, recovery))
+}
+
+/// A limit that nobody typed is told: a restore may be in a hurry.
+fn limiter(args: &ReadArgs, context: &Context) -> Limiter {
+    let limits = context.config().map(|config| config.limits).unwrap_or_default();
+    let flags = Flags { download: args.limit_download, ..Flags::default() };
+    let limiter = pacing::limiter(limits, flags, context);
+    if let (None, Some(rate)) = (args.limit_download, limiter.rates().download) {
+        let rate = Rate(Some(rate));
+        context
+            .output
+            .note(format!("reading at {rate} at most, as the configuration says; --limit-download off: no limit"));
+    }
+    limiter
 }
 
 /// `None` when there is no configuration.

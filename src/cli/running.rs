@@ -8,36 +8,28 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::context::Context;
 use super::error::CliError;
+use super::pacing::{self, Flags};
 use super::reading::warned;
 use super::show::{Live, Meter};
 use crate::backup::{Backup, BackupOptions, Phase, Progress, Recovered, RootPlan, RootScope, RunReport, RunRequest};
-use crate::clock::Zone;
 use crate::config::exclude::Rules;
 use crate::config::{Config, Places, RootConfig};
 use crate::crypto::MachineKeys;
 use crate::daemon::{RootCheck, RootMemory, check_root, guard_root, remember_root};
-use crate::model::{Problem, Rates, RootId};
+use crate::model::{Problem, RootId};
 use crate::status::{counted, grouped};
-use crate::store::{Limiter, RetryPolicy, Store, StoreUrl};
+use crate::store::{RetryPolicy, Store, StoreUrl};
 
 /// Opens journal, spool and target; completes what an earlier process left.
-pub(super) fn open(config: &Config, places: &Places, context: &Context) -> Result<Backup, CliError> {
+pub(super) fn open(config: &Config, places: &Places, pace: Flags, context: &Context) -> Result<Backup, CliError> {
     let keys = warned(MachineKeys::load(&config.machine_key)?, context);
-    let store = Store::open(&StoreUrl::parse(&config.repository)?)?.limited(limiter(config, context));
+    let limiter = pacing::limiter(config.limits.clone(), pace, context);
+    let store = Store::open_limited(&StoreUrl::parse(&config.repository)?, &limiter)?;
     let store = store.retrying(RetryPolicy::default(), context.clock.clone());
     let options = BackupOptions { level: config.run.level, ..BackupOptions::default() };
     let (backup, recovered) = Backup::open(&places.state, store, keys, context.clock.clone(), options)?;
     tell_recovered(&recovered);
     Ok(backup.with_config(Config::read(&places.config)?))
-}
-
-/// What the configuration allows at each time of day; nothing waits once the command is to stop.
-fn limiter(config: &Config, context: &Context) -> Limiter {
-    let (limits, zone, stop) = (config.limits.clone(), Zone::local(), context.stop.clone());
-    Limiter::new(context.clock.clone(), move |now| match stop.load(Relaxed) {
-        true => Rates::default(),
-        false => limits.at(zone.minute_of_day(now).0),
-    })
 }
 
 fn tell_recovered(recovered: &Recovered) {

@@ -1,5 +1,6 @@
 //! The handle that rooms hold: cheap to clone, real or manual behind it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,11 @@ pub(super) trait Source: Send + Sync {
     fn wall(&self) -> Timestamp;
     fn monotonic(&self) -> Monotonic;
     fn sleep(&self, duration: Duration);
+    fn pause(&self, duration: Duration) -> Pause;
 }
+
+/// `Sync` as well: bodies of requests are made of it.
+pub(super) type Pause = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// Tells the time and waits.
 #[derive(Clone)]
@@ -64,6 +69,11 @@ impl Clock {
     /// Blocks the thread; on a manual clock it moves the time instead and returns at once.
     pub fn sleep(&self, duration: Duration) {
         self.0.sleep(duration);
+    }
+
+    /// As [`Clock::sleep`] for a task: to be awaited on a runtime with timers, which leave the time asleep out.
+    pub async fn pause(&self, duration: Duration) {
+        self.0.pause(duration).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::handle::{Monotonic, Source};
+use super::handle::{Monotonic, Pause, Source};
 use crate::model::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -63,6 +63,11 @@ impl Source for ManualClock {
         let mut hands = self.hands();
         hands.advance(duration);
         hands.slept.push(duration);
+    }
+
+    fn pause(&self, duration: Duration) -> Pause {
+        let clock = self.clone();
+        Box::pin(async move { clock.sleep(duration) })
     }
 }
 

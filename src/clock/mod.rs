@@ -6,7 +6,7 @@
 //!
 //! [`Zone`] tells the time of day where the machine stands, for settings that follow it.
 //!
-//! Not here: timers of the control socket (tokio), printing.
+//! Not here: timers of the control socket and of connections (tokio), printing.
 
 mod handle;
 mod manual;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::handle::{Monotonic, Source};
+use super::handle::{Monotonic, Pause, Source};
 use crate::model::Timestamp;
 
 /// Counts time asleep, so that a delay that passed while the lid was closed is over.
@@ -29,6 +29,11 @@ impl Source for SystemClock {
 
     fn sleep(&self, duration: Duration) {
         std::thread::sleep(duration);
+    }
+
+    fn pause(&self, duration: Duration) -> Pause {
+        // made when it is awaited: only then there is a runtime
+        Box::pin(async move { tokio::time::sleep(duration).await })
     }
 }
 

@@ -1,5 +1,8 @@
 //! How fast bytes may go, by the time of day.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::Size;
 use crate::model::Rates;
 
@@ -44,6 +47,24 @@ impl LimitWindow {
             // over midnight
             false => minute >= self.from || minute < self.to,
         }
+    }
+}
+
+/// In bytes a second; `None`: no limit. Written as `2MiB/s`, or `off`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate(pub Option<u64>);
+
+impl FromStr for Rate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_rate(text).map(Rate).ok_or("a rate such as 2MiB/s, or off")
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format_rate(self.0))
     }
 }
 

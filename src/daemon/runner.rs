@@ -278,8 +278,8 @@ impl Setup {
     }
 
     fn open(&self) -> Result<Backup, RunError> {
-        let store = Store::open(&self.url).map_err(RepoError::Store)?;
-        let store = store.limited(self.limiter.clone()).retrying(RETRY, self.clock.clone());
+        let store = Store::open_limited(&self.url, &self.limiter).map_err(RepoError::Store)?;
+        let store = store.retrying(RETRY, self.clock.clone());
         let (level, freeze_limit) = (self.config.run.level, self.config.run.freeze_limit);
         let options = BackupOptions { level, freeze_limit, ..BackupOptions::default() };
         let (journal, keys) = (self.journal.clone(), self.keys.clone());

@@ -11,7 +11,8 @@
 //! outside the name space of objects, which a later process removes.
 //!
 //! [`Store`] is concrete and cheap to clone; the kinds (`dir`, `s3`, `memory`) and the decorators (`retry`, `record`,
-//! `fault`) stand behind a private trait. All verbs block.
+//! `fault`) stand behind a private trait. All verbs block. How fast bytes may go (`limit`) is asked by `dir` and `s3` for
+//! each piece.
 //!
 //! Not here: what the objects mean and how they are named (room `repo`), resuming uploads (room `upload`).
 

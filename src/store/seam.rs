@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::dir::DirStore;
 use super::fault::{Faults, FaultyStore};
-use super::limit::{LimitedStore, Limiter};
+use super::limit::Limiter;
 use super::memory::{MemoryStore, MemoryTarget};
 use super::record::{Recorder, RecordingStore};
 use super::retry::{RetryPolicy, RetryingStore};
@@ -122,9 +122,15 @@ impl Store {
     /// Opens an existing target; writes nothing, so that a read-only medium can be read. A bucket is not even asked:
     /// the first verb tells whether it is there.
     pub fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+        Self::open_limited(url, &Limiter::unlimited())
+    }
+
+    /// As [`Store::open`]; bytes go no faster than the limiter allows, whatever is put around the store later.
+    pub fn open_limited(url: &StoreUrl, limiter: &Limiter) -> Result<Self, StoreError> {
+        let limiter = limiter.clone();
         match url {
-            StoreUrl::Dir(path) => Ok(Self::new(DirStore::open(path)?, url.to_string())),
-            StoreUrl::S3(address) => Ok(Self::new(S3Store::open(address)?, url.to_string())),
+            StoreUrl::Dir(path) => Ok(Self::new(DirStore::open(path)?.limited(limiter), url.to_string())),
+            StoreUrl::S3(address) => Ok(Self::new(S3Store::open(address)?.limited(limiter), url.to_string())),
         }
     }
 
@@ -154,11 +160,6 @@ impl Store {
     /// Errors that may go away by themselves are tried again, with growing delays.
     pub fn retrying(self, policy: RetryPolicy, clock: Clock) -> Self {
         self.wrapped(|inner| RetryingStore::new(inner, policy, clock))
-    }
-
-    /// Bytes go no faster than the limiter allows. To be put below what tries again: that costs bytes too.
-    pub fn limited(self, limiter: Limiter) -> Self {
-        self.wrapped(|inner| LimitedStore::new(inner, limiter))
     }
 
     /// Counts calls and bytes.

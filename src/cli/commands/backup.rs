@@ -11,8 +11,9 @@ use crate::cli::bill;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::pacing::Flags;
 use crate::cli::{running, show};
-use crate::config::Config;
+use crate::config::{Config, Rate};
 use crate::control::Wish;
 use crate::cost::RunCost;
 use crate::model::RootId;
@@ -39,11 +40,23 @@ pub(in crate::cli) struct BackupArgs {
     /// This folder is meant to be another one than before (a new disk): store it as it is now
     #[arg(long, value_name = "NAME")]
     accept: Vec<RootId>,
+    /// With --once: send no faster than this, such as 2MiB/s; `off`: as fast as it goes [default: as in the configuration]
+    #[arg(long, value_name = "RATE", requires = "once")]
+    limit_upload: Option<Rate>,
+    /// With --once: read from the target no faster than this
+    #[arg(long, value_name = "RATE", requires = "once")]
+    limit_download: Option<Rate>,
+}
+
+impl BackupArgs {
+    fn pace(&self) -> Flags {
+        Flags { upload: self.limit_upload, download: self.limit_download }
+    }
 }
 
 pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, CliError> {
     if args.once {
-        return once(&args.accept, context);
+        return once(args, context);
     }
     let mut agent = context.agent()?;
     let wish = Wish { roots: args.roots.clone(), full: args.full, accept: args.accept.clone() };
@@ -85,12 +98,13 @@ fn tell(answer: BackupAnswer, context: &Context) -> Result<Exit, CliError> {
     }
 }
 
-fn once(accepted: &[RootId], context: &Context) -> Result<Exit, CliError> {
+fn once(args: &BackupArgs, context: &Context) -> Result<Exit, CliError> {
+    let accepted = &args.accept;
     let (config, places) = (context.config()?, context.places()?);
     if let Some(unknown) = accepted.iter().find(|id| config.root(id).is_none()) {
         return Err(CliError::usage(format!("there is no folder `{unknown}`"), "The configuration names them."));
     }
-    let backup = running::open(&config, &places, context)?;
+    let backup = running::open(&config, &places, args.pace(), context)?;
     let checked = running::check_roots(&backup, &config, accepted)?;
     let request = running::request(&config, &places, &checked)?;
     let progress = Arc::new(Progress::default());

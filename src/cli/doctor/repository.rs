@@ -5,10 +5,11 @@ use crate::cli::context::Context;
 use crate::config::Config;
 use crate::crypto::MachineKeys;
 use crate::repo;
+use crate::store::Limiter;
 
 pub(in crate::cli) fn target(config: &Config, keys: &MachineKeys, context: &Context) -> Finding {
     const CHECK: &str = "target";
-    let store = match context.store(&config.repository) {
+    let store = match context.store(&config.repository, &Limiter::unlimited()) {
         Ok(store) => store,
         Err(error) => return Finding::of_error(CHECK, &error, error.remedy()),
     };

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::root::DirStore;
 use super::temp::TempFile;
 use crate::fault;
+use crate::store::limit::Direction;
 use crate::store::{ObjectName, PutOutcome, PutSource, StoreError, Verb};
 
 /// Large enough that a call costs nothing beside its bytes.
@@ -51,7 +52,14 @@ impl Put<'_> {
         let dir = self.dir()?;
         match give_name(CWD, path, &dir, self.name.leaf()) {
             Err(Errno::XDEV) => Ok(None),
-            placed => self.finish(&dir, placed).map(Some),
+            placed => {
+                let outcome = self.finish(&dir, placed)?;
+                // no byte was copied; what the target got is paid for all the same, so that the limit is true
+                if outcome == PutOutcome::Created {
+                    self.store.limiter().pass(Direction::Upload, self.size);
+                }
+                Ok(Some(outcome))
+            }
         }
     }
 
@@ -67,15 +75,18 @@ impl Put<'_> {
 
     fn filled_temp(&self, mut source: impl ByteSource) -> Result<TempFile<'_>, StoreError> {
         let target_error = |source| StoreError::Io { verb: Verb::Put, what: self.name.to_string(), source };
+        let limiter = self.store.limiter();
         let mut temp = TempFile::create(self.store).map_err(|errno| target_error(errno.into()))?;
         fault::point("store.temp-created");
         let mut buffer = vec![0; COPY_BUFFER_BYTES.min(self.size as usize + 1)];
         let mut written = 0;
         loop {
-            let count = source.next(&mut buffer)?;
+            let piece = buffer.len().min(limiter.piece(Direction::Upload));
+            let count = source.next(&mut buffer[..piece])?;
             if count == 0 {
                 break;
             }
+            limiter.pass(Direction::Upload, count as u64);
             temp.file.write_all(&buffer[..count]).map_err(target_error)?;
             written += count as u64;
             fault::point("store.temp-half");

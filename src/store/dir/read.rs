@@ -1,7 +1,7 @@
 //! Reading objects and listing them.
 
 use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,8 @@ use rustix::io::Errno;
 
 use super::root::{DIR_FLAGS, DirStore};
 use crate::model::StorageClass;
-use crate::store::{Listed, ObjectName, StoreError, Verb};
+use crate::store::limit::Direction;
+use crate::store::{Limiter, Listed, ObjectName, StoreError, Verb};
 
 /// Descriptors of the objects read last. A restore reads many ranges of few packs; objects never change.
 #[derive(Default)]
@@ -55,13 +56,11 @@ impl OpenObjects {
 }
 
 pub(super) fn whole(store: &DirStore, name: &ObjectName, limit: u64) -> Result<Vec<u8>, StoreError> {
-    let OpenObject { mut file, size } = open(store, Verb::Get, name)?;
+    let OpenObject { file, size } = open(store, Verb::Get, name)?;
     if size > limit {
         return Err(StoreError::TooLarge { name: name.clone(), size, limit });
     }
-    let mut bytes = Vec::with_capacity(size as usize);
-    file.read_to_end(&mut bytes).map_err(|error| StoreError::io(Verb::Get, name, error))?;
-    Ok(bytes)
+    read_pieces(&file, 0, size, store.limiter()).map_err(|error| StoreError::io(Verb::Get, name, error))
 }
 
 pub(super) fn range(
@@ -83,8 +82,19 @@ pub(super) fn range(
     if offset.checked_add(len).is_none_or(|end| end > size) {
         return Err(StoreError::OutOfRange { name: name.clone(), offset, len, size });
     }
+    read_pieces(&object.file, offset, len, store.limiter()).map_err(|error| StoreError::io(Verb::GetRange, name, error))
+}
+
+/// Each piece when the limit allows it.
+fn read_pieces(file: &File, offset: u64, len: u64, limiter: &Limiter) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len as usize];
-    object.file.read_exact_at(&mut bytes, offset).map_err(|error| StoreError::io(Verb::GetRange, name, error))?;
+    let mut done = 0;
+    while done < bytes.len() {
+        let end = bytes.len().min(done + limiter.piece(Direction::Download));
+        limiter.pass(Direction::Download, (end - done) as u64);
+        file.read_exact_at(&mut bytes[done..end], offset + done as u64)?;
+        done = end;
+    }
     Ok(bytes)
 }
 

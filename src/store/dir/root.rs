@@ -12,7 +12,7 @@ use super::read::OpenObjects;
 use super::{place, read, temp};
 use crate::model::StorageClass;
 use crate::store::seam::Backend;
-use crate::store::{Listed, ObjectInfo, ObjectName, PutOutcome, PutSource, StoreError, Verb};
+use crate::store::{Limiter, Listed, ObjectInfo, ObjectName, PutOutcome, PutSource, StoreError, Verb};
 
 const DIR_MODE: Mode = Mode::RWXU;
 pub(super) const DIR_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -24,6 +24,7 @@ pub struct DirStore {
     /// Directories whose own entry is known to be fsynced, by their names relative to the root.
     durable_dirs: Mutex<HashSet<String>>,
     swept: Once,
+    limiter: Limiter,
 }
 
 impl DirStore {
@@ -40,7 +41,12 @@ impl DirStore {
             open_objects: OpenObjects::default(),
             durable_dirs: Mutex::default(),
             swept: Once::new(),
+            limiter: Limiter::unlimited(),
         })
+    }
+
+    pub fn limited(self, limiter: Limiter) -> Self {
+        Self { limiter, ..self }
     }
 
     pub fn create(path: &Path) -> Result<Self, StoreError> {
@@ -49,6 +55,10 @@ impl DirStore {
             _ => StoreError::io(Verb::Open, path.display(), errno),
         })?;
         Self::open(path)
+    }
+
+    pub(super) fn limiter(&self) -> &Limiter {
+        &self.limiter
     }
 
     pub(super) fn root(&self) -> &OwnedFd {

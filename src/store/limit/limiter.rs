@@ -1,15 +1,22 @@
 //! [`Limiter`]: the handle that all stores of a program share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Ticket};
 use crate::clock::Clock;
 use crate::model::{Rates, Timestamp};
 
 /// So often who waits asks which limit holds now.
 const ASK_EVERY: Duration = Duration::from_millis(500);
+/// The largest piece, in bytes: what is read at a time anyway.
+const LARGEST_PIECE: u64 = 256 << 10;
+/// The smallest piece, in bytes. Smaller ones would cost more in packets than they hold.
+const SMALLEST_PIECE: u64 = 1 << 10;
+/// Pieces in a second where the limits of their size allow. Servers give up a body of which nothing came for some 20
+/// seconds, and a dozen bodies may share a limit.
+const PIECES_A_SECOND: u64 = 32;
 
 /// Keeps the pace. Clones share it.
 #[derive(Clone)]
@@ -23,11 +30,23 @@ struct Inner {
     lifted: AtomicBool,
 }
 
+/// Seen from this machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::store) enum Direction {
+    Upload,
+    Download,
+}
+
 impl Limiter {
     /// `rates`: what holds at a moment; asked often.
     pub fn new(clock: Clock, rates: impl Fn(Timestamp) -> Rates + Send + Sync + 'static) -> Self {
         let (upload, download) = Default::default();
         Self(Arc::new(Inner { clock, rates: Box::new(rates), upload, download, lifted: AtomicBool::new(false) }))
+    }
+
+    /// Holds nothing up.
+    pub fn unlimited() -> Self {
+        Self::new(Clock::system(), |_| Rates::default())
     }
 
     /// What holds now.
@@ -40,26 +59,60 @@ impl Limiter {
         self.0.lifted.store(lifted, Ordering::Release);
     }
 
-    /// Before `bytes` are sent.
-    pub(super) fn before_upload(&self, bytes: u64) {
-        self.pass(&self.0.upload, bytes, |rates| rates.upload);
+    /// How many bytes are to go at once now.
+    pub(in crate::store) fn piece(&self, direction: Direction) -> usize {
+        let piece = self.rate(direction).map_or(LARGEST_PIECE, |rate| rate / PIECES_A_SECOND);
+        usize::try_from(piece.clamp(SMALLEST_PIECE, LARGEST_PIECE)).expect("it is clamped to what fits")
     }
 
-    /// Before `bytes` are read.
-    pub(super) fn before_download(&self, bytes: u64) {
-        self.pass(&self.0.download, bytes, |rates| rates.download);
-    }
-
-    fn pass(&self, bucket: &Mutex<Bucket>, bytes: u64, of: impl Fn(Rates) -> Option<u64>) {
-        loop {
-            let rate = if self.0.lifted.load(Ordering::Acquire) { None } else { of(self.rates()) };
-            let now = self.0.clock.monotonic();
-            let taken = bucket.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, rate, now);
-            match taken {
-                Ok(()) => return,
-                Err(wait) => self.0.clock.sleep(wait.min(ASK_EVERY)),
+    /// Returns when so many bytes may have gone, piece by piece; the last one goes now.
+    pub(in crate::store) fn pass(&self, direction: Direction, bytes: u64) {
+        let mut left = bytes;
+        while left > 0 {
+            let piece = left.min(self.piece(direction) as u64);
+            let ticket = self.book(direction, piece);
+            while let Some(wait) = self.wait(direction, ticket) {
+                self.0.clock.sleep(wait);
             }
+            left -= piece;
         }
+    }
+
+    /// The same for one piece, without holding up the thread. Whoever polls it is woken every half second at least.
+    pub(in crate::store) async fn passing(self, direction: Direction, piece: u64) {
+        let ticket = self.book(direction, piece);
+        while let Some(wait) = self.wait(direction, ticket) {
+            self.0.clock.pause(wait).await;
+        }
+    }
+
+    fn book(&self, direction: Direction, bytes: u64) -> Ticket {
+        let (rate, now) = (self.rate(direction), self.0.clock.monotonic());
+        self.bucket(direction).book(bytes, rate, now)
+    }
+
+    fn wait(&self, direction: Direction, ticket: Ticket) -> Option<Duration> {
+        let (rate, now) = (self.rate(direction), self.0.clock.monotonic());
+        self.bucket(direction).wait(ticket, rate, now).map(|wait| wait.min(ASK_EVERY))
+    }
+
+    fn rate(&self, direction: Direction) -> Option<u64> {
+        if self.0.lifted.load(Ordering::Acquire) {
+            return None;
+        }
+        let rates = self.rates();
+        match direction {
+            Direction::Upload => rates.upload,
+            Direction::Download => rates.download,
+        }
+    }
+
+    fn bucket(&self, direction: Direction) -> MutexGuard<'_, Bucket> {
+        let bucket = match direction {
+            Direction::Upload => &self.0.upload,
+            Direction::Download => &self.0.download,
+        };
+        bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,9 +125,14 @@ impl std::fmt::Debug for Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Direction::{Download, Upload};
 
     fn seconds(clock: &Clock) -> u64 {
         clock.monotonic().0.as_secs()
+    }
+
+    fn limiter(clock: &Clock, upload: u64) -> Limiter {
+        Limiter::new(clock.clone(), move |_| Rates { upload: Some(upload), download: None })
     }
 
     #[test]
@@ -82,22 +140,40 @@ mod tests {
         let (clock, _) = Clock::manual(Timestamp::new(0, 0));
         // a slow day, and from second 10 on a free evening
         let limiter = Limiter::new(clock.clone(), |now| Rates { upload: (now.secs < 10).then_some(1), download: None });
-        limiter.before_upload(1_000_000);
+        limiter.pass(Upload, 1);
         assert_eq!(seconds(&clock), 0, "the first piece goes at once");
-        limiter.before_upload(1);
+        limiter.pass(Upload, 1_000_000);
         assert_eq!(seconds(&clock), 10, "and not after a million seconds");
-        limiter.before_download(1 << 40);
-        limiter.before_download(1 << 40);
+        limiter.pass(Download, 1 << 40);
         assert_eq!(seconds(&clock), 10, "the other direction has no limit");
     }
 
     #[test]
     fn a_limiter_that_is_lifted_holds_nothing_up() {
         let (clock, manual) = Clock::manual(Timestamp::new(0, 0));
-        let limiter = Limiter::new(clock, |_| Rates { upload: Some(1), download: Some(1) });
-        limiter.before_upload(1 << 40);
+        let limiter = limiter(&clock, 1);
+        limiter.pass(Upload, 1);
         limiter.lift(true);
-        limiter.before_upload(1 << 40);
+        limiter.pass(Upload, 1 << 30);
         assert!(manual.slept().is_empty());
+    }
+
+    #[test]
+    fn many_bytes_go_in_pieces_and_who_waits_looks_at_the_limit_again() {
+        let (clock, manual) = Clock::manual(Timestamp::new(0, 0));
+        limiter(&clock, 1 << 20).pass(Upload, 10 << 20);
+        assert_eq!(seconds(&clock), 9, "all but the last piece are paid for");
+        let longest = manual.slept().into_iter().max().unwrap();
+        assert!(longest <= Duration::from_secs(1) / u32::try_from(PIECES_A_SECOND).unwrap(), "{longest:?}");
+        limiter(&clock, 1).pass(Upload, 2 << 10);
+        assert!(manual.slept().iter().all(|slept| *slept <= ASK_EVERY));
+    }
+
+    #[test]
+    fn pieces_are_small_where_the_limit_is() {
+        let (clock, _) = Clock::manual(Timestamp::new(0, 0));
+        let piece = |rate| limiter(&clock, rate).piece(Upload);
+        assert_eq!([1, 100_000, 1 << 20, 1 << 40].map(piece), [1 << 10, 3125, 32 << 10, 256 << 10]);
+        assert_eq!(limiter(&clock, 1).piece(Download), 256 << 10);
     }
 }

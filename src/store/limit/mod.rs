@@ -1,15 +1,19 @@
-//! Decorator: bytes go no faster than a limit allows, which may change at any time.
+//! Bytes go no faster than a limit allows, which may change at any time.
 //!
-//! What must hold: over any time longer than a few transfers, no more bytes go than the limit allows, whatever the number
-//! of threads and clones; a limit that changes counts within half a second, also for what waits already; without a limit
-//! nothing waits. The piece is what the target takes at once: an object, or a part of one. It goes at the speed of the line,
-//! and the next one waits until it is paid for.
+//! What must hold: over any time no more bytes go than the limit allows and one piece, whatever the number of threads and
+//! clones; pieces go in the order in which they came, so that none starves; a limit that changes counts within half a second,
+//! also for what waits already and for a body that is on its way; without a limit nothing waits.
+//!
+//! The kinds of stores ask for each piece of a body, at most 256 KiB and less where the limit is low: a decorator would
+//! see whole bodies only, and let them go in bursts at the speed of the line. What is tried again costs bytes again.
 //!
 //! Not here: which limit holds when (room `config`, asked by a function).
 
 mod bucket;
 mod limiter;
-mod store;
 
+#[cfg(test)]
+mod tests;
+
+pub(super) use limiter::Direction;
 pub use limiter::Limiter;
-pub(super) use store::LimitedStore;

@@ -11,8 +11,8 @@ use super::refusal::S3Refusal;
 use crate::model::StorageClass;
 use crate::store::seam::Backend;
 use crate::store::{
-    CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
-    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb,
+    CompleteOutcome, Limiter, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome,
+    PutSource, Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb,
 };
 
 pub(in crate::store) struct S3Store {
@@ -25,6 +25,10 @@ impl S3Store {
     /// Sends nothing: the first request tells whether the bucket is there.
     pub(in crate::store) fn open(address: &S3Address) -> Result<Self, StoreError> {
         Ok(Self { client: S3Client::open(address)?, classes: Mutex::default() })
+    }
+
+    pub(in crate::store) fn limited(self, limiter: Limiter) -> Self {
+        Self { client: self.client.limited(limiter), ..self }
     }
 
     /// As [`S3Store::open`], and the bucket is there. It is not made here: its settings decide who can empty it.

@@ -3,13 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use aws_sdk_s3::primitives::{ByteStream, Length, SdkBody};
 
 use super::checksum::{Checksum, Sum, Summing};
-use super::client::{PATIENCE, SLOWEST};
-use super::progress::Progress;
+use super::pace::Pace;
 use crate::store::{PartSource, PutSource, StoreError};
 
 /// What is read at a time, and how much of a file is held in memory at most while it goes up.
@@ -45,14 +43,6 @@ impl Body {
         Self::of_range(part.path, part.offset, part.len, checksum)
     }
 
-    /// What is in memory goes up in one piece, unwatched: a slow line needs its time for all of it.
-    pub(super) fn patience(&self) -> Duration {
-        match self.bytes {
-            Bytes::Memory(_) => PATIENCE + Duration::from_secs(self.len / SLOWEST),
-            Bytes::File { .. } => PATIENCE,
-        }
-    }
-
     fn of_bytes(bytes: &[u8], checksum: Checksum) -> Self {
         let mut summing = Summing::new(checksum);
         summing.update(bytes);
@@ -80,16 +70,23 @@ impl Body {
         self.sum
     }
 
-    /// The body for one attempt; `progress` sees it go.
-    pub(super) async fn stream(&self, progress: &Progress) -> Result<ByteStream, StoreError> {
+    /// The body for one attempt.
+    pub(super) async fn stream(&self, pace: &Pace) -> Result<ByteStream, StoreError> {
         match &self.bytes {
-            // small: it goes at once, and what is in memory is signed with the request
-            Bytes::Memory(body) => Ok(ByteStream::new(body.try_clone().expect("a body in memory can be cloned"))),
+            Bytes::Memory(body) => {
+                let body = body.try_clone().expect("a body in memory can be cloned");
+                if self.len > BUFFER_BYTES as u64 {
+                    return Ok(ByteStream::new(pace.keep(body)));
+                }
+                // small: it goes at once, signed with the request
+                pace.one_piece(self.len).await;
+                Ok(ByteStream::new(body))
+            }
             Bytes::File { path, offset } => {
                 let range = ByteStream::read_from().path(path).offset(*offset).length(Length::Exact(self.len));
                 let range = range.buffer_size(BUFFER_BYTES).build().await;
                 let range = range.map_err(|error| spool(path)(io::Error::other(error)))?;
-                Ok(ByteStream::new(progress.watch(range.into_inner())))
+                Ok(ByteStream::new(pace.keep(range.into_inner())))
             }
         }
     }

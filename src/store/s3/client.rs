@@ -24,9 +24,11 @@ use super::body::Body;
 use super::credentials::Keyring;
 use super::http;
 use super::meter::Meter;
+use super::pace::Pace;
 use super::progress::Progress;
 use crate::model::StorageClass;
-use crate::store::{Requests, StoreError, Verb};
+use crate::store::limit::Direction;
+use crate::store::{Limiter, Requests, StoreError, Verb};
 
 /// A bucket and how to speak to it. Calls block; any number of threads may call at once.
 pub struct S3Client {
@@ -35,6 +37,7 @@ pub struct S3Client {
     region: String,
     keyring: Keyring,
     meter: Meter,
+    limiter: Limiter,
     driver: Driver,
 }
 
@@ -49,9 +52,7 @@ pub(super) struct Ask {
 
 /// While a request goes up, for its next piece to be taken; and then for its answer. On the slowest line that is of any use
 /// (16 KiB/s) that much is on its way in buffers.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
-/// The slowest line that is of any use, in bytes a second.
-pub(super) const SLOWEST: u64 = 16 << 10;
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two pieces of a body that comes down.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -81,7 +82,13 @@ impl S3Client {
         let driver = Driver::start()?;
         let (keyring, region) = driver.handle.block_on(surroundings(address, &http));
         let sdk = aws_sdk_s3::Client::from_conf(config(address, http, &keyring, &region));
-        Ok(Self { sdk, address: address.clone(), region, keyring, meter: Meter::default(), driver })
+        let (meter, limiter) = (Meter::default(), Limiter::unlimited());
+        Ok(Self { sdk, address: address.clone(), region, keyring, meter, limiter, driver })
+    }
+
+    /// Bodies go no faster than the limiter allows.
+    pub(super) fn limited(self, limiter: Limiter) -> Self {
+        Self { limiter, ..self }
     }
 
     /// The SDK's client, for requests about the bucket itself. They are not counted here.
@@ -148,10 +155,11 @@ impl S3Client {
         let ask = ask.sending(body.len());
         self.run(async {
             let progress = Progress::default();
-            match self.attempt(ask, &progress, send(&self.sdk, body.stream(&progress).await?)).await {
+            let pace = Pace { limiter: self.limiter.clone(), progress: progress.clone() };
+            match self.attempt(ask, &progress, send(&self.sdk, body.stream(&pace).await?)).await {
                 Err(failure) if failure.wants_new_credentials() => {
                     self.keyring.forget().await;
-                    Ok(self.attempt(ask, &progress, send(&self.sdk, body.stream(&progress).await?)).await)
+                    Ok(self.attempt(ask, &progress, send(&self.sdk, body.stream(&pace).await?)).await)
                 }
                 answer => Ok(answer),
             }
@@ -172,7 +180,7 @@ impl S3Client {
 
     /// Exactly `len` bytes of a body that comes down.
     pub(super) fn read(&self, body: ByteStream, len: u64) -> Result<Vec<u8>, Failure> {
-        let bytes = self.run(collect(body, len))?;
+        let bytes = self.run(collect(body, len, &self.limiter))?;
         self.meter.received(len);
         Ok(bytes)
     }
@@ -186,14 +194,18 @@ impl S3Client {
     }
 }
 
-async fn collect(mut body: ByteStream, len: u64) -> Result<Vec<u8>, Failure> {
+/// What is not read yet waits in the connection, and then at the server: so the limit holds for the line.
+async fn collect(mut body: ByteStream, len: u64, limiter: &Limiter) -> Result<Vec<u8>, Failure> {
     let wrong = |what: String| Failure::Unanswered(Unanswered::Garbled(what));
     let len = usize::try_from(len).map_err(|_| wrong(format!("a body of {len} bytes is too large")))?;
     let mut bytes = Vec::with_capacity(len);
     loop {
         let piece = tokio::time::timeout(STALLED, body.next()).await;
         match piece.map_err(|_| Failure::Unanswered(Unanswered::TimedOut(STALLED)))? {
-            Some(Ok(piece)) if piece.len() <= len - bytes.len() => bytes.extend_from_slice(&piece),
+            Some(Ok(piece)) if piece.len() <= len - bytes.len() => {
+                limiter.clone().passing(Direction::Download, piece.len() as u64).await;
+                bytes.extend_from_slice(&piece);
+            }
             Some(Ok(_)) => return Err(wrong(format!("the body has more than {len} bytes"))),
             Some(Err(error)) => return Err(wrong(format!("the body was cut off: {error}"))),
             None if bytes.len() == len => return Ok(bytes),

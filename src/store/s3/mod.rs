@@ -27,6 +27,7 @@ mod http;
 mod key_file;
 mod meter;
 mod objects;
+mod pace;
 mod parts;
 mod progress;
 mod refusal;

@@ -29,7 +29,7 @@ impl S3Store {
         {
             return same_size(name, present.size, body.len());
         }
-        let ask = Ask::new(Verb::Put).class(class).patience(body.patience());
+        let ask = Ask::new(Verb::Put).class(class);
         let sent = self.client.call_with(ask, &body, |s3, bytes| {
             let put = s3.put_object().bucket(self.bucket()).key(self.key(name)).body(bytes);
             put.content_length(length(body.len()))

@@ -1,31 +1,21 @@
 //! Whether a body that goes up still moves. A connection whose network went away stays open for a quarter of an hour; what
 //! matters is not how long a request takes, but how long nothing happens.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aws_sdk_s3::primitives::SdkBody;
-use http_body::{Body, Frame, SizeHint};
-
-/// Pieces of bodies that the connection has taken. Clones share it.
+/// Pieces of bodies that the connection has taken, or that wait for their turn (`pace`). Clones share it.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Progress(Arc<AtomicU64>);
 
 impl Progress {
-    /// The same body, counted.
-    pub(super) fn watch(&self, body: SdkBody) -> SdkBody {
-        let progress = self.clone();
-        body.map(move |inner| SdkBody::from_body_1_x(Watched { inner, progress: progress.clone() }))
-    }
-
-    fn moved(&self) {
+    pub(super) fn moved(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn seen(&self) -> u64 {
+    pub(super) fn seen(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -40,36 +30,6 @@ impl Progress {
                 Err(_) => {}
             }
         }
-    }
-}
-
-struct Watched {
-    inner: SdkBody,
-    progress: Progress,
-}
-
-impl Body for Watched {
-    type Data = <SdkBody as Body>::Data;
-    type Error = <SdkBody as Body>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if polled.is_ready() {
-            self.progress.moved();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    /// The length goes into a header: without it the body would go in chunks.
-    fn size_hint(&self) -> SizeHint {
-        Body::size_hint(&self.inner)
     }
 }
 

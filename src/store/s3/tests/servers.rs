@@ -60,6 +60,13 @@ pub(in crate::store) fn on_the_fake(run: impl Fn(&S3Fake, &Server, Store, tempfi
     }
 }
 
+/// The server that fails on demand, with an empty bucket; the directory holds its keys.
+pub(in crate::store) fn a_bucket_of_the_fake() -> (S3Fake, S3Address, tempfile::TempDir) {
+    let (fake, dir) = (S3Fake::start(), tempfile::tempdir().unwrap());
+    let address = Server::fake(&fake).new_bucket(dir.path());
+    (fake, address, dir)
+}
+
 fn outside() -> Vec<Server> {
     let Some(files) = std::env::var_os(VARIABLE) else { return Vec::new() };
     std::env::split_paths(&files).filter(|path| !path.as_os_str().is_empty()).map(|path| Server::read(&path)).collect()
