@@ -1,9 +1,14 @@
-//! Recovery codes as people type them.
+//! Recovery codes as people type them, and recovery files.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rozen::crypto::RecoveryCode;
+use rozen::crypto::{RecoveryCode, RecoveryFile};
 
 fuzz_target!(|text: &str| {
-    let _ = RecoveryCode::parse(text);
+    if let Ok(secret) = RecoveryCode::parse(text) {
+        let typed_again = RecoveryCode::parse(RecoveryCode::new(&secret).as_str()).expect("a code that we wrote");
+        assert_eq!(typed_again.as_bytes(), secret.as_bytes());
+    }
+    // without a passphrase: deriving keys from one takes memory and seconds on purpose
+    let _ = RecoveryFile::parse(text, None);
 });

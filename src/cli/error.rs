@@ -68,6 +68,8 @@ pub(super) enum CliError {
     Output(#[source] io::Error),
     #[error("cannot read from the terminal")]
     Input(#[source] io::Error),
+    #[error("interrupted")]
+    Interrupted,
     #[error("cannot listen to signals")]
     Signals(#[source] io::Error),
 }
@@ -90,7 +92,7 @@ impl CliError {
             Self::Restore(error) => of_restore(error),
             Self::History(error) => of_history(error),
             Self::Check(CheckError::Repository(error)) => of_repository(error),
-            Self::Check(CheckError::Interrupted) => Exit::Interrupted,
+            Self::Check(CheckError::Interrupted) | Self::Interrupted => Exit::Interrupted,
             Self::Cost(error) => of_cost(error),
             Self::KeyFile(error) => of_key_file(error),
             Self::Control(error) => of_control(error),
@@ -125,7 +127,7 @@ impl CliError {
                                  recovery code: --recovery -"
                 .into(),
             Self::File { .. } => "Check the path, its permissions and the free space.".into(),
-            Self::Places(_) | Self::Output(_) | Self::Input(_) | Self::Signals(_) => "".into(),
+            Self::Places(_) | Self::Output(_) | Self::Input(_) | Self::Signals(_) | Self::Interrupted => "".into(),
         }
     }
 }

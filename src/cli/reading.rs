@@ -18,7 +18,7 @@ use crate::store::Limiter;
 /// Flags of every command that reads backups.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ReadArgs {
-    /// The repository, when no configuration names it: a directory or file:///path
+    /// The repository, when no configuration names it: a directory or s3://bucket/prefix
     #[arg(long, value_name = "URL", help_heading = "Repository")]
     pub(super) repo: Option<String>,
     /// The recovery file, or a file with the recovery code; `-` asks for the code [env: ROZEN_RECOVERY_FILE]
@@ -151,7 +151,7 @@ pub(super) fn recovery(args: &ReadArgs, context: &Context) -> Result<RecoveryFil
     let path = path.ok_or(CliError::NoRecovery)?;
     let passphrase = passphrase(args.passphrase_file.as_deref(), context)?;
     if path == Path::new("-") {
-        let text = prompt::recovery_code()?;
+        let text = prompt::recovery_code(&context.stop)?;
         return with_passphrase(passphrase, context, |given| RecoveryFile::parse(&text, given));
     }
     with_passphrase(passphrase, context, |given| RecoveryFile::load(&path, given))
@@ -171,7 +171,9 @@ fn with_passphrase(
     open: impl Fn(Option<&Passphrase>) -> Result<Loaded<RecoveryFile>, KeyFileError>,
 ) -> Result<RecoveryFile, CliError> {
     let loaded = match open(given.as_ref()) {
-        Err(error) if needs_passphrase(&error) && prompt::is_possible() => open(Some(&prompt::passphrase()?))?,
+        Err(error) if needs_passphrase(&error) && prompt::is_possible() => {
+            open(Some(&prompt::passphrase(&context.stop)?))?
+        }
         other => other?,
     };
     Ok(warned(loaded, context))

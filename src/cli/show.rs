@@ -15,8 +15,10 @@ use crate::clock::{Clock, Monotonic};
 use crate::model::{Problem, Timestamp};
 use crate::status::{Count, RunStatus, Viewer, bytes, printable, span};
 
-/// On a terminal the line is drawn again so often; elsewhere a new one is written so often.
+/// On a terminal a changed line is drawn so often; elsewhere a new one is written every `REPEAT`.
 const REDRAW: Duration = Duration::from_millis(200);
+/// A line that has not changed: something else may have been written over it, but a terminal is not kept busy for nothing.
+const REFRESH: Duration = Duration::from_secs(2);
 const REPEAT: Duration = Duration::from_secs(10);
 /// More problems than a person reads are counted.
 const SHOWN_PROBLEMS: usize = 20;
@@ -79,18 +81,19 @@ impl Live {
         }
     }
 
-    /// `line` is asked five times a second, on a thread of its own.
+    /// `line` is asked five times a second and drawn when it is another one, on a thread of its own.
     pub(super) fn start(output: &Output, line: impl Fn() -> String + Send + 'static) -> Self {
         let (stop, stopped) = mpsc::channel::<()>();
         let live = output.live;
         let show = move || {
-            let mut quiet = Duration::ZERO;
+            let (mut quiet, mut shown) = (Duration::ZERO, String::new());
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REDRAW) {
                 let text = line();
                 quiet += REDRAW;
-                if live || quiet >= REPEAT {
+                let due = if live { text != shown || quiet >= REFRESH } else { quiet >= REPEAT };
+                if due {
                     draw(live, &text);
-                    quiet = Duration::ZERO;
+                    (quiet, shown) = (Duration::ZERO, text);
                 }
             }
             if live {

@@ -129,7 +129,7 @@ impl ThawPlan {
     }
 
     /// An error unless somebody wants it at that price.
-    fn agree(&self, args: &ThawArgs) -> Result<(), CliError> {
+    fn agree(&self, args: &ThawArgs, context: &Context) -> Result<(), CliError> {
         let tier = args.tier.tier();
         let cost = match &self.priced {
             Priced::Costs { table, ways } => match ways.cost(tier) {
@@ -161,7 +161,8 @@ impl ThawPlan {
             return Err(CliError::usage(what, remedy));
         }
         let price = shown.map_or("an unknown amount".to_owned(), |(_, shown)| shown);
-        match prompt::yes(&format!("Thaw ({}) and restore for {price}? [y/N] ", word(tier)))? {
+        let question = format!("Thaw ({}) and restore for {price}? [y/N] ", word(tier));
+        match prompt::yes(&question, &context.stop)? {
             true => Ok(()),
             false => Err(CliError::refused("nothing was asked for", "Run it again when you want it.")),
         }
@@ -207,7 +208,7 @@ pub(super) fn wait(
         if counts.frozen > 0 {
             let plan = ThawPlan::new(&archived, store.place(), args, context)?;
             plan.lines(context).iter().try_for_each(|line| context.output.line(line))?;
-            plan.agree(args)?;
+            plan.agree(args, context)?;
             archived.thaw(store, args.tier.tier(), args.thaw_days)?;
             context
                 .output

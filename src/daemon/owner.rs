@@ -14,7 +14,7 @@ use super::watching::Watching;
 use super::{memory, service};
 use crate::control::{Ask, Publisher, Reply, Wish};
 use crate::cost;
-use crate::engine::{Effect, Engine, Event, Now, WaitId};
+use crate::engine::{Effect, Engine, Event, Now, Outcome, WaitId};
 use crate::journal::JournalError;
 use crate::model::{Problem, ProblemCode, Rates, RootId};
 use crate::status::{Coverage, Limits, Usage};
@@ -99,6 +99,9 @@ impl Owner {
 
     fn apply(&mut self, event: Event) -> Result<(), DaemonError> {
         let finished = matches!(event, Event::RunFinished(_));
+        if let Event::RunFinished(outcome) = &event {
+            log_end(outcome);
+        }
         let now = self.now();
         let effects = self.engine.apply(event, now);
         if finished {
@@ -313,4 +316,21 @@ fn accept_root(setup: &Setup, id: RootId) -> Option<Event> {
         Ok(()) => Event::RootAvailable { root: id },
         Err(problem) => Event::RootUnavailable { root: id, problem },
     })
+}
+
+/// What became of a run that was told when it started. What keeps all runs from ending well is told by `log_trouble`.
+fn log_end(outcome: &Outcome) {
+    match outcome {
+        Outcome::Done { snapshot, roots } => {
+            let unavailable = roots.iter().filter(|root| root.result.is_err()).count();
+            let stored = roots.iter().filter_map(|root| root.result.as_ref().ok());
+            let problems: usize = stored.map(|covered| covered.problems.len()).sum();
+            match snapshot {
+                Some(seq) => tracing::info!(snapshot = seq.0, problems, unavailable, "a snapshot is stored"),
+                None => tracing::info!(problems, unavailable, "nothing had changed"),
+            }
+        }
+        Outcome::Cancelled => tracing::info!("a run was stopped; the next one goes on"),
+        Outcome::TargetFailed { .. } | Outcome::Failed(_) => {}
+    }
 }

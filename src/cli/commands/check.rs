@@ -50,9 +50,6 @@ pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, C
     for line in report.to_string().lines() {
         context.output.line(printable(line))?;
     }
-    if report.is_clean() {
-        context.output.line("no damage found")?;
-    }
     let again = if args.store_again { Some(store_again(&report, context)?) } else { None };
     context.output.json(|| with_again(json!(report), again))?;
     Ok(Exit::done(!report.is_clean()))

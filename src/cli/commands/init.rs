@@ -26,7 +26,7 @@ use crate::store::StoreUrl;
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(in crate::cli) struct InitArgs {
-    /// Where the backups go: a directory (better on another disk) or file:///path
+    /// Where the backups go: a directory (better on another disk) or s3://bucket/prefix
     #[arg(long, value_name = "URL")]
     repo: String,
     /// A folder to protect; may be given several times

@@ -33,7 +33,7 @@ pub(in crate::cli) struct UpArgs {
     /// The folders to protect [default: those of the configuration]
     #[arg(value_name = "DIR")]
     roots: Vec<PathBuf>,
-    /// Where the backups go: a directory (better on another disk) or file:///path
+    /// Where the backups go: a directory (better on another disk) or s3://bucket/prefix
     #[arg(long, value_name = "URL")]
     repo: Option<String>,
     /// Write the recovery file here instead of showing the code

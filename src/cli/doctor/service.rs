@@ -17,7 +17,8 @@ pub(in crate::cli) fn agent(context: &Context) -> Finding {
             Finding::warning(CHECK, format!("it runs and has {count} problems"), "rozenctl status")
         }
         Err(CliError::Control(ControlError::NotRunning { .. })) => {
-            Finding::warning(CHECK, "it does not run", "Start it: systemctl start rozend, or rozenctl up")
+            let start = format!("Start it: {}, or rozenctl up", systemctl("start"));
+            Finding::warning(CHECK, "it does not run", start)
         }
         Err(error) => Finding::of_error(CHECK, &error, error.remedy()),
     }
@@ -26,9 +27,8 @@ pub(in crate::cli) fn agent(context: &Context) -> Finding {
 /// Where systemd is; other service managers are not asked.
 pub(in crate::cli) fn installed() -> Finding {
     const CHECK: &str = "service";
-    let user: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--user"] };
-    let asked = Command::new("systemctl").args(user).args(["is-enabled", "rozend"]).stdin(Stdio::null()).output();
-    let enable = format!("systemctl {} enable --now rozend", user.join(" ")).replace("  ", " ");
+    let asked = Command::new("systemctl").args(whose()).args(["is-enabled", "rozend"]).stdin(Stdio::null()).output();
+    let enable = systemctl("enable --now");
     match asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()) {
         Ok(state) if state == "enabled" => Finding::ok(CHECK, "systemd starts the agent"),
         Ok(state) if state == "disabled" => Finding::warning(CHECK, "systemd does not start the agent", enable),
@@ -41,4 +41,14 @@ pub(in crate::cli) fn installed() -> Finding {
             Finding::warning(CHECK, "there is no systemd here", "See that something starts rozend with the machine.")
         }
     }
+}
+
+/// The command as a person types it.
+fn systemctl(verb: &str) -> String {
+    [&["systemctl"], whose(), &[verb, "rozend"]].concat().join(" ")
+}
+
+/// Root's services are those of the machine.
+fn whose() -> &'static [&'static str] {
+    if rustix::process::geteuid().is_root() { &[] } else { &["--user"] }
 }

@@ -51,7 +51,7 @@ pub(super) fn run(args: &CreateArgs, context: &Context) -> Result<Exit, CliError
     show(&plan, &address.to_string(), context)?;
     let mut by_hand = plan.by_hand.clone();
     if !plan.steps.is_empty() && !args.dry_run {
-        confirm(args)?;
+        confirm(args, context)?;
         by_hand = bucket::create(&client, &plan, &wish, |step| context.output.note(format!("done: {step}")))?;
         for what in by_hand.iter().filter(|what| !plan.by_hand.contains(what)) {
             context.output.line(format!("  by hand: {what}"))?;
@@ -74,7 +74,7 @@ fn show(plan: &Plan, target: &str, context: &Context) -> Result<(), CliError> {
     context.output.line(format!("{target}\n{}", plan.to_string().trim_end()))
 }
 
-fn confirm(args: &CreateArgs) -> Result<(), CliError> {
+fn confirm(args: &CreateArgs, context: &Context) -> Result<(), CliError> {
     if args.yes {
         return Ok(());
     }
@@ -82,5 +82,5 @@ fn confirm(args: &CreateArgs) -> Result<(), CliError> {
     if !prompt::is_possible() {
         return Err(refused("nobody is there to say yes"));
     }
-    if prompt::yes("Do this? [y/N] ")? { Ok(()) } else { Err(refused("you did not say yes")) }
+    if prompt::yes("Do this? [y/N] ", &context.stop)? { Ok(()) } else { Err(refused("you did not say yes")) }
 }
