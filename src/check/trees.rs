@@ -44,25 +44,26 @@ impl<'a> Trees<'a> {
             let owner = Owner { machine: manifest.machine, seq: manifest.seq, root };
             if let Some(tree) = root.tree {
                 let top = ChildRef { first: TreeKey::default(), id: tree, entries: root.entries, bytes: 0 };
-                self.node(&owner, &top, None, damage)?;
+                self.node(&owner, &[top], None, damage)?;
             }
         }
         Ok(())
     }
 
-    /// Is everything right in it?
+    /// Is everything right in the first of these siblings? The others come after it.
     fn node(
         &mut self,
         owner: &Owner<'_>,
-        child: &ChildRef,
+        siblings: &[ChildRef],
         level: Option<u8>,
         damage: &mut DamageList,
     ) -> Result<bool, CheckError> {
         self.progress.go_on()?;
+        let Some((child, others)) = siblings.split_first() else { return Ok(true) };
         if self.clean.contains(&child.id) {
             return Ok(true);
         }
-        let node = match self.load(&child.id, level)? {
+        let node = match self.load(&child.id, level, others)? {
             Ok(node) => node,
             Err(reason) => {
                 damage.add(owner.machine, owner.seq, owner.shown(&child.first), child.entries, &reason);
@@ -77,8 +78,8 @@ impl<'a> Trees<'a> {
                 }
             }
             Node::Inner { level, children } => {
-                for child in children {
-                    is_clean &= self.node(owner, child, Some(level - 1), damage)?;
+                for at in 0..children.len() {
+                    is_clean &= self.node(owner, &children[at..], Some(level - 1), damage)?;
                 }
             }
         }
@@ -88,11 +89,17 @@ impl<'a> Trees<'a> {
         Ok(is_clean)
     }
 
-    fn load(&mut self, id: &ChunkId, level: Option<u8>) -> Result<Result<Node, String>, CheckError> {
+    fn load(
+        &mut self,
+        id: &ChunkId,
+        level: Option<u8>,
+        following: &[ChildRef],
+    ) -> Result<Result<Node, String>, CheckError> {
         if let Some(reason) = self.unreadable.get(id) {
             return Ok(Err(reason.clone()));
         }
-        let read = match self.contents.node(id) {
+        let mut following = following.iter().map(|c| c.id).filter(|id| !self.clean.contains(id));
+        let read = match self.contents.node_before(id, &mut following) {
             Ok(bytes) => Node::decode(&bytes).map_err(|error| causes(&error)),
             Err(error) => Err(damage_of(error)?),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Contents, RepoError, Repository};
+use super::{Ahead, Contents, RepoError, Repository};
 use crate::crypto::FileIdKeys;
 use crate::format::{ContentMap, FormatError};
 use crate::model::{ChunkId, ChunkRef, Content, Entry, EntryFlags, Extent, FileId};
@@ -95,9 +95,9 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// The plain bytes of one chunk of [`DataParts::Chunks`].
-    pub fn chunk(&self, chunk: &ChunkRef) -> Result<Vec<u8>, ContentError> {
-        let bytes = self.contents.chunk(&chunk.id)?;
+    /// The plain bytes of one chunk of [`DataParts::Chunks`]. `ahead` is of the contents that this reads.
+    pub fn chunk(&self, ahead: &mut Ahead<'_>, chunk: &ChunkRef) -> Result<Vec<u8>, ContentError> {
+        let bytes = ahead.chunk(&chunk.id)?;
         if bytes.len() != chunk.len as usize {
             return Err(ContentError::Contradiction("a chunk has another length than its list says"));
         }
@@ -120,15 +120,25 @@ impl<'a> Files<'a> {
 
     /// The data bytes in order, with their offsets in the file; what lies between is a hole.
     pub fn read<E: From<ContentError>>(&self, data: &FileData, sink: DataSink<'_, E>) -> Result<(), E> {
+        self.read_ahead(data, &mut self.contents.ahead(data.chunks()), sink)
+    }
+
+    /// The same, of several files one after another: `ahead` knows the chunks of all.
+    pub fn read_ahead<E: From<ContentError>>(
+        &self,
+        data: &FileData,
+        ahead: &mut Ahead<'_>,
+        sink: DataSink<'_, E>,
+    ) -> Result<(), E> {
         match &data.parts {
             DataParts::Bundled { id, bundle, offset, len } => {
-                let bundle = self.contents.chunk(bundle).map_err(ContentError::from)?;
+                let bundle = ahead.chunk(bundle).map_err(ContentError::from)?;
                 data.place(0, self.of_bundle(&bundle, id, *offset, *len)?, sink)
             }
             DataParts::Chunks(chunks) => {
                 let mut at = 0;
                 for chunk in chunks {
-                    data.place(at, &self.chunk(chunk)?, sink)?;
+                    data.place(at, &self.chunk(ahead, chunk)?, sink)?;
                     at += u64::from(chunk.len);
                 }
                 Ok(())
@@ -148,8 +158,9 @@ impl<'a> Files<'a> {
             return Err(ContentError::Contradiction("its content map is larger than 4 GiB"));
         }
         let mut bytes = Vec::new();
+        let mut ahead = self.contents.ahead(pieces.iter().map(|piece| piece.id));
         for piece in pieces {
-            bytes.extend_from_slice(&self.chunk(piece)?);
+            bytes.extend_from_slice(&self.chunk(&mut ahead, piece)?);
         }
         ContentMap::decode(&bytes).map_err(ContentError::Map)
     }
@@ -180,6 +191,15 @@ impl FileData {
             Some(extents) => extents.last().map_or(0, |last| last.extent.offset + last.extent.len),
         };
         end < self.size
+    }
+
+    /// What holds its data, in order.
+    pub fn chunks(&self) -> impl Iterator<Item = ChunkId> {
+        let (bundle, chunks) = match &self.parts {
+            DataParts::Bundled { bundle, .. } => (Some(*bundle), &[][..]),
+            DataParts::Chunks(chunks) => (None, &chunks[..]),
+        };
+        bundle.into_iter().chain(chunks.iter().map(|chunk| chunk.id))
     }
 
     /// Data bytes, without holes.

@@ -7,23 +7,34 @@
 //! What survives a crash: every committed snapshot. Packs and index objects without a manifest are found again through the
 //! journal, or stay as unreferenced objects.
 //!
+//! Reading from a target that is far: `ranges` plans requests, `gather` makes them, `ahead` (chunks in a known order) and `shelf`
+//! (siblings of a tree) keep what was read until it is wanted. Memory: 14 MiB for each [`Ahead`], 25 MiB for trees.
+//!
 //! Not here: which files changed (`scan`), running a backup (`backup`), writing files back (`restore`).
 
 mod adopt;
+mod ahead;
 mod certificates;
 mod commit;
 mod contents;
 mod create;
 mod error;
 mod files;
+mod gather;
+mod indexes;
 pub mod names;
 mod open;
+mod openers;
+mod placement;
 mod places;
+mod ranges;
 mod rebuild;
+mod shelf;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use adopt::{CaughtUp, catch_up};
+pub use ahead::Ahead;
 pub use commit::{CommittedSnapshot, DurableIndex, SealedManifest, is_committed, write_index};
 pub use contents::Contents;
 pub use create::{create, enroll, take_over};

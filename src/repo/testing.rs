@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::pack::{PackWriter, SealedFrame, Spool};
 use crate::seal::{FrameKind, FrameSealer};
-use crate::store::{ObjectName, PutSource, Store};
+use crate::store::{ObjectName, PutSource, Recorder, Store};
 use crate::tree::{NodeSink, TreeKey, TreeReader, apply};
 
 /// A repository in memory with one machine. Content is added, then a commit makes packs, index and manifest of it.
@@ -28,6 +28,8 @@ pub struct TestRepo {
     data: Vec<SealedFrame>,
     trees: Vec<SealedFrame>,
     last: (Seq, ObjectHash),
+    /// Of packs of content.
+    pub class: StorageClass,
 }
 
 /// Entries by path; the empty path is the root's own entry.
@@ -35,7 +37,11 @@ pub type Entries = BTreeMap<Vec<u8>, Entry>;
 
 impl TestRepo {
     pub fn new() -> Self {
-        let store = Store::memory();
+        Self::at(Store::memory())
+    }
+
+    /// In a store that is empty.
+    pub fn at(store: Store) -> Self {
         let secret = RecoverySecret::from_bytes([7; 32]);
         let repo = create(&store, &secret, ChunkLimits::DEFAULT, "2026-01-01T00:00:00Z").unwrap();
         let keys = enroll(&store, &secret, repo).unwrap();
@@ -43,7 +49,24 @@ impl TestRepo {
         let sealer = FrameSealer::new(&keys, &slot, 1).unwrap();
         let files = keys.id.file_ids();
         let last = (Seq(0), ObjectHash([0; 32]));
-        Self { store, secret, files, slot, sealer, data: vec![], trees: vec![], last, keys }
+        Self {
+            store,
+            secret,
+            files,
+            slot,
+            sealer,
+            data: vec![],
+            trees: vec![],
+            last,
+            keys,
+            class: StorageClass::Standard,
+        }
+    }
+
+    /// With what the reading of it asks for, from now on.
+    pub fn open_recorded(&self) -> (Repository, Recorder) {
+        let (store, recorder) = self.store.clone().recording();
+        (Repository::open(store, &self.secret).unwrap(), recorder)
     }
 
     pub fn open(&self) -> Repository {
@@ -160,10 +183,10 @@ impl TestRepo {
         let mut writer = PackWriter::create(&spool, is_tree, &self.keys, &self.slot.slot).unwrap();
         frames.iter().for_each(|frame| writer.append(frame).unwrap());
         let pack = writer.finish(&self.keys).unwrap();
-        self.store_object(
-            &names::pack(&self.keys.machine_id, is_tree, &pack.hash()),
-            &std::fs::read(&pack.path).unwrap(),
-        );
+        let name = names::pack(&self.keys.machine_id, is_tree, &pack.hash());
+        let class = if is_tree { StorageClass::Standard } else { self.class };
+        let bytes = std::fs::read(&pack.path).unwrap();
+        self.store.put_if_absent(&name, PutSource::Bytes(&bytes), class).unwrap();
         pack.index
     }
 

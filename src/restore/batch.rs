@@ -25,12 +25,16 @@ pub(super) enum Job {
     Part(LargePart),
 }
 
-/// Gathers items in tree order. A batch ends where a bundle ends, so that one worker gets all files of a bundle.
-#[derive(Default)]
+/// Bundles of a batch, which are in memory at once.
+pub(super) const MAX_BUNDLES: usize = 4;
+
+/// Gathers items in tree order. A batch ends where a bundle ends, so that one worker gets all files of a bundle; from a target
+/// that is far it takes several bundles, which one request may bring.
 pub(super) struct BatchBuilder {
     items: Vec<Item>,
     bytes: u64,
-    bundle: Option<ChunkId>,
+    bundles: Vec<ChunkId>,
+    is_far: bool,
 }
 
 impl BatchBuilder {
@@ -39,25 +43,35 @@ impl BatchBuilder {
     const MAX_ITEMS: usize = 512;
     const MAX_BYTES: u64 = 4 << 20;
 
+    pub fn new(is_far: bool) -> Self {
+        Self { items: vec![], bytes: 0, bundles: vec![], is_far }
+    }
+
     /// Gives back the batch that ends before this item.
     pub fn push(&mut self, item: Item) -> Option<Vec<Item>> {
         let bundle = match &item.entry.content {
             Some(Content::Bundled { bundle, .. }) => Some(*bundle),
             _ => None,
         };
-        let other_bundle = bundle.is_some() && self.bundle.is_some() && bundle != self.bundle;
         let is_full = self.items.len() >= Self::MAX_ITEMS
             || self.bytes >= Self::MAX_BYTES
-            || other_bundle && self.items.len() >= Self::MIN_ITEMS;
+            || bundle.is_some_and(|bundle| !self.bundles.contains(&bundle) && self.ends_before_another_bundle());
         let full = if is_full { self.take() } else { None };
         self.bytes += item.entry.size;
-        self.bundle = bundle.or(self.bundle);
+        self.bundles.extend(bundle.filter(|bundle| !self.bundles.contains(bundle)));
         self.items.push(item);
         full
     }
 
+    fn ends_before_another_bundle(&self) -> bool {
+        match self.is_far {
+            true => self.bundles.len() >= MAX_BUNDLES,
+            false => !self.bundles.is_empty() && self.items.len() >= Self::MIN_ITEMS,
+        }
+    }
+
     pub fn take(&mut self) -> Option<Vec<Item>> {
-        let items = std::mem::take(self).items;
-        (!items.is_empty()).then_some(items)
+        let full = std::mem::replace(self, Self::new(self.is_far));
+        (!full.items.is_empty()).then_some(full.items)
     }
 }

@@ -1,40 +1,85 @@
 //! Bundles that were opened: each is read once and shared by the files in it, whichever worker restores them.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use crate::model::ChunkId;
-use crate::repo::{ContentError, Contents, RepoError};
+use crate::repo::{Ahead, RepoError};
 
 /// Bounds the memory of all workers together; a bundle is about 1 MiB.
 const MAX_BYTES: usize = 32 << 20;
 
 /// A damaged bundle is remembered as well: it may hold a thousand files.
-type Opened = Result<Arc<Vec<u8>>, Arc<RepoError>>;
+pub(super) type Opened = Result<Arc<Vec<u8>>, Arc<RepoError>>;
 
+/// Who wants a bundle that another worker is reading waits for it. Nobody waits while others may wait for him: claims are
+/// settled first.
 #[derive(Default)]
-pub(super) struct Bundles(Mutex<Kept>);
+pub(super) struct Bundles {
+    kept: Mutex<Kept>,
+    settled: Condvar,
+}
 
 #[derive(Default)]
 struct Kept {
     bytes: usize,
     /// The one used last stands at the end.
     recent: VecDeque<(ChunkId, Opened)>,
+    /// Claimed and not yet settled.
+    coming: HashSet<ChunkId>,
+}
+
+/// A bundle that its owner reads, and nobody else. Given up when it is dropped.
+pub(super) struct Claim<'b> {
+    bundles: &'b Bundles,
+    pub id: ChunkId,
 }
 
 impl Bundles {
-    pub fn open(&self, contents: &Contents, id: &ChunkId) -> Result<Arc<Vec<u8>>, ContentError> {
-        let kept = self.0.lock().expect("nothing panics while it is held").find(id);
-        let opened = match kept {
-            Some(opened) => opened,
-            None => {
-                // two workers may open the same bundle at once: rare, and cheaper than waiting for each other
-                let opened = contents.chunk(id).map(Arc::new).map_err(Arc::new);
-                self.0.lock().expect("nothing panics while it is held").keep(*id, opened.clone());
-                opened
+    /// `ahead` is asked when nobody has it or is reading it.
+    pub fn open(&self, ahead: &mut Ahead<'_>, id: &ChunkId) -> Opened {
+        let mut kept = self.kept();
+        loop {
+            if let Some(opened) = kept.find(id) {
+                return opened;
             }
-        };
-        opened.map_err(ContentError::Chunk)
+            if kept.coming.insert(*id) {
+                break;
+            }
+            kept = self.settled.wait(kept).expect("nothing panics while it is held");
+        }
+        drop(kept);
+        Claim { bundles: self, id: *id }.settle(ahead)
+    }
+
+    /// `None`: it is there, or somebody is reading it.
+    pub fn claim(&self, id: &ChunkId) -> Option<Claim<'_>> {
+        let mut kept = self.kept();
+        let is_new = kept.find(id).is_none() && kept.coming.insert(*id);
+        is_new.then_some(Claim { bundles: self, id: *id })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("nothing panics while it is held")
+    }
+}
+
+impl Claim<'_> {
+    /// Reads it, for all who wait.
+    pub fn settle(self, ahead: &mut Ahead<'_>) -> Opened {
+        let opened = ahead.chunk(&self.id).map(Arc::new).map_err(Arc::new);
+        self.bundles.kept().keep(self.id, opened.clone());
+        opened
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        // not while a panic is being reported: whoever waits then ends with the restore
+        if let Ok(mut kept) = self.bundles.kept.lock() {
+            kept.coming.remove(&self.id);
+        }
+        self.bundles.settled.notify_all();
     }
 }
 

@@ -7,6 +7,7 @@ use super::context::{Context, ItemError};
 use super::existing::{Begun, begin};
 use super::later::Later;
 use super::links::LinkKey;
+use super::reading::Reading;
 use super::report::Count;
 use super::worker::Worker;
 use super::{Overwrite, RestoreError};
@@ -41,7 +42,7 @@ fn link(worker: &mut Worker<'_, '_>, item: &Item) {
     let context = worker.context;
     let source = LinkKey::of(&item.entry).and_then(|key| context.links.find(&key));
     // the first name could not be restored or was to stay as it is: this one becomes the first
-    let Some(source) = source else { return worker.restore(item) };
+    let Some(source) = source else { return worker.restore(item, &mut Reading::plain(context)) };
     if let Err(error) = link_to(context, item, &source) {
         context.failed(&item.path(), error);
     }

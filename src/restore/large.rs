@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::batch::Item;
 use super::context::ItemError;
 use super::existing::Staged;
-use crate::model::{ChunkRef, Content, Entry};
+use crate::model::{ChunkId, ChunkRef, Content, Entry};
 use crate::repo::{DataParts, FileData};
 use crate::source::DestFile;
 
@@ -90,6 +90,10 @@ impl LargePart {
     fn chunks(&self) -> &[ChunkRef] {
         let chunks = &chunks(&self.file.data)[self.first..];
         &chunks[..chunks.len().min(PART_CHUNKS)]
+    }
+
+    pub fn chunk_ids(&self) -> impl Iterator<Item = ChunkId> {
+        self.chunks().iter().map(|chunk| chunk.id)
     }
 
     pub fn each_chunk(&self, mut each: impl FnMut(u64, &ChunkRef) -> Result<(), ItemError>) -> Result<(), ItemError> {

@@ -6,7 +6,8 @@
 //! - Damage costs only the files that it hits, of tree nodes too: the rest is restored.
 //! - Nothing leaves the destination (room `source` holds that), and what stands there is replaced only as
 //!   [`Overwrite`] allows: the old file stays until the new one is complete.
-//! - Memory is bounded: queues of small batches, one shared cache of bundles; lists that grow with the tree go through
+//! - Memory is bounded (docs/architecture.md has the sum): queues of small batches, one window of frames for each worker where the
+//!   target is far, one shared cache of bundles; lists that grow with the tree go through
 //!   files without a name. What grows in memory is about 250 bytes for each inode with several names.
 //!
 //! What survives a crash: complete files, which have their own modification time, set last. The next restore skips them,
@@ -39,11 +40,14 @@ mod options;
 mod packs;
 mod plan;
 mod progress;
+mod reading;
 mod report;
 mod run;
 mod walk;
 mod worker;
 
+#[cfg(test)]
+mod far_tests;
 #[cfg(test)]
 mod power_cut_tests;
 #[cfg(test)]

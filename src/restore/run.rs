@@ -86,9 +86,13 @@ fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {
     context.into_result()
 }
 
+/// Where the target is far, a worker waits for most of its time; each has one request under way, or a few.
+const FAR_WORKERS: usize = 8;
+
 /// The walk in this thread, the workers in theirs.
 fn write_files(context: &Context<'_>) -> Waiting {
-    let workers = context.options.workers.max(1);
+    let least = if context.contents.is_far() { FAR_WORKERS } else { 1 };
+    let workers = context.options.workers.max(least);
     let (jobs, queue) = sync_channel::<Job>(workers * 2);
     let queue = Arc::new(Mutex::new(queue));
     std::thread::scope(|scope| {

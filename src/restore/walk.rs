@@ -47,7 +47,7 @@ impl<'c, 'a> Walk<'c, 'a> {
             context,
             worker: Worker::new(context),
             jobs,
-            batch: BatchBuilder::default(),
+            batch: BatchBuilder::new(context.contents.is_far()),
             open: BTreeMap::new(),
             current: None,
             linked: HashSet::new(),

@@ -7,6 +7,7 @@ use super::context::{Context, ItemError};
 use super::existing::{Begun, Staged, begin};
 use super::large::{LargeFile, LargePart};
 use super::links::LinkKey;
+use super::reading::Reading;
 use super::report::Count;
 use crate::model::{Entry, EntryKind};
 use crate::repo::{DataParts, FileData};
@@ -25,20 +26,24 @@ impl<'c, 'a> Worker<'c, 'a> {
     /// A stopped restore takes its jobs without doing them, so that nobody waits for a full queue.
     pub fn job(&mut self, job: Job) {
         match job {
-            Job::Batch(items) => {
-                for item in items {
-                    if !self.context.is_stopped() {
-                        self.restore(&item);
-                    }
-                }
-            }
+            Job::Batch(items) if !self.context.is_stopped() => self.batch(&items),
+            Job::Batch(_) => {}
             Job::Part(part) => self.part(&part),
         }
     }
 
-    pub fn restore(&mut self, item: &Item) {
+    fn batch(&mut self, items: &[Item]) {
+        let mut reading = Reading::of(self.context, items);
+        for item in items {
+            if !self.context.is_stopped() {
+                self.restore(item, &mut reading);
+            }
+        }
+    }
+
+    pub fn restore(&mut self, item: &Item, reading: &mut Reading<'a>) {
         let restored = match item.entry.kind {
-            EntryKind::File => self.file(item),
+            EntryKind::File => self.file(item, reading),
             _ => self.node(item),
         };
         if let Err(error) = restored {
@@ -47,10 +52,10 @@ impl<'c, 'a> Worker<'c, 'a> {
         self.context.progress.entry();
     }
 
-    fn file(&mut self, item: &Item) -> Result<(), ItemError> {
+    fn file(&mut self, item: &Item, reading: &mut Reading<'a>) -> Result<(), ItemError> {
         let data = self.context.files.open(&item.entry)?;
         let Some(file) = self.begin_file(item)? else { return Ok(()) };
-        let written = self.write(&file.made, &data).and_then(|()| self.end_file(item, &file));
+        let written = self.write(&file.made, &data, reading).and_then(|()| self.end_file(item, &file));
         if let Err(error) = written {
             file.discard(item)?;
             return Err(error);
@@ -82,16 +87,16 @@ impl<'c, 'a> Worker<'c, 'a> {
         Ok(None)
     }
 
-    fn write(&self, file: &DestFile, data: &FileData) -> Result<(), ItemError> {
+    fn write(&self, file: &DestFile, data: &FileData, reading: &mut Reading<'a>) -> Result<(), ItemError> {
         let mut sink = |at, bytes: &[u8]| Ok::<_, ItemError>(file.write_at(at, bytes)?);
         if data.ends_with_hole() {
             file.set_len(data.size)?;
         }
         if let DataParts::Bundled { id, bundle, offset, len } = &data.parts {
-            let bundle = self.context.bundles.open(self.context.contents, bundle)?;
+            let bundle = reading.bundle(self.context, bundle)?;
             return data.place(0, self.context.files.of_bundle(&bundle, id, *offset, *len)?, &mut sink);
         }
-        self.context.files.read(data, &mut sink)
+        self.context.files.read_ahead(data, &mut reading.ahead, &mut sink)
     }
 
     /// All data is written: metadata, the name, and what other names need.
@@ -194,8 +199,9 @@ impl<'c, 'a> Worker<'c, 'a> {
     fn part(&mut self, part: &LargePart) {
         let (context, file) = (self.context, &part.file);
         if !context.is_stopped() && !file.has_failed() {
+            let mut ahead = context.contents.ahead(part.chunk_ids());
             let written = part.each_chunk(|at, chunk| {
-                let bytes = context.files.chunk(chunk)?;
+                let bytes = context.files.chunk(&mut ahead, chunk)?;
                 context.progress.bytes(u64::from(chunk.len));
                 file.data.place(at, &bytes, &mut |at, bytes| Ok(file.staged.made.write_at(at, bytes)?))
             });

@@ -195,6 +195,10 @@ impl Backend for FaultyStore {
         self.inner.has_classes()
     }
 
+    fn is_far(&self) -> bool {
+        self.inner.is_far()
+    }
+
     fn requests(&self) -> Requests {
         self.inner.requests()
     }

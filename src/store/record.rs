@@ -156,6 +156,10 @@ impl Backend for RecordingStore {
         self.inner.has_classes()
     }
 
+    fn is_far(&self) -> bool {
+        self.inner.is_far()
+    }
+
     fn requests(&self) -> Requests {
         self.inner.requests()
     }

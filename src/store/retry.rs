@@ -155,6 +155,10 @@ impl Backend for RetryingStore {
         self.inner.has_classes()
     }
 
+    fn is_far(&self) -> bool {
+        self.inner.is_far()
+    }
+
     fn requests(&self) -> Requests {
         self.inner.requests()
     }

@@ -106,6 +106,10 @@ pub(super) trait Backend: Send + Sync {
         false
     }
 
+    fn is_far(&self) -> bool {
+        false
+    }
+
     fn requests(&self) -> Requests {
         Requests::default()
     }
@@ -145,6 +149,11 @@ impl Store {
     /// An empty store that lives as long as its handles: for tests.
     pub fn memory() -> Self {
         Self::of_memory(MemoryStore::default())
+    }
+
+    /// As [`Store::memory`], but far, and with classes: what was put into an archive cannot be read.
+    pub fn memory_bucket() -> Self {
+        Self::of_memory(MemoryStore::bucket())
     }
 
     /// As [`Store::memory`], but objects go by parts; the second handle is for what happens at the target itself.
@@ -262,6 +271,12 @@ impl Store {
     /// Whether objects can be in other classes than standard.
     pub fn has_classes(&self) -> bool {
         self.backend.has_classes()
+    }
+
+    /// Whether a request costs much beside the bytes that it brings, in time or money: then few large reads are better
+    /// than many small ones, and several at once better than one after another.
+    pub fn is_far(&self) -> bool {
+        self.backend.is_far()
     }
 
     /// Requests that left the program so far, as a target that bills them counts them.

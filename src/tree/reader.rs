@@ -12,12 +12,20 @@ use crate::model::{ChunkId, Entry, RelPath};
 pub trait NodeSource {
     type Error;
     fn node(&self, id: &ChunkId) -> Result<Vec<u8>, Self::Error>;
+
+    /// The same, for a walk that will probably want `following` soon, in this order: a source may read them as well.
+    fn node_before(&self, id: &ChunkId, _following: &mut dyn Iterator<Item = ChunkId>) -> Result<Vec<u8>, Self::Error> {
+        self.node(id)
+    }
 }
 
 impl<T: NodeSource + ?Sized> NodeSource for &T {
     type Error = T::Error;
     fn node(&self, id: &ChunkId) -> Result<Vec<u8>, Self::Error> {
         (**self).node(id)
+    }
+    fn node_before(&self, id: &ChunkId, following: &mut dyn Iterator<Item = ChunkId>) -> Result<Vec<u8>, Self::Error> {
+        (**self).node_before(id, following)
     }
 }
 
@@ -105,28 +113,29 @@ impl<S: NodeSource> TreeReader<S> {
         visit: &mut dyn FnMut(&TreeKey, &Entry) -> bool,
     ) -> Result<(), TreeError<S::Error>> {
         match self.root {
-            Some(root) => self.visit_node(&root, None, from, visit).map(|_| ()),
+            Some(root) => self.visit_node(&*self.load(&root, None)?, from, visit).map(|_| ()),
             None => Ok(()),
         }
     }
 
+    /// Who looks for a few entries needs no more than the first child: what follows is read ahead from the second on.
     fn visit_node(
         &self,
-        id: &ChunkId,
-        expected: Option<u8>,
+        node: &Node,
         from: &TreeKey,
         visit: &mut dyn FnMut(&TreeKey, &Entry) -> bool,
     ) -> Result<bool, TreeError<S::Error>> {
-        let node = self.load(id, expected)?;
-        match &*node {
+        match node {
             Node::Leaf(items) => {
                 let start = items.partition_point(|(key, _)| key < from);
                 Ok(items[start..].iter().all(|(key, entry)| visit(key, entry)))
             }
             Node::Inner { level, children } => {
                 let start = children.partition_point(|c| c.first <= *from).saturating_sub(1);
-                for child in &children[start..] {
-                    if !self.visit_node(&child.id, Some(level - 1), from, visit)? {
+                for (at, child) in children.iter().enumerate().skip(start) {
+                    let following = if at == start { &[] } else { &children[at + 1..] };
+                    let child = self.load_before(&child.id, Some(level - 1), &mut following.iter().map(|c| c.id))?;
+                    if !self.visit_node(&child, from, visit)? {
                         return Ok(false);
                     }
                 }
@@ -139,7 +148,7 @@ impl<S: NodeSource> TreeReader<S> {
     pub fn visit_nodes(&self, visit: &mut dyn FnMut(&ChunkId, Result<&Node, &TreeError<S::Error>>)) {
         let mut open: Vec<(ChunkId, Option<u8>)> = self.root.iter().map(|id| (*id, None)).collect();
         while let Some((id, expected)) = open.pop() {
-            match self.load(&id, expected) {
+            match self.load_before(&id, expected, &mut open.iter().rev().map(|(id, _)| *id)) {
                 Ok(node) => {
                     visit(&id, Ok(&node));
                     if let Node::Inner { level, children } = &*node {
@@ -153,10 +162,20 @@ impl<S: NodeSource> TreeReader<S> {
 
     /// A level that does not fit its parent is refused: no cycle, no endless descent.
     pub(super) fn load(&self, id: &ChunkId, expected: Option<u8>) -> Result<Rc<Node>, TreeError<S::Error>> {
+        self.load_before(id, expected, &mut std::iter::empty())
+    }
+
+    /// As [`TreeReader::load`], in a walk that goes on with these.
+    pub(super) fn load_before(
+        &self,
+        id: &ChunkId,
+        expected: Option<u8>,
+        following: &mut dyn Iterator<Item = ChunkId>,
+    ) -> Result<Rc<Node>, TreeError<S::Error>> {
         let kept = self.kept.borrow().iter().rev().find(|(k, _)| k == id).map(|(_, node)| node.clone());
         let node = match kept {
             Some(node) => node,
-            None => self.fetch(id)?,
+            None => self.fetch(id, following)?,
         };
         match expected {
             Some(expected) if expected != node.level() => {
@@ -166,8 +185,12 @@ impl<S: NodeSource> TreeReader<S> {
         }
     }
 
-    fn fetch(&self, id: &ChunkId) -> Result<Rc<Node>, TreeError<S::Error>> {
-        let bytes = self.source.node(id).map_err(|source| TreeError::Read { id: *id, source })?;
+    fn fetch(
+        &self,
+        id: &ChunkId,
+        following: &mut dyn Iterator<Item = ChunkId>,
+    ) -> Result<Rc<Node>, TreeError<S::Error>> {
+        let bytes = self.source.node_before(id, following).map_err(|source| TreeError::Read { id: *id, source })?;
         let node = Node::decode(&bytes).map_err(|source| TreeError::Damaged { id: *id, source })?;
         let node = Rc::new(node);
         let mut kept = self.kept.borrow_mut();

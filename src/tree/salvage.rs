@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::key::TreeKey;
 use super::node::{ChildRef, Node};
 use super::reader::{NodeSource, TreeError, TreeReader};
-use crate::model::{ChunkId, Entry, RelPath};
+use crate::model::{Entry, RelPath};
 
 /// What a walk meets, in key order.
 pub enum Seen<'a, E> {
@@ -72,23 +72,25 @@ impl<S: NodeSource> Walk<'_, S> {
                     if self.to.is_some_and(|to| child.first >= *to) {
                         break;
                     }
-                    let next = children.get(at + 1).map(|next| &next.first).or(end);
-                    self.child(child, level - 1, next, visit)?;
+                    self.child(&children[at..], level - 1, end, visit)?;
                 }
                 ControlFlow::Continue(())
             }
         }
     }
 
+    /// The first of these siblings; the others come after it.
     fn child(
         &self,
-        child: &ChildRef,
+        siblings: &[ChildRef],
         level: u8,
-        next: Option<&TreeKey>,
+        end: Option<&TreeKey>,
         visit: Visit<'_, S::Error>,
     ) -> ControlFlow<()> {
-        let id: &ChunkId = &child.id;
-        match self.reader.load(id, Some(level)) {
+        let Some((child, others)) = siblings.split_first() else { return ControlFlow::Continue(()) };
+        let next = others.first().map(|next| &next.first).or(end);
+        let mut following = others.iter().take_while(|c| self.to.is_none_or(|to| c.first < *to)).map(|c| c.id);
+        match self.reader.load_before(&child.id, Some(level), &mut following) {
             Ok(node) => self.node(&node, next, visit),
             Err(error) => {
                 let lost = Lost { first: Some(&child.first), next, entries: Some(child.entries), error: &error };
@@ -104,6 +106,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::model::ChunkId;
     use crate::tree::{NodeSink, apply};
 
     #[derive(Default)]

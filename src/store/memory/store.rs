@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::seam::Backend;
 use super::super::{
-    CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
+    Access, CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
     StoreError, Upload, UploadId,
 };
 use super::uploads::{self, Uploads};
@@ -16,7 +16,15 @@ use crate::model::StorageClass;
 #[derive(Clone, Default)]
 pub(super) struct Contents {
     pub(super) objects: BTreeMap<ObjectName, Arc<[u8]>>,
+    /// Of a bucket's objects that were put whole.
+    classes: BTreeMap<ObjectName, StorageClass>,
     pub(super) uploads: Uploads,
+}
+
+impl Contents {
+    fn class(&self, name: &ObjectName) -> StorageClass {
+        self.classes.get(name).copied().unwrap_or_default()
+    }
 }
 
 /// Cloning gives another handle to the same contents.
@@ -24,6 +32,7 @@ pub(super) struct Contents {
 pub struct MemoryStore {
     contents: Arc<Mutex<Contents>>,
     rules: Option<PartRules>,
+    is_bucket: bool,
 }
 
 impl MemoryStore {
@@ -31,9 +40,14 @@ impl MemoryStore {
         Self { rules: Some(rules), ..self }
     }
 
+    /// Far, and with classes.
+    pub fn bucket() -> Self {
+        Self { is_bucket: true, ..Self::default() }
+    }
+
     /// A copy that goes its own way from now.
     pub(super) fn fork(&self) -> Self {
-        Self { contents: Arc::new(Mutex::new(self.contents().clone())), rules: self.rules }
+        Self { contents: Arc::new(Mutex::new(self.contents().clone())), ..self.clone() }
     }
 
     pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -41,7 +55,12 @@ impl MemoryStore {
     }
 
     fn object(&self, name: &ObjectName) -> Result<Arc<[u8]>, StoreError> {
-        self.contents().objects.get(name).cloned().ok_or_else(|| StoreError::NotFound { name: name.clone() })
+        let contents = self.contents();
+        let bytes = contents.objects.get(name).cloned().ok_or_else(|| StoreError::NotFound { name: name.clone() })?;
+        match contents.class(name).reads_at_once() {
+            true => Ok(bytes),
+            false => Err(StoreError::Archived { name: name.clone() }),
+        }
     }
 }
 
@@ -50,12 +69,15 @@ impl Backend for MemoryStore {
         &self,
         name: &ObjectName,
         source: PutSource<'_>,
-        _class: StorageClass,
+        class: StorageClass,
     ) -> Result<PutOutcome, StoreError> {
         let bytes = read_source(source)?;
-        let objects = &mut self.contents().objects;
-        let Some(present) = objects.get(name) else {
-            objects.insert(name.clone(), bytes);
+        let contents = &mut *self.contents();
+        let Some(present) = contents.objects.get(name) else {
+            contents.objects.insert(name.clone(), bytes);
+            if self.is_bucket {
+                contents.classes.insert(name.clone(), class);
+            }
             return Ok(PutOutcome::Created);
         };
         let (present, offered) = (present.len() as u64, bytes.len() as u64);
@@ -85,7 +107,10 @@ impl Backend for MemoryStore {
     }
 
     fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
-        Ok(self.contents().objects.get(name).map(|bytes| ObjectInfo::plain(bytes.len() as u64)))
+        let contents = self.contents();
+        let class = contents.class(name);
+        let access = if class.reads_at_once() { Access::Now } else { Access::NeedsThaw };
+        Ok(contents.objects.get(name).map(|bytes| ObjectInfo { size: bytes.len() as u64, class, access }))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
@@ -93,15 +118,24 @@ impl Backend for MemoryStore {
         let from = contents.objects.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         Ok(from
             .take_while(|(name, _)| name.as_str().starts_with(prefix))
-            .map(|(name, bytes)| Listed { name: name.clone(), size: bytes.len() as u64, class: StorageClass::Standard })
+            .map(|(name, bytes)| Listed { name: name.clone(), size: bytes.len() as u64, class: contents.class(name) })
             .collect())
     }
 
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         let contents = &mut *self.contents();
         contents.objects.remove(name);
+        contents.classes.remove(name);
         contents.uploads.note_delete(name);
         Ok(())
+    }
+
+    fn has_classes(&self) -> bool {
+        self.is_bucket
+    }
+
+    fn is_far(&self) -> bool {
+        self.is_bucket
     }
 
     fn part_rules(&self) -> Option<PartRules> {

@@ -160,6 +160,10 @@ impl Backend for S3Store {
         true
     }
 
+    fn is_far(&self) -> bool {
+        true
+    }
+
     fn requests(&self) -> Requests {
         self.client.requests()
     }

@@ -1,0 +1,135 @@
+//! Where chunks are: index objects first, the packs' own directories where an index is missing or damaged.
+
+use super::contents::Contents;
+use super::open::Machine;
+use super::{RepoError, names};
+use crate::format::{FOOTER_LEN, Footer, FormatError, IndexBody, IndexedPack, open_directory, open_index};
+use crate::model::PackKey;
+use crate::store::{Disposition, Listed};
+
+/// Larger index objects are refused; a commit of 256 packs stays far below.
+const MAX_INDEX: u64 = 256 << 20;
+/// From a target that is far so many are read at once …
+const AT_ONCE: usize = 8;
+/// … while they have no more bytes than this. One is always read.
+const BYTES_AT_ONCE: u64 = 32 << 20;
+
+impl Contents {
+    pub(super) fn load_indexes(&self, machine: &Machine) -> Result<(), RepoError> {
+        let listed = self.store.list(&names::folder(&machine.id, "index"))?;
+        let mut rest = &listed[..];
+        while !rest.is_empty() {
+            let (group, others) = rest.split_at(if self.is_far() { group_len(rest) } else { 1 });
+            for body in self.read_indexes(machine, group) {
+                match body {
+                    Ok(body) => self.insert(machine, &body.packs)?,
+                    Err(RepoError::Store(error)) if error.disposition() == Disposition::Retry => {
+                        return Err(error.into());
+                    }
+                    Err(error) => self.note(error),
+                }
+            }
+            rest = others;
+        }
+        Ok(())
+    }
+
+    fn read_indexes(&self, machine: &Machine, group: &[Listed]) -> Vec<Result<IndexBody, RepoError>> {
+        if let [one] = group {
+            return vec![self.read_index(machine, one)];
+        }
+        std::thread::scope(|scope| {
+            let reading: Vec<_> =
+                group.iter().map(|listed| scope.spawn(move || self.read_index(machine, listed))).collect();
+            reading.into_iter().map(|thread| thread.join().expect("reading an index object does not panic")).collect()
+        })
+    }
+
+    fn read_index(&self, machine: &Machine, listed: &Listed) -> Result<IndexBody, RepoError> {
+        let bytes = self.store.get(&listed.name, MAX_INDEX)?;
+        open_index(&bytes, &self.keys.repo_id, &self.keys.index, Some(&machine.signers))
+            .map_err(|source| RepoError::Object { name: listed.name.clone(), source })
+    }
+
+    fn insert(&self, machine: &Machine, packs: &[IndexedPack]) -> Result<(), RepoError> {
+        let mut table = self.table.lock().expect("no panic while it is held");
+        for pack in packs {
+            let key = PackKey { machine: machine.id, is_tree: pack.is_tree, hash: pack.hash };
+            table.insert(key, pack.located().map(|(frame, offset)| (frame.id, offset, frame.len)))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the directories of all packs that no index object named. Once.
+    pub(super) fn scan_packs(&self) -> Result<(), RepoError> {
+        let mut scanned = self.scanned.lock().expect("no panic while it is held");
+        if std::mem::replace(&mut *scanned, true) {
+            return Ok(());
+        }
+        for machine in &self.machines {
+            for (folder, is_tree) in [("trees", true), ("packs", false)] {
+                for listed in self.store.list(&names::folder(&machine.id, folder))? {
+                    let Some(hash) = names::hash_of(&listed.name) else { continue };
+                    let pack = PackKey { machine: machine.id, is_tree, hash };
+                    if self.table.lock().expect("no panic while it is held").knows(&pack)? {
+                        continue;
+                    }
+                    match self.read_directory(machine, &pack, listed.size) {
+                        Ok(read) => self.insert(machine, &[read])?,
+                        Err(error) => self.note(error),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_directory(&self, machine: &Machine, pack: &PackKey, size: u64) -> Result<IndexedPack, RepoError> {
+        let name = names::pack(&pack.machine, pack.is_tree, &pack.hash);
+        let object = |source| RepoError::Object { name: name.clone(), source };
+        let layout = self.layout(pack)?;
+        let tail_at = size.checked_sub(FOOTER_LEN as u64);
+        let tail_at = tail_at.ok_or_else(|| object(FormatError::Truncated { len: size, needed: FOOTER_LEN as u64 }))?;
+        let tail = self.store.get_range(&name, tail_at, FOOTER_LEN as u64)?;
+        let footer = Footer::open(&tail, &layout, &self.keys.index, Some(&machine.signers)).map_err(object)?;
+        if footer.directory_offset.checked_add(footer.directory_len) != Some(tail_at) {
+            return Err(object(FormatError::Damaged("its footer points outside")));
+        }
+        let sealed = self.store.get_range(&name, footer.directory_offset, footer.directory_len)?;
+        let frames = open_directory(&sealed, &footer, &layout, &self.keys.index).map_err(object)?;
+        Ok(IndexedPack {
+            hash: pack.hash,
+            is_tree: pack.is_tree,
+            size,
+            first_frame: layout.header_len,
+            frames,
+            members: vec![],
+        })
+    }
+}
+
+/// How many of the first of them are read at once.
+fn group_len(listed: &[Listed]) -> usize {
+    let mut bytes = 0u64;
+    let fits = |object: &&Listed| {
+        bytes = bytes.saturating_add(object.size);
+        bytes <= BYTES_AT_ONCE
+    };
+    listed.iter().take(AT_ONCE).take_while(fits).count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StorageClass;
+    use crate::store::ObjectName;
+
+    #[test]
+    fn index_objects_are_read_in_groups_that_are_bounded_in_number_and_bytes() {
+        let listed = |size| Listed { name: ObjectName::parse("index/x").unwrap(), size, class: StorageClass::Standard };
+        assert_eq!(group_len(&[listed(1), listed(1)]), 2);
+        assert_eq!(group_len(&vec![listed(1); 100]), AT_ONCE);
+        assert_eq!(group_len(&vec![listed(BYTES_AT_ONCE / 3); 100]), 3);
+        assert_eq!(group_len(&[listed(u64::MAX), listed(u64::MAX)]), 1);
+    }
+}
