@@ -2,6 +2,8 @@
 //!
 //! Needs python3 with venv and the Python package index once; without them the tests say so and are skipped.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -10,6 +12,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+
+use common::{Machine, assert_same, hostile, is_full, is_root, read_facts};
 
 const PACKAGES: [&str; 3] = ["pynacl", "cbor2", "zstandard"];
 
@@ -120,6 +124,25 @@ fn several_roots_come_back_with_a_recovery_file_under_a_passphrase() {
     assert_eq!(code(&lab.unrozen(&["list"])), 12);
 }
 
+#[test]
+fn a_hostile_tree_comes_back_through_another_program_equal_in_everything() {
+    if !is_full() || !is_root() || !common::has_program("setfacl") {
+        skip!("a hostile tree through docs/unrozen.py: takes minutes (ROZEN_FULL=1), root and setfacl");
+    }
+    let Some(python) = python() else { return };
+    let machine = Machine::new();
+    hostile::make(machine.root());
+    machine.init();
+    machine.exclude_nothing();
+    machine.backup();
+    let restored = machine.at("restored");
+    let mut command = Command::new(python);
+    command.arg(script()).arg(machine.repository()).arg(machine.recovery()).args(["restore", "latest"]).arg(&restored);
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 0, "{}", errors(&output));
+    assert_same(&read_facts(machine.root()), &read_facts(&restored));
+}
+
 /// A root, a repository and its recovery file.
 struct Lab {
     dir: tempfile::TempDir,
@@ -166,9 +189,8 @@ impl Lab {
     }
 
     fn unrozen(&self, args: &[&str]) -> Output {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/unrozen.py");
         let mut command = Command::new(self.python);
-        command.arg(script).arg(self.dir.path().join("repo")).arg(&self.recovery);
+        command.arg(script()).arg(self.dir.path().join("repo")).arg(&self.recovery);
         command.env("ROZEN_PASSPHRASE_FILE", self.dir.path().join("passphrase"));
         command.args(args).output().unwrap()
     }
@@ -301,6 +323,10 @@ fn describe(path: &Path) -> Described {
         target: fs::read_link(path).ok(),
         content,
     }
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/unrozen.py")
 }
 
 /// An interpreter that has the packages; made once for all test runs.

@@ -63,7 +63,7 @@ fn a_public_bucket_is_dangerous_and_anybody_is_named() {
         "list without credentials        done",
         "DANGER   anybody can list the bucket",
         "DANGER   its policy makes the bucket public",
-        "Anybody at all can see how many objects there are",
+        "Anybody at all can fetch them as they are, encrypted",
         "NOT safe",
     ]);
 }
@@ -117,7 +117,7 @@ fn a_server_that_ignores_conditions_is_never_called_append_only() {
         done.says(&[
             &format!("the server ignores \"only if absent\" {what}"),
             "It is not append-only",
-            "never replaces if asked not to  no",
+            "heeds \"only if absent\"          no",
         ]);
     }
 }

@@ -18,6 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Agent<'a> {
     machine: &'a Machine,
     child: Child,
+    patience: Duration,
 }
 
 impl<'a> Agent<'a> {
@@ -34,7 +35,13 @@ impl<'a> Agent<'a> {
         let mut command = machine.rozend();
         crash_at.iter().for_each(|point| _ = command.env("ROZEN_CRASH_AT", point));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Self { machine, child }
+        Self { machine, child, patience: PATIENCE }
+    }
+
+    /// For runs that take longer.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// As a power cut for the process: nothing is flushed, nothing is put in order.
@@ -75,7 +82,7 @@ impl<'a> Agent<'a> {
                 return status.clone();
             }
             let ended = self.ended();
-            let is_over = ended.is_some() || start.elapsed() > PATIENCE;
+            let is_over = ended.is_some() || start.elapsed() > self.patience;
             assert!(!is_over, "not until {what}: {ended:?}\n{status:#?}\n{}", self.log());
             std::thread::sleep(PAUSE);
         }

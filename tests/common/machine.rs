@@ -77,14 +77,14 @@ impl Machine {
     }
 
     pub fn rozenctl(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rozenctl"));
+        let mut command = Command::new(program("rozenctl", env!("CARGO_BIN_EXE_rozenctl")));
         self.environment(&mut command);
         command.arg("--config").arg(self.at("rozen.toml")).arg("--state").arg(self.state()).arg(subcommand);
         command
     }
 
     pub fn rozend(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rozend"));
+        let mut command = Command::new(program("rozend", env!("CARGO_BIN_EXE_rozend")));
         self.environment(&mut command);
         command.arg("--config").arg(self.at("rozen.toml")).arg("--state").arg(self.state());
         command
@@ -145,6 +145,11 @@ impl Machine {
         let is_content = |path: &Path| path.parent().is_some_and(|dir| dir.ends_with("packs"));
         self.objects().iter().filter(|(path, _)| is_content(path)).map(|(_, size)| size).sum()
     }
+}
+
+/// Programs that were built otherwise, as those that people get, lie in the directory that `ROZEN_PROGRAMS` names.
+fn program(name: &str, built: &str) -> PathBuf {
+    std::env::var_os("ROZEN_PROGRAMS").map_or_else(|| built.into(), |dir| PathBuf::from(dir).join(name))
 }
 
 impl Drop for Machine {

@@ -10,6 +10,7 @@ pub mod changes;
 pub mod facts;
 pub mod hostile;
 pub mod machine;
+pub mod mixed;
 pub mod noise;
 pub mod rsync;
 

@@ -6,9 +6,13 @@ mod common;
 mod faults;
 mod kills;
 mod lab;
+mod large;
+mod proxy;
 mod random;
+mod request;
 #[path = "../s3fake/mod.rs"]
 mod s3fake;
+mod servers;
 
 /// The server as a program: see `s3fake/mod.rs`.
 #[test]

@@ -114,7 +114,7 @@ impl fmt::Display for DirectoryReport {
         report::block(f, "The directory", lines)?;
         report::findings(f, &self.findings)?;
         report::thief(f, &self.thief)?;
-        writeln!(f, "\n{}", report::conclusion(self.conclusion))
+        writeln!(f, "\n{}", report::conclusion(self.conclusion, &self.findings))
     }
 }
 

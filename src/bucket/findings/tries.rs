@@ -61,13 +61,13 @@ fn replacing(facts: &Facts, tried: &Tried) -> Vec<Finding> {
     let after = if undone { "; the version before stays and can be brought back" } else { "; what was there is lost" };
     let mut findings = Vec::new();
     let ignored = [(&tried.create_again, "a put"), (&tried.complete_again, "completing an upload by parts")];
-    for (_, what) in ignored.iter().filter(|(outcome, _)| outcome.is_done()) {
-        findings.push(Finding::new(
-            "condition_ignored",
-            weight,
-            format!("the server ignores \"only if absent\" for {what}: the object was replaced{after}. It is not append-only"),
-            OTHER_SERVER,
-        ));
+    let ignored: Vec<_> = ignored.iter().filter(|(outcome, _)| outcome.is_done()).map(|(_, what)| *what).collect();
+    if !ignored.is_empty() {
+        let what = format!(
+            "the server ignores \"only if absent\" for {}: an object was replaced{after}. It is not append-only",
+            ignored.join(" and for ")
+        );
+        findings.push(Finding::new("condition_ignored", weight, what, OTHER_SERVER));
     }
     let replaced = tried.replace.is_done() || tried.replace_by_parts.is_done();
     if replaced && findings.is_empty() {

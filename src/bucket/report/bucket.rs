@@ -62,7 +62,7 @@ impl fmt::Display for Report {
         left_behind(f, &self.tried.left_behind)?;
         findings(f, &self.findings)?;
         thief(f, &self.thief)?;
-        writeln!(f, "\n{}", conclusion(self.conclusion))
+        writeln!(f, "\n{}", conclusion(self.conclusion, &self.findings))
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
             "  policy                          demands TLS, lets nobody replace objects",
             "  object lock                     90 days, compliance",
             "  store it again, if absent       refused: prevented by a condition or lock",
-            "  never replaces if asked not to  yes",
+            "  heeds \"only if absent\"          yes",
             "  - Delete backups: no. It was tried and refused.",
             "The target is right.",
         ] {
@@ -117,7 +117,16 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\n  ! Delete backups: yes, all of them"), "{text}");
-        assert!(text.contains("NOT safe"), "{text}");
+        assert!(text.contains("  delete it                       done, which should have been refused"), "{text}");
+        assert!(text.contains("The target is NOT safe"), "{text}");
+    }
+
+    #[test]
+    fn a_remedy_of_several_findings_is_said_once() {
+        let facts =
+            Facts { versioning: Fact::Known(Versioning::Off), owner_enforced: Fact::Known(false), ..right_facts() };
+        let text = report(facts, right_tries()).to_string();
+        assert_eq!(text.matches("`rozenctl target create` sets it").count(), 1, "{text}");
     }
 
     #[test]
@@ -125,7 +134,9 @@ mod tests {
         let weak = Facts { owner_enforced: Fact::Known(false), ..right_facts() };
         assert_eq!(report(weak, right_tries()).conclusion, Conclusion::Findings);
         let unclear = Tried { delete: Outcome::Unclear { why: "500".into() }, ..right_tries() };
-        assert_eq!(report(right_facts(), unclear).conclusion, Conclusion::Danger);
+        let unclear = report(right_facts(), unclear);
+        assert_eq!(unclear.conclusion, Conclusion::Danger);
+        assert!(unclear.to_string().contains("could NOT be told"), "{unclear}");
     }
 
     #[test]

@@ -16,10 +16,14 @@ pub(in crate::bucket) fn findings(f: &mut fmt::Formatter<'_>, findings: &[Findin
         return Ok(());
     }
     writeln!(f, "\nFindings")?;
-    findings.iter().try_for_each(|finding| {
+    for (i, finding) in findings.iter().enumerate() {
         writeln!(f, "  {:<9}{}", weight(finding.weight), finding.what)?;
-        writeln!(f, "  {:<9}{}", "", finding.remedy)
-    })
+        // one remedy for several is said once, below the last of them
+        if findings.get(i + 1).is_none_or(|next| next.remedy != finding.remedy) {
+            writeln!(f, "  {:<9}> {}", "", finding.remedy)?;
+        }
+    }
+    Ok(())
 }
 
 fn weight(weight: Weight) -> &'static str {
@@ -43,11 +47,14 @@ pub(in crate::bucket) fn thief(f: &mut fmt::Formatter<'_>, sentences: &[Sentence
     })
 }
 
-pub(in crate::bucket) fn conclusion(conclusion: Conclusion) -> &'static str {
+pub(in crate::bucket) fn conclusion(conclusion: Conclusion, findings: &[Finding]) -> &'static str {
     match conclusion {
         Conclusion::Right => "The target is right.",
-        Conclusion::Findings => "The target works; see the findings.",
-        Conclusion::Danger => "The target is NOT safe, or it could not be told: see the findings.",
+        Conclusion::Findings => "No danger was found; what is marked \"weak\" could be better.",
+        Conclusion::Danger if findings.iter().any(|finding| finding.weight == Weight::Danger) => {
+            "The target is NOT safe: mend what is marked DANGER, then check again."
+        }
+        Conclusion::Danger => "Whether the target is safe could NOT be told: see what is marked UNCLEAR.",
     }
 }
 

@@ -100,15 +100,23 @@ fn rule_text(rule: &LifecycleRule) -> String {
 pub(super) fn tries(tried: &Tried) -> Vec<Line> {
     vec![
         ("store a new object", outcome(&tried.create)),
-        ("store it again, if absent", outcome(&tried.create_again)),
-        ("the same by parts", outcome(&tried.complete_again)),
-        ("replace it", outcome(&tried.replace)),
-        ("replace it by parts", outcome(&tried.replace_by_parts)),
-        ("delete it", outcome(&tried.delete)),
-        ("delete its version", outcome(&tried.delete_version)),
-        ("delete it past a lock", outcome(&tried.delete_past_lock)),
-        ("list without credentials", outcome(&tried.list_by_anyone)),
+        ("store it again, if absent", better_refused(&tried.create_again)),
+        ("the same by parts", better_refused(&tried.complete_again)),
+        ("replace it", better_refused(&tried.replace)),
+        ("replace it by parts", better_refused(&tried.replace_by_parts)),
+        ("delete it", better_refused(&tried.delete)),
+        ("delete its version", better_refused(&tried.delete_version)),
+        ("delete it past a lock", better_refused(&tried.delete_past_lock)),
+        ("list without credentials", better_refused(&tried.list_by_anyone)),
     ]
+}
+
+/// Success is bad news here.
+fn better_refused(tried: &Outcome) -> String {
+    match tried {
+        Outcome::Done => "done, which should have been refused".to_owned(),
+        other => outcome(other),
+    }
 }
 
 fn outcome(outcome: &Outcome) -> String {
@@ -130,8 +138,8 @@ pub(super) fn abilities(found: &Abilities) -> Vec<Line> {
         UploadList::Unknown => "not known",
     };
     let mut lines = vec![
-        ("never replaces if asked not to", answer(found.never_replaces())),
-        ("takes a completion twice", answer(found.repeated_complete)),
+        ("heeds \"only if absent\"", answer(found.never_replaces())),
+        ("completes an upload twice", answer(found.repeated_complete)),
         ("checksums that it verifies", list(&found.checksums, "none")),
         ("lists unfinished uploads", uploads.to_owned()),
     ];

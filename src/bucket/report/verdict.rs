@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::bucket::facts::PolicyFacts;
 use crate::bucket::findings::can_be_undone;
 use crate::bucket::{Facts, LifecycleRule, Outcome, Tried};
 
@@ -42,13 +43,19 @@ impl Sentence {
 
 /// Encryption holds whatever the bucket does.
 fn reading(facts: &Facts, tried: &Tried) -> Sentence {
-    let public = tried.list_by_anyone.is_done()
-        || facts.policy.is(|policy| policy.is_some_and(|policy| policy.anyone_reads || policy.anyone_lists));
-    let who = if public { "Anybody at all can see" } else { "They can see" };
+    let policy = facts.policy.known().copied().flatten();
+    let by_policy = |so: fn(&PolicyFacts) -> bool| policy.as_ref().is_some_and(so);
+    let anybody = if by_policy(|policy| policy.anyone_reads) {
+        " Anybody at all can fetch them as they are, encrypted."
+    } else if tried.list_by_anyone.is_done() || by_policy(|policy| policy.anyone_lists) {
+        " So can anybody at all."
+    } else {
+        ""
+    };
     Sentence::new(
         Can::No,
         format!(
-            "Read backups: no. They are encrypted with a key that is not on this machine. {who} how many objects there are, how large, and when they came."
+            "Read backups: no. They are encrypted with a key that is not on this machine. A thief can see how many objects there are, how large, and when they came.{anybody}"
         ),
     )
 }

@@ -23,7 +23,6 @@ use crate::store::StoreUrl;
 ///
 /// Exit codes: 0 all is right, 3 there are findings, 1 backups are in danger or that cannot be told.
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     which: WhichArgs,

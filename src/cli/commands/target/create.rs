@@ -16,7 +16,6 @@ use crate::store::{S3Client, StoreUrl};
 /// Shows first what it would do, then asks. Settings that are right stay as they are, and a policy of somebody else is never
 /// replaced. Run it with an admin's credentials.
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
 pub(super) struct CreateArgs {
     #[command(flatten)]
     which: WhichArgs,
