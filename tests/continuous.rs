@@ -4,10 +4,13 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use common::machine::{expect, json_lines};
 use common::{Agent, Changes, Machine, Noise, assert_same, read_facts};
 use rozen::fault::POINTS;
 
@@ -80,6 +83,25 @@ fn what_changed_while_the_agent_was_down_is_found() {
     agent.settle();
     assert_newest_is_the_tree(&machine);
     agent.stop();
+}
+
+#[test]
+fn a_folder_whose_name_is_no_text_is_protected_like_any_other() {
+    let outer = Machine::new();
+    let root = outer.root().join(OsStr::from_bytes(b"photos \xff\xfe\nof \xe9t\xe9"));
+    fs::create_dir(&root).unwrap();
+    let machine = Machine::of(&root);
+    machine.init();
+    machine.configure("[run]\nsettle = \"100ms\"");
+    let mut agent = Agent::start(&machine);
+    fs::write(root.join(OsStr::from_bytes(b"no text either \xfc.jpg")), "a photo").unwrap();
+    agent.settle();
+    agent.stop();
+    assert_newest_is_the_tree(&machine);
+    let mut ls = machine.rozenctl("ls");
+    ls.arg("latest").arg(root.join(OsStr::from_bytes(b"no text either \xfc.jpg")));
+    let listed = json_lines(&expect(ls.arg("--json").arg("--recovery").arg(machine.recovery()), 0));
+    assert_eq!(listed.len(), 1, "{listed:?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::config::{Config, Places, RootConfig};
 use crate::crypto::{KeyFileError, MachineKeys, Passphrase, RecoveryCode, RecoveryFile, RecoverySecret};
 use crate::model::{RepoId, RootId};
 use crate::repo::{self, Repository, names};
+use crate::status::printable;
 use crate::store::{RetryPolicy, Store, StoreUrl};
 
 /// What is wanted.
@@ -180,10 +181,7 @@ fn checked_root(path: &Path) -> Result<PathBuf, CliError> {
         true => path.canonicalize().map_err(failed)?,
         false => std::path::absolute(path).map_err(failed)?,
     };
-    match absolute.to_str() {
-        Some(text) if !text.contains('\n') => Ok(absolute.components().collect()),
-        _ => Err(bad("has a name that the configuration cannot hold", "Name the folder above it, or rename it.")),
-    }
+    Ok(absolute.components().collect())
 }
 
 /// A root that holds our own folders is fine, they are left out. The other way round there is nothing to back up.
@@ -238,7 +236,8 @@ pub(super) fn tell_made(made: &Made, places: &Places, output: &Output) -> Result
     config
         .roots
         .iter()
-        .try_for_each(|root| output.line(format!("folder         {} as `{}`", root.path.display(), root.id)))
+        .map(|root| format!("folder         {} as `{}`", printable(&root.path.to_string_lossy()), root.id))
+        .try_for_each(|line| output.line(line))
 }
 
 pub(super) fn tell_recovery_file(path: &Path, output: &Output) -> Result<(), CliError> {

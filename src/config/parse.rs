@@ -1,6 +1,8 @@
 //! TOML text → [`Config`], or every fault in it.
 
+use std::ffi::OsString;
 use std::ops::RangeInclusive;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use super::{
     Config, ConfigError, ExcludeConfig, ExcludeLayer, FaultKind, LimitWindow, LimitsConfig, LogConfig, LogLevel,
     RootConfig, RunConfig, Size, Tier, format_duration, parse_duration,
 };
-use crate::model::{Rates, RootId, StorageClass};
+use crate::model::{Rates, RootId, StorageClass, base64_decode};
 
 const DURATION: &str = "a duration such as \"10s\" or \"1h30m\"";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -131,24 +133,35 @@ fn class(section: &mut Section<'_, '_>, has_classes: bool) -> StorageClass {
     value
 }
 
+/// Given as text, or in base64 where its bytes are no text.
 fn root_path(section: &mut Section<'_, '_>) -> Option<PathBuf> {
     const EXPECTED: &str = "the absolute path of a directory such as \"/home/ann\"";
-    let Some(At { value, line }) = section.string("path", EXPECTED) else {
-        section.require("path", EXPECTED);
-        return None;
+    let text = section.string("path", EXPECTED);
+    let encoded = section.parsed("path_b64", "a path in base64", base64_decode);
+    let (key, bytes, line) = match (text, encoded) {
+        (Some(text), None) => ("path", text.value.into_bytes(), text.line),
+        (None, Some(encoded)) => ("path_b64", encoded.value, encoded.line),
+        (Some(_), Some(encoded)) => {
+            section.bad_value("path_b64", encoded.line, "`path` is given too; keep one of them");
+            return None;
+        }
+        (None, None) => {
+            section.require("path", EXPECTED);
+            return None;
+        }
     };
-    let path = Path::new(&value);
+    let path = PathBuf::from(OsString::from_vec(bytes));
     let reason = if !path.is_absolute() {
         "it must begin with `/` (neither `~` nor variables are expanded)"
     } else if path.components().any(|c| c == Component::ParentDir) {
         "it must not hold `..`"
-    } else if value.contains('\0') {
+    } else if path.as_os_str().as_bytes().contains(&0) {
         "it must not hold a NUL byte"
     } else {
         // collecting drops `.`, doubled and trailing slashes
         return Some(path.components().collect());
     };
-    section.bad_value("path", line, reason);
+    section.bad_value(key, line, reason);
     None
 }
 

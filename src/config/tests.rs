@@ -1,5 +1,7 @@
 //! The configuration as people write it, well and badly.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -115,6 +117,8 @@ fn what_is_written_reads_back_the_same() {
     let mut odd = parse(SMALLEST).unwrap();
     odd.roots[0].path = "/home/\"quoted\"\n\\ä".into();
     assert_eq!(parse(&odd.to_toml(Path::new("/c/rozen.toml"))).unwrap(), odd);
+    odd.roots[0].path = PathBuf::from(OsString::from_vec(b"/home/no text \xff".to_vec()));
+    assert_eq!(parse(&odd.to_toml(Path::new("/c/rozen.toml"))).unwrap(), odd);
 }
 
 #[test]
@@ -166,6 +170,9 @@ fn values_that_cannot_work_are_refused_with_a_reason() {
         (root("[[root]]\nid = \"b\"\npath = \"/a/../b\""), "must not hold `..`"),
         (root("[[root]]\nid = \"B\"\npath = \"/b\""), "`root[2].id` must be a short name"),
         (root("[[root]]\nid = \"b\""), "`root[2].path` is missing"),
+        (root("[[root]]\nid = \"b\"\npath_b64 = \"/b\""), "`root[2].path_b64` must be a path in base64"),
+        (root("[[root]]\nid = \"b\"\npath_b64 = \"eA==\""), "`root[2].path_b64` cannot be used: it must begin with"),
+        (root("path_b64 = \"L2I=\""), "`path` is given too"),
         ("[[root]]\nid = \"a\"\npath = \"/a\"".into(), "`repository` is missing"),
         ("repository = \"\"\n[[root]]\nid = \"a\"\npath = \"/a\"".into(), "`repository` is missing"),
         ("repository = \"x\"".into(), "`root` is missing"),

@@ -1,6 +1,7 @@
 //! [`Config`] → TOML that [`Config::parse`] reads back: what `init` writes. Defaults are left out.
 
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use toml::Value;
@@ -10,7 +11,7 @@ use super::{
     Config, ExcludeConfig, ExcludeLayer, LimitWindow, LimitsConfig, LogConfig, RootConfig, RunConfig, Size, Tier,
     format_duration,
 };
-use crate::model::StorageClass;
+use crate::model::{StorageClass, base64_encode};
 
 impl Config {
     /// `path` is where the text will be: a machine key beside it is not written.
@@ -33,7 +34,10 @@ impl Config {
 fn root(out: &mut String, root: &RootConfig) {
     out.push_str("\n[[root]]\n");
     pair(out, "id", root.id.as_str());
-    pair(out, "path", &*root.path.to_string_lossy());
+    match root.path.to_str() {
+        Some(text) => pair(out, "path", text),
+        None => pair(out, "path_b64", base64_encode(root.path.as_os_str().as_bytes())),
+    }
     if root.tier != Tier::default() {
         pair(out, "tier", root.tier.as_str());
     }
