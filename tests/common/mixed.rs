@@ -21,7 +21,7 @@ pub fn make(root: &Path, size_mib: u64, noise: &mut Noise) {
     let mut left = total / 9 * 5;
     for i in 0.. {
         let size = (MIB + noise.below(LARGEST.min(total / 6))).min(left);
-        fs::write(large.join(i.to_string()), content(size, &words, noise)).unwrap();
+        fs::write(large.join(i.to_string()), content(i, size, &words, noise)).unwrap();
         left -= size;
         if left == 0 {
             break;
@@ -39,16 +39,17 @@ fn small_files(root: &Path, total: u64, words: &Words, noise: &mut Noise) {
         }
         // many tiny ones, some of them empty
         let size = [0, noise.below(1000), noise.below(20_000), noise.below(150_000)][number as usize % 4].min(left);
-        fs::write(folder.join(number.to_string()), content(size, words, noise)).unwrap();
+        // of each size both text and noise
+        fs::write(folder.join(number.to_string()), content(number / 4, size, words, noise)).unwrap();
         left -= size;
         number += 1;
     }
 }
 
-/// Text or noise.
-fn content(size: u64, words: &Words, noise: &mut Noise) -> Vec<u8> {
-    match noise.below(2) {
-        0 => words.text(size as usize, noise),
+/// Noise or text in turn.
+fn content(number: u64, size: u64, words: &Words, noise: &mut Noise) -> Vec<u8> {
+    match number % 2 {
+        1 => words.text(size as usize, noise),
         _ => noise.bytes(size as usize),
     }
 }

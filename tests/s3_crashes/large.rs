@@ -32,7 +32,7 @@ enum Victim {
 fn kills_of_a_large_first_backup_cost_only_what_was_on_its_way() {
     let mut noise = Noise::from_environment("kills of a large first backup");
     let source = Machine::new();
-    let mib = size("ROZEN_KILLS_MIB", scaled(48, 2048));
+    let mib = size("ROZEN_KILLS_MIB", scaled(96, 2048));
     mixed::make(source.root(), mib, &mut noise);
     let needed = undisturbed(&source);
     let dir = tempfile::tempdir().unwrap();
