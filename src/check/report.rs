@@ -119,7 +119,7 @@ impl fmt::Display for CheckReport {
             writeln!(f, ", in {}: {}", seqs(&damage.snapshots), damage.reason)?;
         }
         match (self.damage_count, self.findings.is_empty()) {
-            (0, true) => writeln!(f, "no damage found"),
+            (0, true) => Ok(()),
             (0, false) => writeln!(f, "every file of the readable snapshots can be restored all the same"),
             (count, _) => writeln!(f, "{count} paths cannot be restored from some snapshot; everything else can"),
         }

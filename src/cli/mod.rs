@@ -29,6 +29,7 @@ mod setup;
 mod show;
 mod stop;
 mod thaw;
+mod typed;
 mod ways_back;
 
 pub use entry::{agent_main, main};

@@ -2,11 +2,15 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use serde_json::{Value, json};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use super::error::CliError;
+
+/// Longer lines are hard to read, however wide the screen is.
+const WIDEST: usize = 100;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -74,10 +78,15 @@ impl Output {
         writeln!(out, "{}", value()).and_then(|()| out.flush()).map_err(CliError::Output)
     }
 
+    /// Sentences of the result for people, in lines that fit the screen; nothing with `--json`.
+    pub(super) fn prose(&self, text: impl AsRef<str>) -> Result<(), CliError> {
+        self.line(fitted(text.as_ref(), &io::stdout()))
+    }
+
     /// A remark beside the result.
     pub(super) fn note(&self, text: impl AsRef<str>) {
         // without a standard error there is nobody to tell
-        let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+        let _ = writeln!(io::stderr().lock(), "{}", fitted(text.as_ref(), &io::stderr()));
     }
 
     /// Something that a person should know, but that does not stop the command.
@@ -93,7 +102,9 @@ impl Output {
                 "message": error.to_string(), "causes": causes,
                 "remedy": error.remedy(), "exit_code": error.exit() as u8,
             }});
-            return self.note(value.to_string());
+            // without a standard error there is nobody to tell
+            let _ = writeln!(io::stderr().lock(), "{value}");
+            return;
         }
         self.note(format!("{} {error}", self.colored("1;31", &format!("{}:", self.program))));
         causes.iter().for_each(|cause| self.note(format!("  because: {cause}")));
@@ -106,6 +117,24 @@ impl Output {
     fn colored(&self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// On a terminal, broken between words; what goes on stands as far to the right as the line began. Elsewhere as it is: who
+/// reads a log searches in lines.
+fn fitted(text: &str, out: &impl AsFd) -> String {
+    match terminal_size::terminal_size_of(out) {
+        Some((width, _)) => wrapped(text, usize::from(width.0)),
+        None => text.to_owned(),
+    }
+}
+
+fn wrapped(text: &str, width: usize) -> String {
+    let line = |line: &str| {
+        let indent = " ".repeat(line.len() - line.trim_start_matches(' ').len());
+        let options = textwrap::Options::new(width.clamp(20, WIDEST)).break_words(false);
+        textwrap::fill(line.trim_start_matches(' '), options.initial_indent(&indent).subsequent_indent(&indent))
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The sources, without those that say the same again.
@@ -122,4 +151,22 @@ fn causes(error: &CliError) -> Vec<String> {
         source = cause.source();
     }
     causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_break_between_words_and_keep_their_indent() {
+        assert_eq!(wrapped("one two three four five six", 20), "one two three four\nfive six");
+        assert_eq!(wrapped("  remedy: give the file again", 20), "  remedy: give the\n  file again");
+        assert_eq!(wrapped("first\n\nsecond", 20), "first\n\nsecond");
+    }
+
+    #[test]
+    fn what_must_stay_whole_stays_whole() {
+        let name = "/a/name/that/is/longer/than/the/screen";
+        assert_eq!(wrapped(&format!("see {name}"), 20), format!("see\n{name}"));
+    }
 }

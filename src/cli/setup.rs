@@ -242,7 +242,7 @@ pub(super) fn tell_made(made: &Made, places: &Places, output: &Output) -> Result
 
 pub(super) fn tell_recovery_file(path: &Path, output: &Output) -> Result<(), CliError> {
     output.line(format!("recovery file  {}", path.display()))?;
-    output.line(
+    output.prose(
         "\nWithout the recovery file nobody can read the backups. Move it away from this computer: print it, \
                  put it on a USB stick or into a password manager, in two places.",
     )
@@ -252,7 +252,7 @@ pub(super) fn tell_recovery_code(code: &RecoveryCode, repository: &str, output: 
     let [first, second] = code.lines();
     output.line("\nYour recovery code. It is shown this once:")?;
     output.line(format!("\n    {first}\n    {second}\n"))?;
-    output.line(
+    output.prose(
         "Without it nobody can read the backups, not even you. Write it down, keep it away from this computer \
                  and in two places. To get files back, on any computer:",
     )?;

@@ -45,7 +45,7 @@ impl HistoryError {
             }
             HistoryError::NoMachine => "Make a backup first: `rozenctl backup`.",
             HistoryError::Path(_) | HistoryError::NotInSnapshot(_) | HistoryError::NotAFile(_) => {
-                "`rozenctl ls SNAP` and `rozenctl find PATTERN` show what is there."
+                "Paths are as they were on the machine. `rozenctl ls SNAP` and `rozenctl find PATTERN` show what is there."
             }
             HistoryError::Tree(_) | HistoryError::Content { .. } => {
                 "Look for it in another snapshot: `rozenctl history PATH`; `rozenctl check` shows what is damaged."

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
 
@@ -10,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::reading::{self, ReadArgs, SnapshotArg};
+use crate::cli::typed;
 use crate::history;
 
 /// Write a file of a snapshot to the standard output
@@ -17,7 +17,7 @@ use crate::history;
 pub(in crate::cli) struct CatArgs {
     #[command(flatten)]
     snapshot: SnapshotArg,
-    /// The file: absolute as it was, NAME:PATH, or relative to the only folder
+    /// The file: absolute as it was, from where you stand, or NAME:PATH
     #[arg(value_name = "PATH")]
     path: OsString,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(in crate::cli) fn run(args: &CatArgs, context: &Context) -> Result<Exit, Cli
     let manifest = reading::pick(&repository, &args.snapshot, context)?;
     let contents = reading::contents(&repository, context)?;
     let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    history::cat(&repository, &contents, &manifest, args.path.as_bytes(), &mut out)?;
+    history::cat(&repository, &contents, &manifest, &typed::path(&manifest, &args.path), &mut out)?;
     out.flush().map_err(CliError::Output)?;
     Ok(Exit::Done)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -13,6 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::reading::{self, MachineArg, ReadArgs};
+use crate::cli::typed;
 use crate::cli::ways_back::WaysBack;
 use crate::control::ControlError;
 use crate::cost::{self, Bill, Billed, PriceFiles, PriceTable, Unpriced, Wanted, prices_for};
@@ -146,7 +146,7 @@ fn restore(
     let repository = reading::open(&args.read, context)?;
     let machine = reading::pick_machine(&repository, &args.machine, context)?;
     let manifest = reading::pick_of(&repository, &machine, snapshot, context)?;
-    let paths = args.path.iter().map(|path| path.as_bytes().to_vec()).collect();
+    let paths = args.path.iter().map(|path| typed::path(&manifest, path)).collect();
     let options = RestoreOptions { paths, ..RestoreOptions::new(RestoreTo::InPlace) };
     let needed = restore::needed_packs(&repository, &manifest, &options)?;
     let wanted = wanted(&needed);

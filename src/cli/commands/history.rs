@@ -1,7 +1,6 @@
 //! `rozenctl history`: the versions of one file.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
 use serde_json::json;
@@ -13,12 +12,13 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::reading::{self, MachineArg, ReadArgs};
 use crate::cli::show;
+use crate::cli::typed;
 use crate::history::{self, Version};
 
 /// Show the versions of a file or folder over all snapshots
 #[derive(Args, Debug)]
 pub(in crate::cli) struct HistoryArgs {
-    /// Absolute as it was, NAME:PATH, or relative to the only folder
+    /// Absolute as it was, from where you stand, or NAME:PATH
     #[arg(value_name = "PATH")]
     path: OsString,
     #[command(flatten)]
@@ -37,8 +37,9 @@ pub(in crate::cli) fn run(args: &HistoryArgs, context: &Context) -> Result<Exit,
         context.output.warn(format!("snapshot {seq} cannot be read: {error}"));
     }
     let contents = reading::contents(&repository, context)?;
-    let manifests = listed.iter().filter_map(|listed| listed.manifest.as_ref().ok());
-    let versions = history::versions(&contents, manifests, args.path.as_bytes());
+    let manifests = || listed.iter().filter_map(|listed| listed.manifest.as_ref().ok());
+    let path = manifests().next_back().map_or_else(Vec::new, |latest| typed::path(latest, &args.path));
+    let versions = history::versions(&contents, manifests(), &path);
     if versions.is_empty() {
         let what = format!("no snapshot holds {}", args.path.display());
         return Err(CliError::refused(

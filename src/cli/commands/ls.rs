@@ -1,7 +1,6 @@
 //! `rozenctl ls`: what is in a snapshot.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
 
@@ -10,6 +9,7 @@ use crate::cli::entries::Printer;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::reading::{self, ReadArgs, SnapshotArg};
+use crate::cli::typed;
 use crate::history;
 
 /// List what is in a snapshot; with --json all metadata, one object per line
@@ -17,7 +17,7 @@ use crate::history;
 pub(in crate::cli) struct LsArgs {
     #[command(flatten)]
     snapshot: SnapshotArg,
-    /// A folder or file: absolute as it was, NAME:PATH, or relative to the only folder
+    /// A folder or file: absolute as it was, from where you stand, or NAME:PATH
     #[arg(value_name = "PATH")]
     path: Option<OsString>,
     /// Also everything below
@@ -32,7 +32,7 @@ pub(in crate::cli) fn run(args: &LsArgs, context: &Context) -> Result<Exit, CliE
     let manifest = reading::pick(&repository, &args.snapshot, context)?;
     let contents = reading::contents(&repository, context)?;
     let mut printer = Printer::new(&context.output);
-    let path = args.path.as_deref().map(OsStrExt::as_bytes);
-    history::list(&contents, &manifest, path, args.recursive, &mut |event| printer.event(&event))?;
+    let path = args.path.as_deref().map(|path| typed::path(&manifest, path));
+    history::list(&contents, &manifest, path.as_deref(), args.recursive, &mut |event| printer.event(&event))?;
     Ok(Exit::done(printer.finish()? > 0))
 }

@@ -1,7 +1,6 @@
 //! `rozenctl restore`: files back from a snapshot.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::reading::{self, ReadArgs, SnapshotArg};
 use crate::cli::show::{self, Live, Meter};
 use crate::cli::thaw::{self, ThawArgs, ThawPlan};
+use crate::cli::typed;
 use crate::format::Manifest;
 use crate::repo::Repository;
 use crate::restore::{self, Archived, Overwrite, Progress, RestoreOptions, RestoreReport, RestoreTo};
@@ -35,7 +35,7 @@ use crate::status::{bytes, counted, grouped};
 pub(in crate::cli) struct RestoreArgs {
     #[command(flatten)]
     snapshot: SnapshotArg,
-    /// What to restore: absolute as it was, NAME:PATH, or relative to the only folder [default: everything]
+    /// What to restore: absolute as it was, from where you stand, or NAME:PATH [default: everything]
     #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
     /// Restore into this directory
@@ -72,7 +72,7 @@ enum When {
 pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open(&args.read, context)?;
     let manifest = reading::pick(&repository, &args.snapshot, context)?;
-    let options = options(args);
+    let options = options(args, &manifest);
     let archived = Archived::find(&repository, &manifest, &options)?;
     if args.dry_run {
         return dry_run(args, &repository, &manifest, &options, archived.as_ref(), context);
@@ -139,7 +139,7 @@ fn add(sum: &mut RestoreReport, pass: &RestoreReport) {
     sum.hard_links += pass.hard_links;
 }
 
-fn options(args: &RestoreArgs) -> RestoreOptions {
+fn options(args: &RestoreArgs, manifest: &Manifest) -> RestoreOptions {
     let to = args.to.clone().map_or(RestoreTo::InPlace, RestoreTo::Dir);
     let overwrite = match args.overwrite {
         When::Never => Overwrite::Never,
@@ -147,7 +147,7 @@ fn options(args: &RestoreArgs) -> RestoreOptions {
         When::Always => Overwrite::Always,
     };
     let owner = if args.owner_names { OwnerPolicy::Names } else { OwnerPolicy::default() };
-    let paths = args.paths.iter().map(|path| path.clone().into_vec()).collect();
+    let paths = args.paths.iter().map(|path| typed::path(manifest, path)).collect();
     RestoreOptions { paths, overwrite, owner, ..RestoreOptions::new(to) }
 }
 
