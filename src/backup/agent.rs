@@ -12,8 +12,8 @@ use crate::chunk::Chunker;
 use crate::clock::Clock;
 use crate::crypto::MachineKeys;
 use crate::journal::{Journal, JournalError, PackKind, PackRow};
-use crate::model::{ListedRoot, Problem};
-use crate::pack::Spool;
+use crate::model::{ListedRoot, MergeRule, Problem};
+use crate::pack::{Arena, Spool};
 use crate::repo::names;
 use crate::store::Store;
 use crate::upload::{Body, Origin, Role, SpooledObject, UploadError, Uploader};
@@ -29,8 +29,11 @@ pub struct BackupOptions {
     pub pack_bytes: u64,
     /// The same for packs of classes that must be thawed: requests and thaws are paid by the object.
     pub archive_pack_bytes: u64,
-    /// A smaller pack is not put into such a class: its price by object and the months that it must stay cost more.
+    /// A smaller pack is not put into such a class: its price by object and the months that it must stay cost more. It waits
+    /// in the arena.
     pub archive_from_bytes: u64,
+    /// When what waits there is merged; `None`: never, and no copies are kept.
+    pub merge: Option<MergeRule>,
     /// A file of this size has packs of its own in such a class, so that few objects are thawed for it.
     pub alone_from_bytes: u64,
     /// A run ends early when its freeze is so old and it has stored something.
@@ -46,6 +49,7 @@ impl Default for BackupOptions {
             pack_bytes: 64 << 20,
             archive_pack_bytes: 1 << 30,
             archive_from_bytes: 64 << 20,
+            merge: Some(MergeRule::default()),
             alone_from_bytes: 1 << 30,
             freeze_limit: Duration::MAX,
         }
@@ -61,6 +65,7 @@ pub struct Backup {
     pub options: BackupOptions,
     pub(super) uploader: Uploader,
     pub(super) spool: Spool,
+    pub(super) arena: Arena,
     pub(super) chunker: Chunker,
     pub(super) host: String,
     /// What opening found that a person should know; told with each run.
@@ -111,6 +116,7 @@ impl Backup {
         let Limits { limits, asked } = target::limits(&journal, &store, &keys, look)?;
         let chunker = Chunker::new(keys.chunker.gear_table(), limits);
         let spool = Spool::open(&state_dir.join("spool"))?;
+        let arena = Arena::open(&state_dir.join("arena"))?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uploader = Uploader::new(store.clone(), journal.clone());
         let found = Vec::new();
@@ -123,6 +129,7 @@ impl Backup {
             options,
             uploader,
             spool,
+            arena,
             chunker,
             host,
             found,

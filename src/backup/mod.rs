@@ -11,6 +11,7 @@
 //! Not here: when to run (`engine`), waiting for changes (`watch`).
 
 mod agent;
+mod arena;
 mod billing;
 mod bundle;
 mod config;
@@ -34,6 +35,7 @@ mod view;
 mod worker;
 
 pub use agent::{Backup, BackupOptions};
+pub use arena::MergedPacks;
 pub use error::RunError;
 pub use progress::{Phase, Progress};
 pub use recover::Recovered;

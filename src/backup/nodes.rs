@@ -1,6 +1,7 @@
 //! The next tree of a root: staged edits over the tree before, new nodes sealed into tree packs and kept locally.
 
 use std::collections::{HashSet, VecDeque};
+use std::slice::from_ref;
 
 use super::agent::Backup;
 use super::error::RunError;
@@ -99,7 +100,7 @@ impl<'a> TreeSealer<'a> {
             Some(writer) => writer,
             None => {
                 let (spool, keys) = (&self.backup.spool, &self.backup.keys);
-                self.pack.insert(PackWriter::create(spool, true, keys, &self.slot.slot)?)
+                self.pack.insert(PackWriter::create(spool, true, keys, from_ref(&self.slot.slot))?)
             }
         };
         let index = IndexedFrame { id, kind: head.kind.code(), len: frame.len() as u32, raw_len: head.raw_len };

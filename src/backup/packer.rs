@@ -96,7 +96,8 @@ impl<'a> Packer<'a> {
         }
         let backup = self.context.backup;
         let is_tree = place == Place::Tree;
-        let writer = PackWriter::create(&backup.spool, is_tree, &backup.keys, &self.context.slot.slot)?;
+        let slots = std::slice::from_ref(&self.context.slot.slot);
+        let writer = PackWriter::create(&backup.spool, is_tree, &backup.keys, slots)?;
         self.open.push((place, writer));
         Ok(self.open.len() - 1)
     }

@@ -44,9 +44,18 @@ impl Placement {
     /// Of a complete pack of `size` bytes. A small one waits in the arena, where it reads at once.
     pub(super) fn class_of(&self, kind: PackKind, size: u64) -> StorageClass {
         match kind {
-            PackKind::Data if self.class.reads_at_once() || size >= self.archive_from_bytes => self.class,
+            PackKind::Data if !self.is_small(size) => self.class,
             PackKind::Data | PackKind::Tree => StorageClass::Standard,
         }
+    }
+
+    /// The class that a complete pack is meant for, where it has to wait until it can go there.
+    pub(super) fn meant_for(&self, kind: PackKind, size: u64) -> Option<StorageClass> {
+        (kind == PackKind::Data && self.is_small(size)).then_some(self.class)
+    }
+
+    fn is_small(&self, size: u64) -> bool {
+        !self.class.reads_at_once() && size < self.archive_from_bytes
     }
 }
 
@@ -65,6 +74,9 @@ mod tests {
         assert_eq!(deep.class_of(PackKind::Data, 64 << 20), StorageClass::DeepArchive);
         assert_eq!(of(StorageClass::StandardIa).class_of(PackKind::Data, 1), StorageClass::StandardIa);
         assert_eq!(of(StorageClass::StandardIa).class_of(PackKind::Tree, 1), StorageClass::Standard);
+        assert_eq!(deep.meant_for(PackKind::Data, (64 << 20) - 1), Some(StorageClass::DeepArchive));
+        assert_eq!([deep.meant_for(PackKind::Data, 64 << 20), deep.meant_for(PackKind::Tree, 1)], [None, None]);
+        assert_eq!(of(StorageClass::StandardIa).meant_for(PackKind::Data, 1), None);
     }
 
     #[test]

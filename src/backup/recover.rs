@@ -1,6 +1,7 @@
 //! At start: what an earlier process left is completed or forgotten. Every step may be repeated.
 
 use super::agent::Backup;
+use super::arena;
 use super::error::RunError;
 use super::{snapshot, view};
 use crate::journal::{PackRow, RunState};
@@ -45,6 +46,7 @@ pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
     let known: std::collections::HashSet<ObjectHash> =
         backup.journal.packs_spooled()?.into_iter().map(|row| row.hash).collect();
     backup.spool.remove_unknown(|hash| known.contains(hash))?;
+    arena::settle(backup)?;
     let freezes = view::reap(backup)?;
     Ok(Recovered { rebuilt, caught_up, orphans, interrupted, freezes, ..spooled })
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::agent::Backup;
+use super::arena::{self, MergedPacks};
 use super::billing;
 use super::config;
 use super::error::RunError;
@@ -77,6 +78,8 @@ pub struct RunReport {
     pub cut_at: Timestamp,
     pub entries: u64,
     pub bytes: u64,
+    /// Small packs that became packs of their archive class.
+    pub merged: Vec<MergedPacks>,
     /// What was asked of the target, as it bills it.
     pub requests: Requests,
 }
@@ -365,7 +368,16 @@ impl Running<'_> {
         self.backup.journal.commit_partial(self.run.id, (committed.seq, committed.manifest), &trees)?;
         self.done.iter_mut().for_each(|done| done.changed = false);
         self.report.partial_snapshots += 1;
+        self.merge();
         Ok(())
+    }
+
+    /// When a snapshot is safe. It does not need this: what could not be merged stays as it is, and the next run tries again.
+    fn merge(&mut self) {
+        if let Err(error) = arena::merge_due(self.backup, self.stop, &mut self.report.merged) {
+            tracing::warn!(%error, "small packs could not be merged");
+            self.report.problems.push(arena::not_merged(&error));
+        }
     }
 
     fn build_done(&self) -> Result<Vec<RootResult>, RunError> {
@@ -433,6 +445,7 @@ impl Running<'_> {
         for root in &mut self.report.roots {
             (root.entries, root.bytes) = snapshot::summary(backup, &root.id)?;
         }
+        self.merge();
         (self.report.entries, self.report.bytes) = (
             self.progress.entries.load(std::sync::atomic::Ordering::Relaxed),
             self.progress.bytes_read.load(std::sync::atomic::Ordering::Relaxed),

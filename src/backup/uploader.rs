@@ -4,6 +4,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 
 use super::agent::Backup;
+use super::arena;
 use super::error::RunError;
 use super::pipeline::{EmptyOnPanic, Flow, SliceContext};
 use super::placement::Placement;
@@ -52,6 +53,9 @@ pub(super) fn store_pack(
     let class = placement.class_of(listed.kind, listed.size);
     let row = PackRow { class, spool_path: Some(pack.path), ..listed };
     backup.journal.pack_spooled(&row, &frames, &members)?;
+    if let Some(class) = placement.meant_for(row.kind, row.size) {
+        arena::keep(backup, &row, class)?;
+    }
     presence.settle(frames.iter().map(|frame| frame.chunk), members.iter().map(|member| (member.file, member.len)));
     backup.require_target()?;
     backup.upload(&row, Origin::ThisProcess)?;

@@ -26,7 +26,8 @@ pub(super) fn open(config: &Config, places: &Places, pace: Flags, context: &Cont
     let limiter = pacing::limiter(config.limits.clone(), pace, context);
     let store = Store::open_limited(&StoreUrl::parse(&config.repository)?, &limiter)?;
     let store = store.retrying(RetryPolicy::default(), context.clock.clone());
-    let options = BackupOptions { level: config.run.level, ..BackupOptions::default() };
+    let (level, merge) = (config.run.level, config.archive.merge);
+    let options = BackupOptions { level, merge, ..BackupOptions::default() };
     let (backup, recovered) = Backup::open(&places.state, store, keys, context.clock.clone(), options)?;
     tell_recovered(&recovered);
     Ok(backup.with_config(Config::read(&places.config)?))

@@ -24,7 +24,7 @@ pub use error::{ConfigError, Fault, FaultKind};
 pub use exclude::{ExcludeConfig, ExcludeLayer};
 pub use limits::{LimitWindow, LimitsConfig, Rate};
 pub use places::{Environment, Overrides, Places, PlacesError};
-pub use settings::{Config, LogConfig, LogLevel, RootConfig, RunConfig, Tier};
+pub use settings::{ArchiveConfig, Config, LogConfig, LogLevel, RootConfig, RunConfig, Tier};
 pub use units::{Size, format_duration, parse_duration};
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use super::exclude::check_pattern;
 use super::limits::{parse_minute, parse_rate};
 use super::section::{At, Document, Section};
 use super::{
-    Config, ConfigError, ExcludeConfig, ExcludeLayer, FaultKind, LimitWindow, LimitsConfig, LogConfig, LogLevel,
+    ArchiveConfig, Config, ConfigError, ExcludeConfig, ExcludeLayer, FaultKind, LimitWindow, LimitsConfig, LogConfig, LogLevel,
     RootConfig, RunConfig, Size, Tier, format_duration, parse_duration,
 };
-use crate::model::{Rates, RootId, StorageClass, base64_decode};
+use crate::model::{MergeRule, Rates, RootId, StorageClass, base64_decode};
 
 const DURATION: &str = "a duration such as \"10s\" or \"1h30m\"";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -46,6 +46,7 @@ pub(super) fn top(mut section: Section<'_, '_>, path: &Path) -> Config {
         roots: roots(&mut section, has_classes),
         exclude: ExcludeConfig::default().replaced_by(exclude(section.table("exclude"))),
         run: run(section.table("run")),
+        archive: archive(section.table("archive")),
         limits: limits(section.table("limits")),
         log: log(section.table("log")),
     };
@@ -254,6 +255,19 @@ fn level(section: &mut Section<'_, '_>, default: i32) -> i32 {
             default
         }
     }
+}
+
+fn archive(mut section: Section<'_, '_>) -> ArchiveConfig {
+    const EXPECTED: &str = "a size from \"1MiB\" to \"1GiB\", or \"off\"";
+    let default = MergeRule::default();
+    let parse = |text: &str| match text {
+        "off" => Some(None),
+        _ => text.parse().ok().filter(|size| (Size(1 << 20)..=Size(1 << 30)).contains(size)).map(Some),
+    };
+    let at = section.parsed("merge_at", EXPECTED, parse).map_or(Some(Size(default.at_bytes)), |at| at.value);
+    let after = duration(&mut section, "merge_after", default.after, DAY..=366 * DAY);
+    section.finish();
+    ArchiveConfig { merge: at.map(|Size(at_bytes)| MergeRule { at_bytes, after }) }
 }
 
 fn limits(mut section: Section<'_, '_>) -> LimitsConfig {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{ConfigError, ExcludeConfig, ExcludeLayer, LimitsConfig};
-use crate::model::{Problem, ProblemCode, RootId, StorageClass};
+use crate::model::{MergeRule, Problem, ProblemCode, RootId, StorageClass};
 
 /// A configuration is a page, not a database: more is a wrong file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -20,6 +20,7 @@ pub struct Config {
     /// For all roots; each may add to it, see [`Config::excludes_of`].
     pub exclude: ExcludeConfig,
     pub run: RunConfig,
+    pub archive: ArchiveConfig,
     pub limits: LimitsConfig,
     pub log: LogConfig,
 }
@@ -76,6 +77,19 @@ impl Default for RunConfig {
     }
 }
 
+/// How content gets into archive classes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ArchiveConfig {
+    /// When small packs are merged into one of their archive class; `None`: they stay where they read at once.
+    pub merge: Option<MergeRule>,
+}
+
+impl Default for ArchiveConfig {
+    fn default() -> Self {
+        Self { merge: Some(MergeRule::default()) }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LogConfig {
     pub level: LogLevel,
@@ -114,8 +128,8 @@ impl Config {
 
     /// The smallest configuration: one target, these roots, everything else by default.
     pub fn new(repository: String, machine_key: PathBuf, roots: Vec<RootConfig>) -> Self {
-        let (exclude, run, limits, log) = Default::default();
-        Self { repository, machine_key, roots, exclude, run, limits, log }
+        let (exclude, run, archive, limits, log) = Default::default();
+        Self { repository, machine_key, roots, exclude, run, archive, limits, log }
     }
 
     pub fn root(&self, id: &RootId) -> Option<&RootConfig> {

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::parse::top;
 use super::section::{Document, Section};
 use super::*;
-use crate::model::{ProblemCode, StorageClass};
+use crate::model::{MergeRule, ProblemCode, StorageClass};
 
 const SMALLEST: &str = "repository = \"file:///r\"\n[[root]]\nid = \"home\"\npath = \"/home/ann\"\n";
 const EVERYTHING: &str = r#"
@@ -35,6 +35,10 @@ partial_every = "2m30s"
 audit_every = "12h"
 poll_every = "10m"
 level = 9
+
+[archive]
+merge_at = "64MiB"
+merge_after = "7d"
 
 [limits]
 upload = "2MiB/s"
@@ -97,6 +101,8 @@ fn every_key_reaches_its_setting() {
     let config = parse(EVERYTHING).unwrap();
     assert_eq!(config.machine_key, PathBuf::from("/c/keys/m.key"));
     assert_eq!(config.run.partial_every, Duration::from_secs(150));
+    let after = Duration::from_secs(7 * 24 * 3600);
+    assert_eq!(config.archive.merge, Some(MergeRule { at_bytes: 64 << 20, after }));
     assert_eq!((config.run.level, config.log.level), (9, LogLevel::Debug));
     assert_eq!(config.roots[0].path, PathBuf::from("/home/ann"));
     assert_eq!(config.roots[0].class, StorageClass::DeepArchive);
@@ -115,6 +121,7 @@ fn what_is_written_reads_back_the_same() {
         assert_eq!(parse(&written).unwrap(), config, "{written}");
     }
     let mut odd = parse(SMALLEST).unwrap();
+    odd.archive.merge = None;
     odd.roots[0].path = "/home/\"quoted\"\n\\ä".into();
     assert_eq!(parse(&odd.to_toml(Path::new("/c/rozen.toml"))).unwrap(), odd);
     odd.roots[0].path = PathBuf::from(OsString::from_vec(b"/home/no text \xff".to_vec()));
@@ -182,6 +189,8 @@ fn values_that_cannot_work_are_refused_with_a_reason() {
         (root("[[limits.at]]\nfrom = \"08:00\"\nto = \"08:00\""), "the same time as `from`"),
         (root("[[limits.at]]\nto = \"08:00\""), "`limits.at[1].from` is missing"),
         (root("[limits]\nupload = \"2MiB\""), "must be a rate such as"),
+        (root("[archive]\nmerge_at = \"2GiB\""), "must be a size from"),
+        (root("[archive]\nmerge_after = \"1h\""), "it must be from 1d to 366d"),
     ] {
         let found = faults(&text);
         assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");

@@ -8,10 +8,10 @@ use toml::Value;
 
 use super::limits::{format_minute, format_rate};
 use super::{
-    Config, ExcludeConfig, ExcludeLayer, LimitWindow, LimitsConfig, LogConfig, RootConfig, RunConfig, Size, Tier,
+    ArchiveConfig, Config, ExcludeConfig, ExcludeLayer, LimitWindow, LimitsConfig, LogConfig, RootConfig, RunConfig, Size, Tier,
     format_duration,
 };
-use crate::model::{StorageClass, base64_encode};
+use crate::model::{MergeRule, StorageClass, base64_encode};
 
 impl Config {
     /// `path` is where the text will be: a machine key beside it is not written.
@@ -23,6 +23,7 @@ impl Config {
         }
         table(&mut out, "[exclude]", exclude(&self.exclude.as_layer_over(&ExcludeConfig::default())));
         table(&mut out, "[run]", run(&self.run));
+        table(&mut out, "[archive]", archive(&self.archive));
         table(&mut out, "[limits]", limits(&self.limits));
         self.limits.windows.iter().for_each(|w| table(&mut out, "[[limits.at]]", window(w)));
         table(&mut out, "[log]", log(&self.log));
@@ -85,6 +86,22 @@ fn run(run: &RunConfig) -> String {
     }
     if run.level != default.level {
         pair(&mut out, "level", run.level);
+    }
+    out
+}
+
+fn archive(archive: &ArchiveConfig) -> String {
+    let mut out = String::new();
+    let default = MergeRule::default();
+    let Some(rule) = archive.merge else {
+        pair(&mut out, "merge_at", "off");
+        return out;
+    };
+    if rule.at_bytes != default.at_bytes {
+        pair(&mut out, "merge_at", Size(rule.at_bytes).to_string());
+    }
+    if rule.after != default.after {
+        pair(&mut out, "merge_after", format_duration(rule.after));
     }
     out
 }

@@ -280,8 +280,9 @@ impl Setup {
     fn open(&self) -> Result<Backup, RunError> {
         let store = Store::open_limited(&self.url, &self.limiter).map_err(RepoError::Store)?;
         let store = store.retrying(RETRY, self.clock.clone());
-        let (level, freeze_limit) = (self.config.run.level, self.config.run.freeze_limit);
-        let options = BackupOptions { level, freeze_limit, ..BackupOptions::default() };
+        let (run, merge) = (&self.config.run, self.config.archive.merge);
+        let (level, freeze_limit) = (run.level, run.freeze_limit);
+        let options = BackupOptions { level, freeze_limit, merge, ..BackupOptions::default() };
         let (journal, keys) = (self.journal.clone(), self.keys.clone());
         let opened = Backup::with_journal(journal, &self.state_dir, store, keys, self.clock.clone(), options);
         let (backup, recovered) = opened?;

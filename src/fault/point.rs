@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{POINTS, POINTS_OF_PARTS};
+use super::{POINTS, POINTS_OF_ARENA, POINTS_OF_PARTS};
 
 /// Marks a fault point; `name` must stand in one of the lists.
 ///
@@ -46,7 +46,7 @@ impl Plan {
 }
 
 fn all_names() -> impl Iterator<Item = &'static str> {
-    POINTS.iter().chain(POINTS_OF_PARTS).map(|(name, _)| *name)
+    POINTS.iter().chain(POINTS_OF_PARTS).chain(POINTS_OF_ARENA).map(|(name, _)| *name)
 }
 
 fn is_known(name: &str) -> bool {

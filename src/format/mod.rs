@@ -28,6 +28,6 @@ pub use manifest::{
     MANIFEST_CERTIFIED_LEN, Manifest, ManifestBody, ManifestProblem, ManifestRoot, ManifestStats, VerifiedManifest,
     certificate_of_manifest, open_manifest, seal_manifest, verify_manifest,
 };
-pub use pack::{FOOTER_LEN, Footer, PackDirectory, PackLayout, open_directory, seal_tail};
+pub use pack::{FOOTER_LEN, Footer, MAX_SLOTS, PackDirectory, PackLayout, open_directory, seal_tail};
 pub use padme::padded_len;
 pub use repository::{RepositoryRecord, SignedRecord};

@@ -9,8 +9,8 @@ use crate::model::{MachineId, ObjectHash, RepoId};
 /// header 48 ‖ slots u16 ‖ zero u16 ‖ header length u32 ‖ slots ‖ hash of all before 32
 const FIXED_LEN: usize = ObjectHeader::LEN + 8;
 const HASH_LEN: usize = 32;
-/// More slots than this are refused. A pack is written with one; copying frames between packs adds more.
-const MAX_SLOTS: usize = 256;
+/// More slots than this are refused. A new pack has one; copying frames between packs adds more.
+pub const MAX_SLOTS: usize = 256;
 
 const FOOTER_PLAIN: usize = 8 + 8 + 4 + 4 + 32 + SIGNATURE_LEN;
 /// Length of the footer, the last bytes of every pack.
@@ -27,19 +27,20 @@ pub struct PackLayout {
 }
 
 impl PackLayout {
-    /// A header for a new pack, and its bytes.
-    pub fn create(is_tree: bool, repo: RepoId, machine: MachineId, slot: KeySlot) -> (Self, Vec<u8>) {
+    /// A header for a new pack, and its bytes. `slots`: those of all its frames, each once, 1 … [`MAX_SLOTS`].
+    pub fn create(is_tree: bool, repo: RepoId, machine: MachineId, slots: &[KeySlot]) -> (Self, Vec<u8>) {
+        debug_assert!((1..=MAX_SLOTS).contains(&slots.len()), "{} slots", slots.len());
         let kind = if is_tree { ObjectType::TreePack } else { ObjectType::DataPack };
         let header = ObjectHeader { kind, repo, machine };
-        let header_len = (FIXED_LEN + SLOT_LEN + HASH_LEN) as u32;
+        let header_len = (FIXED_LEN + slots.len() * SLOT_LEN + HASH_LEN) as u32;
         let mut bytes = header.encode().to_vec();
-        bytes.extend_from_slice(&1u16.to_le_bytes());
+        bytes.extend_from_slice(&(slots.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&0u16.to_le_bytes());
         bytes.extend_from_slice(&header_len.to_le_bytes());
-        bytes.extend_from_slice(&slot.encode());
+        slots.iter().for_each(|slot| bytes.extend_from_slice(&slot.encode()));
         let header_hash = crypto::hash(&bytes);
         bytes.extend_from_slice(header_hash.as_bytes());
-        (Self { header, slots: vec![slot], header_hash, header_len }, bytes)
+        (Self { header, slots: slots.to_vec(), header_hash, header_len }, bytes)
     }
 
     /// How many bytes from the beginning of the pack [`PackLayout::decode`] needs for a pack of one slot.

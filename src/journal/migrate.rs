@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_uploads.sql"),
     include_str!("../../migrations/0004_billing.sql"),
     include_str!("../../migrations/0005_listed_roots.sql"),
+    include_str!("../../migrations/0006_arena.sql"),
 ];
 
 /// "Rozn": tells our file from any other SQLite file.

@@ -15,11 +15,12 @@
 //! can be thrown away: it is rebuilt from the target and an audit, without storing content again. Losing it loses no
 //! snapshot.
 //!
-//! A file per family of tables: `billing hints roots runs freezes packs uploads presence nodes listing staging machine`; `finish` is the
+//! A file per family of tables: `arena billing hints roots runs freezes packs uploads presence nodes listing staging machine`; `finish` is the
 //! transaction that ends a run and touches many of them.
 //!
 //! Not here: what the rows lead to (rooms `engine`, `backup`, `repo`), bytes of packs (the spool), secrets.
 
+mod arena;
 mod billing;
 mod error;
 mod finish;
@@ -42,6 +43,7 @@ mod staging;
 mod tests;
 mod uploads;
 
+pub use arena::ArenaPack;
 pub use billing::{RequestCount, RunRequests, StoredPack};
 pub use error::JournalError;
 pub use finish::{FinishRoot, FinishRun, NewTree};

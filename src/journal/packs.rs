@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Journal, JournalError, nodes, roots, uploads};
 use crate::model::{ChunkId, FileId, ObjectHash, StorageClass};
@@ -141,12 +141,14 @@ impl Journal {
 
     /// Packs that the target has lost: their chunks are unknown again. What was stored with them looks unchanged, so all
     /// roots are to be compared with nothing: what is still on the disk is stored anew, and only what is not known is sent.
-    /// Gives how many of them the journal knew; without any nothing is changed.
+    /// Gives how many of them the journal knew, without those that another pack stands in for; without any nothing else is changed.
     pub fn lose_packs(&self, packs: &[ObjectHash], now_ms: i64) -> Result<u64, JournalError> {
         self.write("forget lost packs", |tx| {
             let mut known = 0;
             for hash in packs {
-                known += tx.execute("DELETE FROM packs WHERE hash = ?1", [hash])? as u64;
+                // without a superseded pack nothing is missing
+                let sql = "DELETE FROM packs WHERE hash = ?1 RETURNING superseded_by IS NULL";
+                known += tx.query_row(sql, [hash], |row| row.get::<_, bool>(0)).optional()?.map_or(0, u64::from);
             }
             if known > 0 {
                 // what was safe may not be so any more
@@ -182,7 +184,7 @@ impl Journal {
     }
 }
 
-fn insert(
+pub(super) fn insert(
     tx: &Transaction<'_>,
     pack: &PackRow,
     frames: &[FrameRow],
@@ -236,7 +238,7 @@ fn in_state(connection: &Connection, state: &'static str) -> Result<Vec<(i64, Pa
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn contents(connection: &Connection, key: i64, pack: PackRow) -> Result<PackContents, JournalError> {
+pub(super) fn contents(connection: &Connection, key: i64, pack: PackRow) -> Result<PackContents, JournalError> {
     let mut frames = connection
         .prepare_cached("SELECT id, kind, offset, len, raw_len FROM chunks WHERE pack = ?1 ORDER BY offset")?;
     let frames = frames.query_map([key], FrameRow::from_row)?.collect::<Result<_, _>>()?;
@@ -250,7 +252,7 @@ fn contents(connection: &Connection, key: i64, pack: PackRow) -> Result<PackCont
 }
 
 impl PackRow {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let spool_path: Option<Vec<u8>> = row.get("spool_path")?;
         Ok(Self {
             hash: row.get("hash")?,

@@ -30,17 +30,20 @@ impl Spool {
     /// Removes what no row of the journal knows: unfinished packs of a process that died, and finished ones whose
     /// row was never written. Only files with our endings.
     pub fn remove_unknown(&self, known: impl Fn(&ObjectHash) -> bool) -> Result<u64, PackError> {
-        let mut removed = 0;
-        let entries = fs::read_dir(&self.dir).map_err(PackError::io("list the spool", &self.dir))?;
-        for entry in entries {
-            let path = entry.map_err(PackError::io("list the spool", &self.dir))?.path();
-            if is_leftover(&path, &known) {
-                fs::remove_file(&path).map_err(PackError::io("remove the leftover", &path))?;
-                removed += 1;
-            }
-        }
-        Ok(removed)
+        remove_unknown(&self.dir, known)
     }
+}
+
+pub(super) fn remove_unknown(dir: &Path, known: impl Fn(&ObjectHash) -> bool) -> Result<u64, PackError> {
+    let mut removed = 0;
+    for entry in fs::read_dir(dir).map_err(PackError::io("list", dir))? {
+        let path = entry.map_err(PackError::io("list", dir))?.path();
+        if is_leftover(&path, &known) {
+            fs::remove_file(&path).map_err(PackError::io("remove the leftover", &path))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 fn is_leftover(path: &Path, known: &impl Fn(&ObjectHash) -> bool) -> bool {

@@ -47,13 +47,13 @@ impl SpooledPack {
 }
 
 impl PackWriter {
-    /// `slot`: the one that the frames' body key came from.
-    pub fn create(spool: &Spool, is_tree: bool, keys: &MachineKeys, slot: &KeySlot) -> Result<Self, PackError> {
+    /// `slots`: those that the frames' body keys came from, each once.
+    pub fn create(spool: &Spool, is_tree: bool, keys: &MachineKeys, slots: &[KeySlot]) -> Result<Self, PackError> {
         let file = tempfile::Builder::new()
             .suffix(".part")
             .tempfile_in(spool.dir())
             .map_err(PackError::io("create a pack in", spool.dir()))?;
-        let (layout, header) = PackLayout::create(is_tree, keys.repo_id, keys.machine_id, slot.clone());
+        let (layout, header) = PackLayout::create(is_tree, keys.repo_id, keys.machine_id, slots);
         let mut writer = Self {
             spool: spool.clone(),
             file,

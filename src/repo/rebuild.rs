@@ -89,6 +89,7 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal, now_ms: i64
             "packs that were stored are missing in the target or have another size"
         );
     }
+    journal.find_superseded()?;
     rebuilt.last_snapshot = adopt_last_snapshot(store, keys, journal, now_ms)?;
     Ok(rebuilt)
 }

@@ -1,7 +1,7 @@
 //! The head of a frame: 64 bytes under the index key.
 
 use super::SealError;
-use crate::crypto::{AEAD_OVERHEAD, TAG_LEN, fields};
+use crate::crypto::{AEAD_OVERHEAD, NONCE_LEN, TAG_LEN, fields};
 use crate::model::{ChunkId, RepoId, SlotId};
 
 /// More plain content than this is never put into one frame, and refused when a head claims it.
@@ -92,6 +92,11 @@ impl FrameHead {
 }
 
 impl FrameHead {
+    /// Length of the whole frame that has this head.
+    pub fn frame_len(&self) -> u32 {
+        (FRAME_HEAD_LEN + NONCE_LEN) as u32 + self.body_len
+    }
+
     /// Stored content has its own length, compressed content less: so no frame is larger than its content allows.
     fn check_body_len(&self) -> Result<(), SealError> {
         let stored_len = self.raw_len + TAG_LEN as u32;

@@ -17,7 +17,7 @@ use crate::config::{Config, Rate};
 use crate::control::Wish;
 use crate::cost::RunCost;
 use crate::model::RootId;
-use crate::status::{BackupAnswer, bytes, grouped};
+use crate::status::{BackupAnswer, bytes, counted, grouped};
 
 /// Back up now
 ///
@@ -141,12 +141,19 @@ fn report(report: &RunReport, cost: Option<RunCost>, progress: &Progress, contex
             context.output.line(format!("nothing has changed: {} entries compared", grouped(report.entries)))?;
         }
     }
+    for merged in &report.merged {
+        let (packs, class) = (counted(merged.packs, "small pack", "small packs"), merged.class);
+        context.output.line(format!("{packs} merged into one of {} in {class}", bytes(merged.bytes)))?;
+    }
     cost.iter().try_for_each(|cost| context.output.line(format!("cost: {}", cost.text)))?;
     context.output.json(|| {
         json!({
             "snapshot": seq, "partial_snapshots": report.partial_snapshots, "entries": report.entries,
             "bytes_read": report.bytes, "bytes_stored": stored, "cut_at": show::json_time(Some(report.cut_at)),
             "unavailable_roots": report.unavailable, "problems": report.problems,
+            "merged": report.merged.iter().map(|merged| json!({
+                "class": merged.class, "packs": merged.packs, "bytes": merged.bytes,
+            })).collect::<Vec<_>>(),
             "cost": cost.and_then(|cost| cost.exact).map(|(bill, currency)| json!({
                 "requests": bill.requests, "cost": bill.cost.to_string(), "added_bytes": bill.added_bytes,
                 "added_month": bill.monthly.to_string(), "currency": currency.as_str(),

@@ -1,5 +1,6 @@
 //! The journal as other rooms see it, on real files.
 
+mod arena;
 mod billing;
 mod crash;
 mod hints;

@@ -1,0 +1,38 @@
+//! Copies come and go.
+
+use super::super::agent::Backup;
+use super::super::error::RunError;
+use crate::journal::PackRow;
+use crate::model::StorageClass;
+
+/// Keeps a copy of a spooled pack until it is merged into one of `class`. Where that cannot be, or there are as many copies
+/// as one pack of an archive holds, the pack simply stays where it reads at once.
+pub(in crate::backup) fn keep(backup: &Backup, pack: &PackRow, class: StorageClass) -> Result<(), RunError> {
+    let fits = backup.journal.arena_bytes()? + pack.size <= backup.options.archive_pack_bytes;
+    if backup.options.merge.is_none() || !fits {
+        return Ok(());
+    }
+    match backup.arena.keep(&backup.spool, &pack.hash) {
+        Ok(()) => {
+            crate::fault::point("arena.linked");
+            Ok(backup.journal.arena_add(&pack.hash, class, backup.clock.wall_ms())?)
+        }
+        Err(error) => {
+            tracing::warn!(%error, pack = %pack.hash, "a small pack is not kept for merging");
+            Ok(())
+        }
+    }
+}
+
+/// Ends what a merge left: packs that are superseded are marked so, copies that nobody wants are removed.
+pub(in crate::backup) fn settle(backup: &Backup) -> Result<(), RunError> {
+    if backup.journal.arena_settle()? > 0 {
+        crate::fault::point("arena.settled");
+    }
+    let mut wanted = backup.journal.arena_packs()?;
+    if backup.options.merge.is_none() {
+        wanted.drain().try_for_each(|pack| backup.journal.arena_forget(&pack))?;
+    }
+    backup.arena.keep_only(|hash| wanted.contains(hash))?;
+    Ok(())
+}

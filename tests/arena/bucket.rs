@@ -1,0 +1,141 @@
+//! The real programs and a bucket with classes that must be thawed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rozen::journal::Journal;
+use rozen::model::{ObjectHash, StorageClass};
+use rozen::store::{Listed, Store, StoreUrl, ThawTier};
+use serde_json::json;
+
+use crate::common::machine::expect;
+use crate::common::{Machine, Noise, assert_same, read_facts};
+use crate::s3fake::{ACCESS_KEY, Control, S3Fake, SECRET_KEY};
+
+/// A machine whose folder is to be in DEEP_ARCHIVE.
+pub struct Bucket {
+    pub server: S3Fake,
+    pub machine: Machine,
+    url: String,
+    noise: Noise,
+    files: usize,
+}
+
+impl Bucket {
+    /// With more tables of the configuration.
+    pub fn new(tables: &str) -> Self {
+        let (server, machine) = (S3Fake::start(), Machine::new());
+        server.make_bucket("bucket");
+        let keys = machine.at("keys");
+        fs::write(&keys, format!("{ACCESS_KEY}\n{SECRET_KEY}\n")).unwrap();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
+        let options = format!("region=us-east-1&credentials={}&checksum=crc64nvme", keys.display());
+        let url = format!("s3://bucket?endpoint={}&{options}", server.endpoint());
+        machine.init_at(&url);
+        let config = machine.at("rozen.toml");
+        let whole = fs::read_to_string(&config).unwrap().replace("[[root]]", "[[root]]\nclass = \"DEEP_ARCHIVE\"");
+        fs::write(&config, format!("{whole}\n{tables}\n")).unwrap();
+        Self { server, machine, url, noise: Noise::new(9), files: 0 }
+    }
+
+    /// A new file of `bytes`.
+    pub fn write(&mut self, bytes: usize) {
+        self.files += 1;
+        fs::write(self.machine.root().join(self.files.to_string()), self.noise.bytes(bytes)).unwrap();
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&StoreUrl::parse(&self.url).unwrap()).unwrap()
+    }
+
+    /// Packs of content.
+    pub fn packs(&self) -> Vec<Listed> {
+        let mut all = self.store().list("machines/").unwrap();
+        all.retain(|object| object.name.as_str().contains("/packs/"));
+        all
+    }
+
+    pub fn packs_by_class(&self) -> BTreeMap<StorageClass, usize> {
+        let mut classes = BTreeMap::new();
+        self.packs().iter().for_each(|pack| *classes.entry(pack.class).or_default() += 1);
+        classes
+    }
+
+    pub fn superseded(&self) -> Vec<ObjectHash> {
+        Journal::open(&self.machine.state()).unwrap().packs_superseded().unwrap()
+    }
+
+    /// As a prune would, one day.
+    fn remove(&self, packs: &[ObjectHash]) {
+        let store = self.store();
+        for pack in self.packs() {
+            if packs.iter().any(|hash| pack.name.as_str().ends_with(&hash.to_string())) {
+                store.delete(&pack.name).unwrap();
+            }
+        }
+    }
+
+    /// Without a thaw: what waits, and what was superseded, reads at once.
+    pub fn assert_restores(&self, after: &str) {
+        let to = self.machine.at(&format!("after {after}").replace('/', "-"));
+        expect(self.machine.restore_command("latest").arg("--to").arg(&to), 0);
+        self.assert_is_the_folder(&to);
+        assert_eq!(self.server.counts().of("RestoreObject"), 0, "{after}");
+        let spooled = fs::read_dir(self.machine.state().join("spool")).map_or(0, |dir| dir.count());
+        assert_eq!(spooled, 0, "{after}: files in the spool");
+    }
+
+    fn assert_is_the_folder(&self, to: &Path) {
+        assert_same(&read_facts(self.machine.root()), &read_facts(to));
+        fs::remove_dir_all(to).unwrap();
+    }
+}
+
+#[test]
+fn many_small_runs_into_an_archive_become_one_pack_that_is_thawed_and_restored() {
+    let mut bucket = Bucket::new("[archive]\nmerge_at = \"1MiB\"");
+    for waiting in 1..20 {
+        bucket.write(54_000);
+        assert_eq!(bucket.machine.backup()["merged"], json!([]));
+        assert_eq!(bucket.packs_by_class(), BTreeMap::from([(StorageClass::Standard, waiting)]));
+    }
+    bucket.assert_restores("19 runs");
+
+    bucket.write(54_000);
+    let run = bucket.machine.backup();
+    assert_eq!((&run["merged"][0]["class"], &run["merged"][0]["packs"]), (&json!("DEEP_ARCHIVE"), &json!(20)), "{run}");
+    let classes = [(StorageClass::Standard, 20), (StorageClass::DeepArchive, 1)];
+    assert_eq!(bucket.packs_by_class(), BTreeMap::from(classes));
+    bucket.assert_restores("the merge");
+
+    // what was merged is known again when the local state is lost
+    let mut superseded = bucket.superseded();
+    superseded.sort();
+    assert_eq!(superseded.len(), 20);
+    fs::remove_dir_all(bucket.machine.state()).unwrap();
+    bucket.machine.backup();
+    let mut found = bucket.superseded();
+    found.sort();
+    assert_eq!(found, superseded);
+    bucket.assert_restores("a lost state");
+
+    // without the small ones only a thaw brings it back
+    bucket.remove(&superseded);
+    let to = bucket.machine.at("thawed");
+    let restore = || {
+        let mut restore = bucket.machine.restore_command("latest");
+        restore.arg("--to").arg(&to);
+        restore
+    };
+    let refused = expect(&mut restore(), 2);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("--yes --tier bulk"), "{said}");
+    let store = bucket.store();
+    let archived = bucket.packs().into_iter().find(|pack| pack.class == StorageClass::DeepArchive).unwrap();
+    store.thaw(&archived.name, ThawTier::Bulk, 7).unwrap();
+    bucket.server.advance(49 * 3600);
+    expect(&mut restore(), 0);
+    bucket.assert_is_the_folder(&to);
+}
