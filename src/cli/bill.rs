@@ -10,7 +10,7 @@ use super::ways_back::WaysBack;
 use crate::cost::{self, Bill, Billed, Kind, Money, MonthlyLine, PriceFiles, PriceTable, RunCost};
 use crate::journal::Journal;
 use crate::model::Timestamp;
-use crate::status::{bytes, counted, grouped};
+use crate::status::{ArenaUsage, arena_line, bytes, counted, grouped};
 use crate::store::StoreUrl;
 
 /// What no table of prices can know.
@@ -33,6 +33,7 @@ pub(super) struct Report<'r> {
     pub(super) repository: &'r str,
     pub(super) billed: &'r Billed,
     pub(super) bill: Bill,
+    pub(super) arena: Vec<ArenaUsage>,
     pub(super) everything: WaysBack,
     pub(super) table: &'r PriceTable,
     pub(super) now: Timestamp,
@@ -40,7 +41,7 @@ pub(super) struct Report<'r> {
 
 impl Report<'_> {
     pub(super) fn show(&self, output: &Output) -> Result<(), CliError> {
-        let parts = [self.head(), self.month()?, self.requests(), self.runs(), self.way_back(), self.assumed()];
+        let parts = [self.head(), self.month()?, self.arena(), self.requests(), self.runs(), self.way_back(), self.assumed()];
         for line in parts.iter().flatten() {
             output.line(line)?;
         }
@@ -68,6 +69,16 @@ impl Report<'_> {
         }
         lines.push(String::new());
         Ok(lines)
+    }
+
+    fn arena(&self) -> Vec<String> {
+        let lines = self.arena.iter().map(|waiting| format!("  {}", arena_line(waiting, show::local_time)));
+        let mut lines: Vec<String> = lines.collect();
+        if !lines.is_empty() {
+            lines.insert(0, "Waiting in STANDARD to be merged".to_owned());
+            lines.push(String::new());
+        }
+        lines
     }
 
     fn month_line(&self, line: &MonthlyLine) -> String {
@@ -136,6 +147,7 @@ impl Report<'_> {
                 "billed_bytes": line.group.billed, "cost": line.cost.to_string(),
             })).collect::<Vec<_>>(),
             "month_total": bill.storage_total().to_string(), "commitment": bill.commitment.to_string(),
+            "arena": self.arena,
             "requests": bill.requests.iter().map(|line| json!({
                 "class": line.class, "verb": line.verb.code(), "count": line.count, "cost": line.cost.to_string(),
             })).collect::<Vec<_>>(),

@@ -62,6 +62,8 @@ fn status(number: i64) -> Status {
         limits: Default::default(),
         roots: vec![],
         last_run_cost: None,
+        arena: vec![],
+        last_merge: None,
         run: None,
         problems: vec![],
         more_problems: 0,

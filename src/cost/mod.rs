@@ -47,4 +47,4 @@ pub use restore::{RestoreCost, RestoreOptions, Wanted, restore};
 pub use stored::{Group, Inventory, Kind, MonthlyLine, commitment, monthly};
 pub use table::{ClassPrices, PriceDate, PriceTable, ThawPrices};
 pub use tiers::Tiers;
-pub use usage::{last_run, usage};
+pub use usage::{arena, last_run, usage};

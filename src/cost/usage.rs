@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::journal::{Journal, JournalError, PackKind, RequestCount, RunRequests, StoredPack};
-use crate::model::{StorageClass, Timestamp};
-use crate::status::{KindOfUse, RecentUsage, RequestUsage, RunUsage, StoredUsage, Usage};
+use crate::model::{MergeRule, StorageClass, Timestamp};
+use crate::status::{ArenaUsage, KindOfUse, RecentUsage, RequestUsage, RunUsage, StoredUsage, Usage};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 /// So many days are looked back.
@@ -17,8 +17,8 @@ const MEMBER_BYTES: u64 = 20;
 /// A manifest, about.
 const MANIFEST_BYTES: u64 = 4096;
 
-/// Reads nothing but the journal.
-pub fn usage(journal: &Journal, now: Timestamp) -> Result<Usage, JournalError> {
+/// Reads nothing but the journal. `rule`: when small packs are merged.
+pub fn usage(journal: &Journal, rule: Option<&MergeRule>, now: Timestamp) -> Result<Usage, JournalError> {
     let mut groups = Groups::default();
     journal.each_stored_pack(&mut |pack| groups.add(pack))?;
     let mut stored = groups.finish();
@@ -29,16 +29,34 @@ pub fn usage(journal: &Journal, now: Timestamp) -> Result<Usage, JournalError> {
         requests: counted(journal.requests_since((today - WINDOW_DAYS) * DAY_MS)?),
         recent: recent(journal, today)?,
         last_run: last_run(journal)?,
+        arena: arena(journal, rule)?,
     })
+}
+
+/// What waits to be merged, by class.
+pub fn arena(journal: &Journal, rule: Option<&MergeRule>) -> Result<Vec<ArenaUsage>, JournalError> {
+    // without a rule nothing waits any longer
+    let Some(rule) = rule else { return Ok(Vec::new()) };
+    let mut classes: BTreeMap<StorageClass, (u64, u64, i64)> = BTreeMap::new();
+    for pack in journal.arena_waiting()? {
+        let (packs, bytes, oldest_ms) = classes.entry(pack.class).or_insert((0, 0, pack.since_ms));
+        (*packs, *bytes, *oldest_ms) = (*packs + 1, *bytes + pack.size, pack.since_ms.min(*oldest_ms));
+    }
+    let class = |(class, (packs, bytes, oldest_ms))| {
+        let from = Timestamp::from_millis(rule.latest_ms(oldest_ms));
+        let merge_from = (bytes >= rule.least_bytes()).then_some(from);
+        ArenaUsage { class, packs, bytes, merge_at_bytes: rule.at_bytes, merge_from }
+    };
+    Ok(classes.into_iter().map(class).collect())
 }
 
 /// The last run that asked the target for anything.
 pub fn last_run(journal: &Journal) -> Result<Option<RunUsage>, JournalError> {
     let Some(run) = journal.last_run_requests()? else { return Ok(None) };
-    let RunRequests { started_ms, ended_ms, requests } = run;
+    let RunRequests { started_ms, requests, .. } = run;
     let mut groups = Groups::default();
-    let is_of_run = |pack: &StoredPack| pack.stored_ms.zip(ended_ms).is_none_or(|(stored, ended)| stored <= ended);
-    journal.packs_stored_since(started_ms)?.into_iter().filter(is_of_run).for_each(|pack| groups.add(pack));
+    // also what it has merged after its snapshot; a later run that stores anything would be the last one
+    journal.packs_stored_since(started_ms)?.into_iter().for_each(|pack| groups.add(pack));
     let nanos = u32::try_from(started_ms.rem_euclid(1000) * 1_000_000).expect("below a thousand million");
     let started = Timestamp::new(started_ms.div_euclid(1000), nanos);
     Ok(Some(RunUsage { started, requests: counted(requests), added: groups.finish() }))
@@ -127,7 +145,7 @@ mod tests {
             store(&journal, number, PackKind::Data, size, 5);
         }
         store(&journal, 4, PackKind::Tree, 700, 5);
-        let found = usage(&journal, at_day(5)).unwrap();
+        let found = usage(&journal, None, at_day(5)).unwrap();
         let groups: Vec<_> = found.stored.iter().map(|group| (group.kind, group.objects, group.bytes)).collect();
         assert_eq!(
             groups,
@@ -142,11 +160,28 @@ mod tests {
         let journal = Journal::open(dir.path()).unwrap();
         store(&journal, 1, PackKind::Data, 1_000_000, 100);
         store(&journal, 2, PackKind::Data, 300, 102);
-        assert_eq!(usage(&journal, at_day(102)).unwrap().recent, None, "one day is no history");
-        let recent = usage(&journal, at_day(104)).unwrap().recent.unwrap();
+        assert_eq!(usage(&journal, None, at_day(102)).unwrap().recent, None, "one day is no history");
+        let recent = usage(&journal, None, at_day(104)).unwrap().recent.unwrap();
         assert_eq!((recent.days, recent.added.len(), recent.added[0].bytes), (3, 1, 300));
-        let recent = usage(&journal, at_day(131)).unwrap().recent.unwrap();
+        let recent = usage(&journal, None, at_day(131)).unwrap().recent.unwrap();
         assert_eq!((recent.days, recent.added.len()), (30, 1));
-        assert_eq!(usage(&journal, at_day(133)).unwrap().recent.unwrap().added, [], "a month ago and more");
+        assert_eq!(usage(&journal, None, at_day(133)).unwrap().recent.unwrap().added, [], "a month ago and more");
+    }
+
+    #[test]
+    fn what_waits_to_be_merged_is_told_by_class_with_the_day_when_it_will_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(dir.path()).unwrap();
+        let rule = MergeRule { at_bytes: 1000, after: std::time::Duration::from_secs(3600) };
+        let (deep, glacier) = (StorageClass::DeepArchive, StorageClass::Glacier);
+        for (number, class, size, day) in [(1, deep, 300, 7), (2, deep, 200, 5), (3, glacier, 2, 6)] {
+            store(&journal, number, PackKind::Data, size, day);
+            journal.arena_add(&ObjectHash([number; 32]), class, day * DAY_MS).unwrap();
+        }
+        let found = usage(&journal, Some(&rule), at_day(8)).unwrap().arena;
+        let told = |class, packs, bytes, merge_from| ArenaUsage { class, packs, bytes, merge_at_bytes: 1000, merge_from };
+        let from = Timestamp::from_millis(5 * DAY_MS + 3_600_000);
+        assert_eq!(found, [told(glacier, 1, 2, None), told(deep, 2, 500, Some(from))]);
+        assert_eq!(usage(&journal, None, at_day(8)).unwrap().arena, []);
     }
 }

@@ -1,9 +1,9 @@
-//! What a run cost, told when it is over. Not being able to tell it disturbs nothing.
+//! What a run cost, and what waits to be merged, told when it is over. Not being able to tell it disturbs nothing.
 
 use super::runner::Setup;
 use crate::cost::{self, Billed};
 use crate::model::Timestamp;
-use crate::status::RunUsage;
+use crate::status::{ArenaUsage, RunUsage};
 
 /// When the last run began that asked the target for anything; `None` also where nobody sends a bill.
 pub(super) fn last_billed(setup: &Setup) -> Option<Timestamp> {
@@ -25,4 +25,10 @@ fn last(setup: &Setup, billed: &Billed) -> Option<RunUsage> {
     }
     let last = cost::last_run(&setup.journal);
     last.inspect_err(|error| tracing::warn!(%error, "what a run cost cannot be told")).ok()?
+}
+
+/// What waits to be merged.
+pub(super) fn arena(setup: &Setup) -> Vec<ArenaUsage> {
+    let found = cost::arena(&setup.journal, setup.config.archive.merge.as_ref());
+    found.inspect_err(|error| tracing::warn!(%error, "what waits to be merged cannot be told")).unwrap_or_default()
 }

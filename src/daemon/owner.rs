@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::coverage;
+use super::{costs, coverage};
 use super::error::DaemonError;
 use super::identity::{RootCheck, check_root};
 use super::message::Message;
@@ -204,7 +204,7 @@ impl Owner {
     fn tell_usage(&self, reply: Reply<Result<Usage, String>>) {
         let setup = self.setup.clone();
         let tell = move || {
-            let usage = cost::usage(&setup.journal, setup.clock.wall());
+            let usage = cost::usage(&setup.journal, setup.config.archive.merge.as_ref(), setup.clock.wall());
             reply.send(usage.map_err(|error| Problem::of_error(ProblemCode::RunFailed, b"", &error, "").message));
         };
         // without a thread the reply is dropped, and who waits is told so
@@ -267,11 +267,18 @@ impl Owner {
         if !arming && !self.is_started {
             self.is_started = true;
             self.apply(Event::Started)?;
+            self.show_arena()?;
             service::ready();
         }
         let pause = if self.is_started { LOOK_EVERY } else { LOOK_SOON };
         self.next_look = self.now().mono + pause;
         Ok(())
+    }
+
+    /// What earlier runs left waiting; a run tells it anew.
+    fn show_arena(&mut self) -> Result<(), DaemonError> {
+        let waiting = costs::arena(&self.setup);
+        if waiting.is_empty() { Ok(()) } else { self.apply(Event::Arena { waiting, merged: None }) }
     }
 
     fn show_limits(&mut self) -> Result<(), DaemonError> {

@@ -13,7 +13,7 @@ use super::error::DaemonError;
 use super::identity::{RootCheck, RootMemory, check_root, guard_root, remember_root};
 use super::message::Message;
 use super::watching::Watching;
-use crate::backup::{self, Backup, BackupOptions, RootReport, RootScope, RunError, RunReport, RunRequest};
+use crate::backup::{self, Backup, BackupOptions, MergedPacks, RootReport, RootScope, RunError, RunReport, RunRequest};
 use crate::clock::{Clock, Monotonic};
 use crate::config::exclude::Rules;
 use crate::config::{Config, RootConfig};
@@ -23,7 +23,7 @@ use crate::engine::{Covered, Cut, Event, Outcome, Progress, RootPlan, RootResult
 use crate::journal::{Journal, JournalError};
 use crate::model::{Problem, ProblemCode, RootId};
 use crate::repo::RepoError;
-use crate::status::{Count, Phase};
+use crate::status::{Count, Phase, merge_line};
 use crate::store::{Limiter, RetryPolicy, Store, StoreUrl};
 use crate::upload::UploadError;
 
@@ -148,6 +148,7 @@ impl Worker {
             return Ok(Outcome::Done { snapshot: None, roots: results });
         }
         let report = self.back_up(&request)?;
+        self.tell_arena(&report);
         results.extend(self.results(&report, identities)?);
         Ok(Outcome::Done { snapshot: report.snapshot.map(|snapshot| snapshot.seq), roots: results })
     }
@@ -255,6 +256,14 @@ impl Worker {
             results.push(RootResult { root, result });
         }
         Ok(results)
+    }
+
+    fn tell_arena(&self, report: &RunReport) {
+        let waiting = costs::arena(&self.setup);
+        let line = |merged: &MergedPacks| merge_line(merged.packs, merged.bytes, merged.class);
+        let merged: Vec<String> = report.merged.iter().map(line).collect();
+        let merged = (!merged.is_empty()).then(|| merged.join("; "));
+        self.tell(Event::Arena { waiting, merged });
     }
 
     /// What could not be read as one state waits for the next run: the engine hears of it before it hears that this one

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{Problem, RootId, Seq, Timestamp};
-use crate::status::{BackupAnswer, Count, Coverage, Limits, Phase, RunReason};
+use crate::status::{ArenaUsage, BackupAnswer, Count, Coverage, Limits, Phase, RunReason};
 
 /// Both clocks at one moment: timers follow the one that never jumps, people the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +56,11 @@ pub enum Event {
     /// What the run cost, for people. Comes before its end.
     RunCost {
         text: String,
+    },
+    /// What waits in the arena, and what was merged just now, for people.
+    Arena {
+        waiting: Vec<ArenaUsage>,
+        merged: Option<String>,
     },
     /// Ends every run that was started, exactly once.
     RunFinished(Outcome),

@@ -11,7 +11,7 @@ use super::run::Running;
 use super::{Effect, Event, Now, WaitId};
 use crate::config::RunConfig;
 use crate::model::{RootId, Timestamp};
-use crate::status::{BackupAnswer, Limits};
+use crate::status::{ArenaUsage, BackupAnswer, Limits};
 
 /// What does not change while the agent runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,6 +39,9 @@ pub struct Engine {
     pub(super) limits: Limits,
     /// Of the last run that cost anything.
     pub(super) last_run_cost: Option<String>,
+    /// Only shown, as what was merged last.
+    pub(super) arena: Vec<ArenaUsage>,
+    pub(super) last_merge: Option<String>,
     pub(super) requests: Requests,
     pub(super) jitter: Jitter,
     pub(super) armed: Option<Duration>,
@@ -71,6 +74,8 @@ impl Engine {
             target_up: None,
             limits: Limits::default(),
             last_run_cost: None,
+            arena: Vec::new(),
+            last_merge: None,
             requests: Requests::default(),
             armed: None,
         }
@@ -103,6 +108,10 @@ impl Engine {
             Event::RunProgress(progress) => self.progress(progress),
             Event::PartialStored { seq } => self.partial_stored(seq, now.wall),
             Event::RunCost { text } => self.last_run_cost = Some(text),
+            Event::Arena { waiting, merged } => {
+                self.arena = waiting;
+                self.last_merge = merged.or_else(|| self.last_merge.take());
+            }
             Event::RunFinished(outcome) => self.run_finished(outcome, now, effects),
             Event::TargetDown { message, remedy } => self.target_failed(message, remedy, now),
             Event::TargetUp => self.target_up(),

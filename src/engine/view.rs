@@ -26,6 +26,8 @@ impl Engine {
             limits: self.limits,
             roots: self.roots.values().map(|root| self.root_status(root, now)).collect(),
             last_run_cost: self.last_run_cost.clone(),
+            arena: self.arena.clone(),
+            last_merge: self.last_merge.clone(),
             run: self.run.as_ref().map(|run| run.status()),
             problems,
             more_problems: beyond + self.roots.values().map(|root| root.more_problems).sum::<u64>(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PathText, rfc3339};
+use super::{ArenaUsage, PathText, rfc3339};
 use crate::model::{Problem, RootId, Seq, Timestamp};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -22,6 +22,11 @@ pub struct Status {
     /// What the last run cost, for people; absent where nobody sends a bill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run_cost: Option<String>,
+    #[serde(default)]
+    pub arena: Vec<ArenaUsage>,
+    /// What was merged last, for people; absent while nothing was since the agent started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_merge: Option<String>,
     pub run: Option<RunStatus>,
     /// What needs a person, most urgent first; bounded.
     pub problems: Vec<Problem>,

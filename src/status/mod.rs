@@ -18,5 +18,5 @@ pub use agent::{
 };
 pub use answer::BackupAnswer;
 pub use path_text::PathText;
-pub use render::{Viewer, bytes, counted, grouped, printable, render, span};
-pub use usage::{KindOfUse, RecentUsage, RequestUsage, RunUsage, StoredUsage, Usage};
+pub use render::{Viewer, arena_line, bytes, counted, grouped, merge_line, printable, render, span};
+pub use usage::{ArenaUsage, KindOfUse, RecentUsage, RequestUsage, RunUsage, StoredUsage, Usage};

@@ -6,8 +6,8 @@ use std::fmt::{self, Write as _};
 use time::UtcOffset;
 
 use super::rfc3339::to_date;
-use super::{Agent, Count, Limits, Phase, RootState, RootStatus, RunReason, RunStatus, Status, Target};
-use crate::model::{Problem, Timestamp};
+use super::{Agent, ArenaUsage, Count, Limits, Phase, RootState, RootStatus, RunReason, RunStatus, Status, Target};
+use crate::model::{Problem, StorageClass, Timestamp};
 
 /// Who reads: their time zone, and the time at which they read.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +38,30 @@ fn write_all(out: &mut String, status: &Status, viewer: &Viewer) -> fmt::Result 
     if let Some(cost) = &status.last_run_cost {
         writeln!(out, "Last run:   {}", printable(cost))?;
     }
+    for waiting in &status.arena {
+        writeln!(out, "Waiting:    {}", arena_line(waiting, |time| viewer.clock(time)))?;
+    }
+    if let Some(merge) = &status.last_merge {
+        writeln!(out, "Merged:     {}", printable(merge))?;
+    }
     status.roots.iter().try_for_each(|root| write_root(out, root, viewer))?;
     if let Some(run) = &status.run {
         write_run(out, run, viewer)?;
     }
     write_problems(out, &status.problems, status.more_problems)
+}
+
+/// `3 small packs for DEEP_ARCHIVE, 1.2 MiB; merged at 256.0 MiB, or from 2026-12-21 04:58 on`
+pub fn arena_line(waiting: &ArenaUsage, show: impl Fn(Timestamp) -> String) -> String {
+    let packs = counted(waiting.packs, "small pack", "small packs");
+    let (class, size, at) = (waiting.class, bytes(waiting.bytes), bytes(waiting.merge_at_bytes));
+    let from = waiting.merge_from.map(|time| format!(", or from {} on", show(time))).unwrap_or_default();
+    format!("{packs} for {class}, {size}; merged at {at}{from}")
+}
+
+/// `20 small packs into one of 256.1 MiB in GLACIER`
+pub fn merge_line(packs: u64, size: u64, class: StorageClass) -> String {
+    format!("{} into one of {} in {class}", counted(packs, "small pack", "small packs"), bytes(size))
 }
 
 fn limits(limits: Limits) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Golden texts: what a person sees and what a program gets, from one value.
 
 use super::*;
-use crate::model::{ProblemCode, Seq};
+use crate::model::{ProblemCode, Seq, StorageClass};
 use crate::status::{Coverage, PathText, SnapshotStatus};
 
 /// 2026-11-21 05:00:00 UTC
@@ -39,6 +39,8 @@ fn calm() -> Status {
         limits: Limits::default(),
         roots: vec![root("home", b"/home/ann")],
         last_run_cost: None,
+        arena: vec![],
+        last_merge: None,
         run: None,
         problems: vec![],
         more_problems: 0,
@@ -77,6 +79,14 @@ fn troubled() -> Status {
         Problem::new(ProblemCode::Unreadable, b"/home/ann/\xfe\n", "permission denied", "let the agent read it"),
     ];
     status.last_run_cost = Some("under $0.01 for 12 requests".into());
+    status.arena = vec![ArenaUsage {
+        class: StorageClass::DeepArchive,
+        packs: 3,
+        bytes: 2 << 20,
+        merge_at_bytes: 256 << 20,
+        merge_from: Some(at(-30 * 24 * 3600)),
+    }];
+    status.last_merge = Some("20 small packs into one of 256.1 MiB in GLACIER".into());
     status.more_problems = 1200;
     status
 }

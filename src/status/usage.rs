@@ -15,6 +15,22 @@ pub struct Usage {
     /// `null`: too few days have passed since the first backup to say how it goes on.
     pub recent: Option<RecentUsage>,
     pub last_run: Option<RunUsage>,
+    #[serde(default)]
+    pub arena: Vec<ArenaUsage>,
+}
+
+/// Small packs of one archive class that wait to be merged into one of that class; until then they are in another.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ArenaUsage {
+    /// That they are meant for.
+    pub class: StorageClass,
+    pub packs: u64,
+    pub bytes: u64,
+    /// They are merged when they hold this much …
+    pub merge_at_bytes: u64,
+    /// … or by the first run from then on; `null`: they are too little for that.
+    #[serde(with = "rfc3339::option")]
+    pub merge_from: Option<Timestamp>,
 }
 
 /// How it went on after the first backup, for at most 30 days.

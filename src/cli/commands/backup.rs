@@ -17,7 +17,7 @@ use crate::config::{Config, Rate};
 use crate::control::Wish;
 use crate::cost::RunCost;
 use crate::model::RootId;
-use crate::status::{BackupAnswer, bytes, counted, grouped};
+use crate::status::{BackupAnswer, bytes, grouped, merge_line};
 
 /// Back up now
 ///
@@ -142,8 +142,8 @@ fn report(report: &RunReport, cost: Option<RunCost>, progress: &Progress, contex
         }
     }
     for merged in &report.merged {
-        let (packs, class) = (counted(merged.packs, "small pack", "small packs"), merged.class);
-        context.output.line(format!("{packs} merged into one of {} in {class}", bytes(merged.bytes)))?;
+        let merged = merge_line(merged.packs, merged.bytes, merged.class);
+        context.output.line(format!("merged: {merged}"))?;
     }
     cost.iter().try_for_each(|cost| context.output.line(format!("cost: {}", cost.text)))?;
     context.output.json(|| {

@@ -132,7 +132,8 @@ fn all(
     let usage = usage(context)?;
     let (bill, now) = (Bill::new(table, &usage)?, context.clock.wall());
     let everything = WaysBack::new(table, &cost::everything(&usage), args.days)?;
-    bill::Report { repository, billed, bill, everything, table, now }.show(&context.output)?;
+    let arena = usage.arena;
+    bill::Report { repository, billed, bill, arena, everything, table, now }.show(&context.output)?;
     Ok(Exit::Done)
 }
 
@@ -202,7 +203,8 @@ fn usage(context: &Context) -> Result<Usage, CliError> {
                 let what = format!("nothing was counted yet: there is no journal in {}", state.display());
                 return Err(CliError::refused(what, "Make a backup first: `rozenctl backup --once`."));
             }
-            Ok(cost::usage(&Journal::open(&state)?, context.clock.wall())?)
+            let config = context.config()?;
+            Ok(cost::usage(&Journal::open(&state)?, config.archive.merge.as_ref(), context.clock.wall())?)
         }
         Err(error) => Err(error),
     }
