@@ -41,7 +41,8 @@ pub(super) struct Report<'r> {
 
 impl Report<'_> {
     pub(super) fn show(&self, output: &Output) -> Result<(), CliError> {
-        let parts = [self.head(), self.month()?, self.arena(), self.requests(), self.runs(), self.way_back(), self.assumed()];
+        let parts =
+            [self.head(), self.month()?, self.arena(), self.requests(), self.runs(), self.way_back(), self.assumed()];
         for line in parts.iter().flatten() {
             output.line(line)?;
         }

@@ -12,8 +12,8 @@ use super::exclude::check_pattern;
 use super::limits::{parse_minute, parse_rate};
 use super::section::{At, Document, Section};
 use super::{
-    ArchiveConfig, Config, ConfigError, ExcludeConfig, ExcludeLayer, FaultKind, LimitWindow, LimitsConfig, LogConfig, LogLevel,
-    RootConfig, RunConfig, Size, Tier, format_duration, parse_duration,
+    ArchiveConfig, Config, ConfigError, ExcludeConfig, ExcludeLayer, FaultKind, LimitWindow, LimitsConfig, LogConfig,
+    LogLevel, RootConfig, RunConfig, Size, Tier, format_duration, parse_duration,
 };
 use crate::model::{MergeRule, Rates, RootId, StorageClass, base64_decode};
 

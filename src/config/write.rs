@@ -8,8 +8,8 @@ use toml::Value;
 
 use super::limits::{format_minute, format_rate};
 use super::{
-    ArchiveConfig, Config, ExcludeConfig, ExcludeLayer, LimitWindow, LimitsConfig, LogConfig, RootConfig, RunConfig, Size, Tier,
-    format_duration,
+    ArchiveConfig, Config, ExcludeConfig, ExcludeLayer, LimitWindow, LimitsConfig, LogConfig, RootConfig, RunConfig,
+    Size, Tier, format_duration,
 };
 use crate::model::{MergeRule, StorageClass, base64_encode};
 

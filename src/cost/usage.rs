@@ -179,7 +179,8 @@ mod tests {
             journal.arena_add(&ObjectHash([number; 32]), class, day * DAY_MS).unwrap();
         }
         let found = usage(&journal, Some(&rule), at_day(8)).unwrap().arena;
-        let told = |class, packs, bytes, merge_from| ArenaUsage { class, packs, bytes, merge_at_bytes: 1000, merge_from };
+        let told =
+            |class, packs, bytes, merge_from| ArenaUsage { class, packs, bytes, merge_at_bytes: 1000, merge_from };
         let from = Timestamp::from_millis(5 * DAY_MS + 3_600_000);
         assert_eq!(found, [told(glacier, 1, 2, None), told(deep, 2, 500, Some(from))]);
         assert_eq!(usage(&journal, None, at_day(8)).unwrap().arena, []);

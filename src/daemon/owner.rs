@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::{costs, coverage};
 use super::error::DaemonError;
 use super::identity::{RootCheck, check_root};
 use super::message::Message;
 use super::runner::{Runner, Setup};
 use super::watching::Watching;
+use super::{costs, coverage};
 use super::{memory, service};
 use crate::control::{Ask, Publisher, Reply, Wish};
 use crate::cost;

@@ -36,6 +36,9 @@ pub const POINTS_OF_PARTS: &[(&str, &str)] = &[
 pub const POINTS_OF_ARENA: &[(&str, &str)] = &[
     ("arena.linked", "a copy of a small pack is in the arena, the journal knows the pack but not the copy"),
     ("arena.spooled", "a merged pack is complete in the spool, the journal does not know it yet"),
-    ("arena.indexed", "a merged pack is in the target and indexed, what it was made of does not count as superseded yet"),
+    (
+        "arena.indexed",
+        "a merged pack is in the target and indexed, what it was made of does not count as superseded yet",
+    ),
     ("arena.settled", "what was merged counts as superseded, the copies are still there"),
 ];

@@ -25,7 +25,8 @@ impl Journal {
     /// A copy of this pack is kept for a pack of `class`. Repeating it changes nothing.
     pub fn arena_add(&self, pack: &ObjectHash, class: StorageClass, now_ms: i64) -> Result<(), JournalError> {
         self.write("let a pack wait in the arena", |tx| {
-            let sql = "INSERT OR IGNORE INTO arena (pack, class, since_ms) SELECT key, ?2, ?3 FROM packs WHERE hash = ?1";
+            let sql =
+                "INSERT OR IGNORE INTO arena (pack, class, since_ms) SELECT key, ?2, ?3 FROM packs WHERE hash = ?1";
             tx.prepare_cached(sql)?.execute(params![pack, class, now_ms])?;
             Ok(())
         })
@@ -103,8 +104,7 @@ impl Journal {
 
     /// Where a merged pack is indexed, what it was made of is superseded and leaves the arena. Gives how many packs that were.
     pub fn arena_settle(&self) -> Result<u64, JournalError> {
-        const INDEXED: &str =
-            "SELECT arena.pack FROM arena JOIN packs AS merged ON merged.key = merged_into WHERE merged.state = 'indexed'";
+        const INDEXED: &str = "SELECT arena.pack FROM arena JOIN packs AS merged ON merged.key = merged_into WHERE merged.state = 'indexed'";
         let any = |connection: &rusqlite::Connection| connection.prepare_cached(INDEXED)?.exists([]);
         if !self.read("look for merged packs", |connection| Ok(any(connection)?))? {
             return Ok(0);

@@ -180,7 +180,8 @@ impl TestRepo {
     fn pack(&self, is_tree: bool, frames: &[SealedFrame]) -> crate::format::IndexedPack {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
-        let mut writer = PackWriter::create(&spool, is_tree, &self.keys, std::slice::from_ref(&self.slot.slot)).unwrap();
+        let mut writer =
+            PackWriter::create(&spool, is_tree, &self.keys, std::slice::from_ref(&self.slot.slot)).unwrap();
         frames.iter().for_each(|frame| writer.append(frame).unwrap());
         let pack = writer.finish(&self.keys).unwrap();
         let name = names::pack(&self.keys.machine_id, is_tree, &pack.hash());
