@@ -180,6 +180,7 @@ mod tests {
             requests: puts(2000),
             recent: Some(RecentUsage { days: 10, added: vec![stored(KindOfUse::Content, 20)], requests: puts(1000) }),
             last_run: Some(run),
+            arena: vec![],
         }
     }
 
