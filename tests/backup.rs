@@ -693,6 +693,80 @@ fn a_target_that_is_away_for_long_lets_the_spool_grow_no_further() {
     assert_equal(&lab, report.snapshot.unwrap().seq.0);
 }
 
+/// Runs `act` on a thread that may not read what modes forbid, also as root.
+fn bound_by_modes<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut rights = capabilities(None).unwrap();
+            rights.effective.remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+            set_capabilities(None, rights).unwrap();
+            act()
+        });
+        thread.join().unwrap()
+    })
+}
+
+#[test]
+fn what_cannot_be_read_keeps_its_entry_while_lost_content_is_stored_again() {
+    let lab = Lab::new();
+    lab.write("lost", &noise(1, 200_000));
+    lab.write("file", b"unreadable later");
+    lab.write("dir/below", b"in a folder that is unreadable later");
+    fs::create_dir_all(lab.root().join("only/folders")).unwrap();
+    lab.backup();
+    let machine = lab.keys.machine_id;
+    let objects = |folder: &str| lab.store().list(&format!("machines/{machine}/{folder}/")).unwrap();
+    let (packs, trees) = (objects("packs"), objects("trees"));
+    for object in packs.iter().chain(&trees) {
+        lab.store().delete(&object.name).unwrap();
+    }
+    let lost: Vec<_> = packs.iter().chain(&trees).map(|object| object.name.leaf().parse().unwrap()).collect();
+    assert_eq!(lab.open(lab.store()).0.journal.lose_packs(&lost, 1).unwrap() as usize, lost.len());
+    let mode = |name: &str, mode| fs::set_permissions(lab.root().join(name), PermissionsExt::from_mode(mode)).unwrap();
+    ["file", "dir"].iter().for_each(|name| mode(name, 0o000));
+    let report = bound_by_modes(|| lab.backup().0);
+    ["file", "dir"].iter().for_each(|name| mode(name, 0o755));
+    assert_eq!((report.snapshot.unwrap().seq, report.problems.len()), (Seq(2), 2), "{:?}", report.problems);
+    // the tree is whole again, and of what could not be read it says what it said before
+    let repository = Repository::open(lab.store(), &lab.secret).unwrap();
+    let contents = repository.contents().unwrap();
+    let machine = repository.machine(machine).unwrap();
+    let tree = repository.manifest(&machine, Seq(2)).unwrap().body.roots[0].tree;
+    let tree = TreeReader::new(&contents, tree);
+    let entry = |path: &str| tree.entry(&RelPath::parse(path.as_bytes()).unwrap()).unwrap().unwrap();
+    assert_eq!(content(&contents, &entry("lost")), noise(1, 200_000));
+    for kept in ["file", "dir/below"] {
+        assert!(entry(kept).content.is_some(), "{kept}");
+    }
+    assert_eq!(entry("only/folders").kind, rozen::model::EntryKind::Dir);
+    let report = lab.backup().0;
+    assert_eq!(report.problems, []);
+    assert_equal(&lab, report.snapshot.unwrap().seq.0);
+    assert!(!lab.open(lab.store()).0.journal.is_distrusted("root").unwrap(), "it was read whole");
+}
+
+#[test]
+fn a_panic_of_an_uploader_ends_the_run_and_nobody_waits_for_its_queue() {
+    use rozen::store::{Moment, Verb};
+    let lab = Lab::new();
+    // more packs than all queues hold
+    for i in 0..24 {
+        lab.write(&format!("f{i}"), &noise(i, 1 << 20));
+    }
+    let (store, faults) = lab.store().failing();
+    faults.around(Verb::Put, Moment::Before, || panic!("ordered by the test"));
+    let options = BackupOptions { pack_bytes: 1 << 20, workers: 2, ..BackupOptions::default() };
+    let state = lab.dir.path().join("state");
+    let (backup, _) = Backup::open(&state, store, lab.keys.clone(), Clock::system(), options).unwrap();
+    let request = lab.request(Duration::from_secs(3600), RootScope::Full);
+    let run = || backup.run(&request, &Progress::default(), &AtomicBool::new(false)).map(drop);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+    drop(backup);
+    let (report, _) = lab.backup();
+    assert_equal(&lab, report.snapshot.unwrap().seq.0);
+}
+
 #[test]
 fn a_server_that_stalls_stops_the_reading_and_nothing_grows() {
     use std::sync::atomic::Ordering::Relaxed;

@@ -32,6 +32,7 @@ impl Backup {
     fn count_root(&self, plan: &RootPlan, request: &RunRequest, stop: &AtomicBool) -> Option<(u64, u64)> {
         let view = View::live(&plan.path).ok()?;
         let options = ScanOptions {
+            read_all: false,
             rules: plan.rules.clone(),
             own: own_inodes(&request.own_dirs),
             own_paths: own_paths(&request.own_dirs, &plan.path),

@@ -62,7 +62,12 @@ pub(super) fn build(
     let ranges = removals.iter().flat_map(RangeDelete::below).collect();
     let mut sealer = TreeSealer::new(backup, root, slot, presence)?;
     let edits = StagedEdits { journal: &backup.journal, root, after: None, page: VecDeque::new(), at_end: false };
-    let applied = tree::apply(&old, edits, ranges, &mut sealer).map_err(|error| match error {
+    // nodes may be lost as well as content: each is put, and what is known is not sent
+    let applied = match backup.journal.is_distrusted(root)? {
+        true => tree::rewrite(&old, edits, ranges, &mut sealer),
+        false => tree::apply(&old, edits, ranges, &mut sealer),
+    };
+    let applied = applied.map_err(|error| match error {
         ApplyError::Store(error) | ApplyError::Edits(error) => error,
         ApplyError::Read(error) => RunError::LocalTree { root: root.to_owned(), what: error.to_string() },
     })?;

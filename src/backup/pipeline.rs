@@ -113,12 +113,12 @@ impl Flow<'_> {
         Halt
     }
 
-    /// Some thread has; a wish to stop is no failure yet.
     /// A thread panics: the others stop. Its panic is told by whoever joins it.
     fn fell(&self) {
         self.failed.store(true, Ordering::Release);
     }
 
+    /// Some thread has; a wish to stop is no failure yet.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }

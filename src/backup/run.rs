@@ -186,6 +186,8 @@ struct RootDone {
     /// `None`: nothing of it had to be read.
     frozen_by: Option<&'static str>,
     missed_by_watcher: u64,
+    /// See [`Scan::has_kept`].
+    has_kept: bool,
 }
 
 impl Running<'_> {
@@ -217,9 +219,20 @@ impl Running<'_> {
         self.progress.set_current(&plan.id);
         let backup = self.backup;
         let state = backup.journal.root_state(&plan.id)?;
-        let full = plan.scope == RootScope::Full || state.tree.is_none() || self.is_listed_otherwise(&state)?;
+        let is_distrusted = backup.journal.is_distrusted(&plan.id)?;
+        let full = plan.scope == RootScope::Full
+            || state.tree.is_none()
+            || is_distrusted
+            || self.is_listed_otherwise(&state)?;
         let targets = if full { Target::everything() } else { self.targets(&plan.id, self.run.cut)? };
-        let done = RootDone { id: plan.id.clone(), changed: false, full, frozen_by: None, missed_by_watcher: 0 };
+        let done = RootDone {
+            id: plan.id.clone(),
+            changed: false,
+            full,
+            frozen_by: None,
+            missed_by_watcher: 0,
+            has_kept: false,
+        };
         if targets.is_empty() {
             return Ok(done);
         }
@@ -254,10 +267,6 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn done_ids(&self) -> Vec<String> {
-        self.done.iter().map(|done| done.id.clone()).collect()
-    }
-
     fn read(
         &mut self,
         plan: &RootPlan,
@@ -269,6 +278,7 @@ impl Running<'_> {
     ) -> Result<RootDone, RunError> {
         let backup = self.backup;
         let options = ScanOptions {
+            read_all: backup.journal.is_distrusted(&plan.id)?,
             rules: plan.rules.clone(),
             own: own_inodes(&self.request.own_dirs),
             own_paths: own_paths(&self.request.own_dirs, &plan.path),
@@ -285,7 +295,8 @@ impl Running<'_> {
             self.again.extend(slice.again.into_iter().map(|dir| (plan.id.clone(), dir)));
             if complete {
                 let found = unannounced.map(|u| u.lock().unwrap_or_else(PoisonError::into_inner).count());
-                return Ok(RootDone { missed_by_watcher: found.unwrap_or(0), ..done });
+                let (missed_by_watcher, has_kept) = (found.unwrap_or(0), scan.has_kept());
+                return Ok(RootDone { missed_by_watcher, has_kept, ..done });
             }
             self.commit_partial(&done)?;
             // only what has stored something may end early: so every run comes further than the one before
@@ -333,7 +344,8 @@ impl Running<'_> {
 
     /// A full comparison with a tree tells how much the watcher missed.
     fn unannounced(&self, plan: &RootPlan, state: &RootState) -> Result<Option<Mutex<Unannounced>>, RunError> {
-        if plan.scope != RootScope::Full || state.tree.is_none() {
+        let is_distrusted = self.backup.journal.is_distrusted(&plan.id)?;
+        if plan.scope != RootScope::Full || state.tree.is_none() || is_distrusted {
             return Ok(None);
         }
         let hints = self.backup.journal.hints_upto(&plan.id, self.run.cut)?;
@@ -384,7 +396,8 @@ impl Running<'_> {
         let mut results = Vec::new();
         for done in &self.done {
             let state = self.backup.journal.root_state(&done.id)?;
-            let built = match done.changed || (done.frozen_by.is_some() && self.is_listed_otherwise(&state)?) {
+            let is_doubted = self.is_listed_otherwise(&state)? || self.backup.journal.is_distrusted(&done.id)?;
+            let built = match done.changed || (done.frozen_by.is_some() && is_doubted) {
                 true => nodes::build(self.backup, &done.id, &self.slot, &self.presence)?,
                 false => None,
             };
@@ -432,13 +445,14 @@ impl Running<'_> {
         self.look_again()?;
         let now_ms = backup.clock.wall_ms();
         let mut roots = Vec::new();
-        for ((result, id), before) in results.into_iter().zip(self.done_ids()).zip(&before) {
+        for ((result, done), before) in results.into_iter().zip(&self.done).zip(&before) {
             let tree = match (result.built, before.tree) {
                 (Some(built), _) => built.new,
-                (None, Some(tree)) => NewTree { root: id.clone(), tree, put: vec![], drop: vec![] },
+                (None, Some(tree)) => NewTree { root: done.id.clone(), tree, put: vec![], drop: vec![] },
                 (None, None) => continue,
             };
-            roots.push(finish_root(tree, result.full, self.report.cut_at));
+            let root = finish_root(tree, result.full, self.report.cut_at);
+            roots.push(FinishRoot { is_all_seen: !done.has_kept, ..root });
         }
         let head = self.report.snapshot.map(|snapshot| (snapshot.seq, snapshot.manifest));
         backup.journal.finish_run(&FinishRun { run: self.run.id, now_ms, head, roots })?;
@@ -474,7 +488,12 @@ impl Running<'_> {
 
 fn finish_root(tree: NewTree, full: bool, cut_at: Timestamp) -> FinishRoot {
     let cut_ms = cut_at.secs * 1000 + i64::from(cut_at.nanos / 1_000_000);
-    FinishRoot { tree, recovery_point_ms: full.then_some(cut_ms), audited_ms: full.then_some(cut_ms) }
+    FinishRoot {
+        tree,
+        recovery_point_ms: full.then_some(cut_ms),
+        audited_ms: full.then_some(cut_ms),
+        is_all_seen: false,
+    }
 }
 
 /// The same by their logical paths below a root: in a frozen view devices are other ones.

@@ -22,31 +22,43 @@ pub(super) struct Objects {
     pub bad_chunks: HashMap<ChunkId, String>,
 }
 
+/// What an index object says of a pack: which, and how long.
+type Indexed = (PackKey, u64);
+
 impl Objects {
-    pub fn list(repository: &Repository, machines: &[Machine]) -> Result<Self, CheckError> {
-        let mut packs = HashMap::new();
+    /// Index objects first: they list only packs that are there already, whoever adds to the repository meanwhile.
+    pub fn read(repository: &Repository, machines: &[Machine], report: &mut CheckReport) -> Result<Self, CheckError> {
+        let mut objects = Self { packs: HashMap::new(), indexes: vec![], bad_chunks: HashMap::new() };
+        let indexed = objects.read_indexes(repository, machines, report)?;
+        objects.list_packs(repository, machines)?;
+        objects.compare(&indexed, report);
+        Ok(objects)
+    }
+
+    fn list_packs(&mut self, repository: &Repository, machines: &[Machine]) -> Result<(), CheckError> {
         for machine in machines {
             for (folder, is_tree) in [("packs", false), ("trees", true)] {
                 let listed = repository.store.list(&names::folder(&machine.id, folder)).map_err(RepoError::from)?;
                 let key = |name| Some(PackKey { machine: machine.id, is_tree, hash: names::hash_of(name)? });
-                packs.extend(listed.iter().filter_map(|object| Some((key(&object.name)?, object.size))));
+                self.packs.extend(listed.iter().filter_map(|object| Some((key(&object.name)?, object.size))));
             }
         }
-        Ok(Self { packs, indexes: vec![], bad_chunks: HashMap::new() })
+        Ok(())
     }
 
-    pub fn check_indexes(
+    fn read_indexes(
         &mut self,
         repository: &Repository,
         machines: &[Machine],
         report: &mut CheckReport,
-    ) -> Result<(), CheckError> {
-        let mut told = HashSet::new();
+    ) -> Result<Vec<Indexed>, CheckError> {
+        let mut indexed = Vec::new();
         for machine in machines {
             for listed in repository.store.list(&names::folder(&machine.id, "index")).map_err(RepoError::from)? {
                 match read_index(repository, machine, &listed.name) {
                     Ok(body) => {
-                        self.compare(machine, &body, &mut told, report);
+                        let key = |hash, is_tree| PackKey { machine: machine.id, is_tree, hash };
+                        indexed.extend(body.packs.iter().map(|pack| (key(pack.hash, pack.is_tree), pack.size)));
                         self.indexes.push((machine.clone(), listed.name));
                     }
                     Err(error) => report.findings.push(Finding {
@@ -57,21 +69,21 @@ impl Objects {
                 }
             }
         }
-        Ok(())
+        Ok(indexed)
     }
 
     /// A pack may stand in several index objects; it is told of once.
-    fn compare(&self, machine: &Machine, body: &IndexBody, told: &mut HashSet<PackKey>, report: &mut CheckReport) {
-        for pack in &body.packs {
-            let key = PackKey { machine: machine.id, is_tree: pack.is_tree, hash: pack.hash };
-            let (code, message) = match self.packs.get(&key) {
+    fn compare(&self, indexed: &[Indexed], report: &mut CheckReport) {
+        let mut told = HashSet::new();
+        for (key, expected) in indexed {
+            let (code, message) = match self.packs.get(key) {
                 None => (FindingCode::PackMissing, "it is missing".to_owned()),
-                Some(size) if *size != pack.size => {
-                    (FindingCode::PackSize, format!("it has {size} bytes instead of {}", pack.size))
+                Some(size) if size != expected => {
+                    (FindingCode::PackSize, format!("it has {size} bytes instead of {expected}"))
                 }
                 Some(_) => continue,
             };
-            if told.insert(key) {
+            if told.insert(*key) {
                 let object = names::pack(&key.machine, key.is_tree, &key.hash).to_string();
                 report.findings.push(Finding { code, object, message });
             }

@@ -32,8 +32,7 @@ pub fn run(
     }
     let manifests = check_snapshots(repository, &machines, &mut report)?;
     let contents = repository.contents()?;
-    let mut objects = Objects::list(repository, &machines)?;
-    objects.check_indexes(repository, &machines, &mut report)?;
+    let mut objects = Objects::read(repository, &machines, &mut report)?;
     report.packs = objects.packs.len() as u64;
     if options.read_data > 0 {
         read_packs(repository, &contents, &mut objects, options.read_data, progress, &mut report)?;

@@ -78,6 +78,68 @@ fn a_missing_and_a_cut_pack_are_found_without_reading() {
 }
 
 #[test]
+fn a_chunk_whose_other_place_is_whole_costs_nothing() {
+    let mut repo = repo();
+    // the same content again, in a pack of its own
+    let mut entries = Entries::from([(vec![], Entry::test_dir())]);
+    entries.insert(b"old".to_vec(), file(&mut repo, &[1; 250]));
+    repo.commit(&entries);
+    let packs = names(&repo, "/packs/");
+    assert_eq!(packs.len(), 3);
+    let mut without_damage = 0;
+    for pack in packs {
+        let bytes = repo.store.get(&pack, u64::MAX).unwrap();
+        repo.store.delete(&pack).unwrap();
+        let report = check(&repo, 0);
+        assert_eq!(codes(&report), [FindingCode::PackMissing]);
+        without_damage += u64::from(report.damage_count == 0);
+        let source = crate::store::PutSource::Bytes(&bytes);
+        repo.store.put_if_absent(&pack, source, crate::model::StorageClass::Standard).unwrap();
+    }
+    assert_eq!(without_damage, 2, "of three packs two hold the same");
+}
+
+#[test]
+fn what_a_backup_adds_during_a_check_is_no_finding() {
+    use crate::store::{Moment, Verb};
+    use std::sync::Mutex;
+    let mut repo = repo();
+    let seen = repo.store.list("").unwrap();
+    let entries = Entries::from([(b"f".to_vec(), file(&mut repo, &[9; 250]))]);
+    repo.commit(&entries);
+    // taken away again, to come back at any one list of the check
+    let added: Vec<_> = repo.store.list("").unwrap().into_iter().filter(|listed| !seen.contains(listed)).collect();
+    assert_eq!(added.len(), 4, "a pack of content, one of a tree, an index object, a manifest");
+    for nth in 1..=12 {
+        let objects: Vec<_> =
+            added.iter().map(|o| (o.name.clone(), repo.store.get(&o.name, u64::MAX).unwrap())).collect();
+        added.iter().for_each(|listed| repo.store.delete(&listed.name).unwrap());
+        let (store, faults) = repo.store.clone().failing();
+        let waiting = Mutex::new((nth, objects.clone()));
+        let target = repo.store.clone();
+        let put = move |target: &crate::store::Store, name: &_, bytes: &[u8]| {
+            let source = crate::store::PutSource::Bytes(bytes);
+            target.put_if_absent(name, source, crate::model::StorageClass::Standard).unwrap();
+        };
+        faults.around(Verb::List, Moment::Before, move || {
+            let (left, objects) = &mut *waiting.lock().unwrap();
+            *left -= 1;
+            if *left == 0 {
+                objects.drain(..).for_each(|(name, bytes)| put(&target, &name, &bytes));
+            }
+        });
+        let repository = crate::repo::Repository { store, ..repo.open() };
+        let report = run(&repository, CheckOptions { read_data: 100 }, &CheckProgress::default()).unwrap();
+        assert!(report.is_clean(), "at list {nth}: {report}");
+        for (name, bytes) in &objects {
+            if repo.store.head(name).unwrap().is_none() {
+                put(&repo.store, name, bytes);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_lost_tree_node_is_damage_of_the_snapshots_that_need_it() {
     let repo = repo();
     repo.damage("/trees/");

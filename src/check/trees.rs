@@ -159,9 +159,12 @@ impl<'a> Trees<'a> {
         {
             return Ok(fault.clone());
         }
-        let fault = match self.contents.locate(id)? {
-            Some(at) => self.objects.fault(id, &at),
+        let places = self.contents.places(id)?;
+        let mut faults = places.iter().map(|at| self.objects.fault(id, at));
+        // one whole place is enough; of several faults the first is told
+        let fault = match faults.next() {
             None => Some(RepoError::MissingChunk(*id).to_string()),
+            Some(first) => first.filter(|_| faults.all(|other| other.is_some())),
         };
         self.last = Some((*id, fault.clone()));
         Ok(fault)

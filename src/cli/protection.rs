@@ -7,7 +7,7 @@ use std::path::Path;
 use super::context::Context;
 use super::error::CliError;
 use super::show;
-use crate::bucket::{self, Answer, CheckOptions, Kept, Report};
+use crate::bucket::{self, Abilities, Answer, CheckOptions, Kept, Report};
 use crate::config::{Config, Places};
 use crate::store::{S3Address, S3Client, StoreUrl};
 
@@ -39,7 +39,7 @@ pub(super) fn try_new_target(config: &Config, places: &Places, context: &Context
     match check(&address, false, context) {
         Ok(report) => {
             remember(&report, &places.state, context)?;
-            tell(report.tried.abilities.never_replaces(), context)
+            tell(&report.tried.abilities, context)
         }
         Err(error) => {
             context.output.warn(format!("it could not be tried whether the target keeps what it has: {error}"));
@@ -61,10 +61,14 @@ pub(super) fn found_before(repository: &str, state: &Path) -> Option<String> {
 }
 
 /// Append-only is a word for what was seen, nothing else.
-fn tell(never_replaces: Answer, context: &Context) -> Result<(), CliError> {
+fn tell(abilities: &Abilities, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
-    match never_replaces {
+    match abilities.never_replaces() {
         Answer::Yes => output.line("target         refuses to replace objects (tried)")?,
+        Answer::No if abilities.conditional_put != Answer::No => output.warn(
+            "the target ignores \"only if absent\" when an upload by parts is completed: it is not append-only. Backups look for an object \
+             before they complete its upload; switch versioning on where there is any.",
+        ),
         Answer::No => output.warn(
             "the target ignores \"only if absent\" and replaces objects: it is not append-only. Write conditional=no into its URL, \
              so that objects are at least looked for before they are stored, and switch versioning on where there is any.",
@@ -77,7 +81,6 @@ fn tell(never_replaces: Answer, context: &Context) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::Abilities;
 
     #[test]
     fn only_what_was_seen_of_this_target_is_said() {

@@ -22,6 +22,8 @@ pub struct FinishRoot {
     pub recovery_point_ms: Option<i64>,
     /// When the full comparison began, if the run made one of the whole root.
     pub audited_ms: Option<i64>,
+    /// The comparison passed over nothing that the tree before has.
+    pub is_all_seen: bool,
 }
 
 /// The end of a run.
@@ -107,6 +109,9 @@ fn finish_root(tx: &Transaction<'_>, run: &RunRow, root: &FinishRoot) -> Result<
     hints::forget(tx, key, run.cut)?;
     if let Some(began_ms) = root.audited_ms {
         roots::finish_audit(tx, key, run.cut, began_ms)?;
+        if root.is_all_seen {
+            roots::trust(tx, &root.tree.root)?;
+        }
     }
     tx.execute(
         "UPDATE roots SET recovery_point_ms = coalesce(?2, recovery_point_ms) WHERE key = ?1",

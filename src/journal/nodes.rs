@@ -60,13 +60,6 @@ pub(super) fn set_tree(tx: &Transaction<'_>, root: i64, tree: &ChunkId) -> Resul
     Ok(())
 }
 
-/// Trees and nodes of all roots.
-pub(super) fn drop_all(tx: &Transaction<'_>) -> Result<(), JournalError> {
-    tx.execute("DELETE FROM nodes", [])?;
-    tx.execute("UPDATE roots SET tree = NULL", [])?;
-    Ok(())
-}
-
 /// What runs that did not end well have made or replaced is in no tree.
 pub(super) fn drop_leftovers(tx: &Transaction<'_>) -> Result<(), JournalError> {
     tx.execute("DELETE FROM nodes WHERE state <> 0", [])?;

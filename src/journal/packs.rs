@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Journal, JournalError, nodes, roots, uploads};
+use super::{Journal, JournalError, roots, uploads};
 use crate::model::{ChunkId, FileId, ObjectHash, StorageClass};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -139,9 +139,10 @@ impl Journal {
         })
     }
 
-    /// Packs that the target has lost: their chunks are unknown again. What was stored with them looks unchanged, so all
-    /// roots are to be compared with nothing: what is still on the disk is stored anew, and only what is not known is sent.
-    /// Gives how many of them the journal knew, without those that another pack stands in for; without any nothing else is changed.
+/// Packs that the target has lost: their chunks are unknown again. What was stored with them looks unchanged, so no root is
+    /// trusted: all files are read again and all nodes written, and what is not known is sent. What cannot be read keeps the entry
+    /// that it has. Gives how many of them the journal knew, without those that another pack stands in for; without any nothing
+    /// else is changed.
     pub fn lose_packs(&self, packs: &[ObjectHash], now_ms: i64) -> Result<u64, JournalError> {
         self.write("forget lost packs", |tx| {
             let mut known = 0;
@@ -156,7 +157,7 @@ impl Journal {
                     "UPDATE roots SET recovery_point_ms = NULL;
                      UPDATE listed_roots SET complete = 0, recovery_point_ms = NULL;",
                 )?;
-                nodes::drop_all(tx)?;
+                roots::distrust_all(tx)?;
                 roots::mark_all(tx, "the target has lost stored content", now_ms)?;
             }
             Ok(known)

@@ -95,6 +95,11 @@ impl Journal {
         })
     }
 
+    /// What is stored of it may be lost, whatever its tree says: until a run that read everything is committed.
+    pub fn is_distrusted(&self, id: &str) -> Result<bool, JournalError> {
+        Ok(self.fact(&distrust(id))?.is_some())
+    }
+
     /// What only the agent can say: whether a doubt came in between.
     pub fn set_recovery_point(&self, id: &str, point_ms: Option<i64>) -> Result<(), JournalError> {
         self.write("store a recovery point", |tx| {
@@ -109,6 +114,21 @@ impl Journal {
     pub fn mark_audit(&self, id: &str, reason: &str, now_ms: i64) -> Result<(), JournalError> {
         self.write("mark a root for audit", |tx| mark_audit(tx, id, reason, now_ms))
     }
+}
+
+/// The name of the fact.
+fn distrust(id: &str) -> String {
+    format!("distrust/{id}")
+}
+
+pub(super) fn distrust_all(tx: &Transaction<'_>) -> Result<(), JournalError> {
+    tx.execute("INSERT OR REPLACE INTO facts SELECT 'distrust/' || id, x'01' FROM roots", [])?;
+    Ok(())
+}
+
+pub(super) fn trust(tx: &Transaction<'_>, id: &str) -> Result<(), JournalError> {
+    tx.execute("DELETE FROM facts WHERE name = ?1", [distrust(id)])?;
+    Ok(())
 }
 
 /// The mark, and a recursive hint that makes a run do it.

@@ -14,7 +14,7 @@ pub(super) struct Archived(Mutex<Option<Arc<HashSet<PackKey>>>>);
 
 impl Contents {
     /// All places, the one to be tried first at the front.
-    pub(super) fn places(&self, id: &ChunkId) -> Result<Vec<ChunkLocation>, RepoError> {
+    pub fn places(&self, id: &ChunkId) -> Result<Vec<ChunkLocation>, RepoError> {
         let mut found = self.table.lock().expect("no panic while it is held").find(id)?;
         if found.is_empty() {
             self.scan_packs()?;

@@ -112,7 +112,13 @@ type Present = HashMap<ObjectHash, (u64, StorageClass)>;
 fn own_signers(store: &Store, keys: &MachineKeys) -> Result<Signers, RepoError> {
     let certificates::Found { mut signers, problems } =
         certificates::find(store, &keys.repo_id, &keys.admin, keys.machine_id)?;
-    problems.iter().for_each(|problem| tracing::warn!(%problem, "a certificate of this machine cannot be used"));
+    for problem in problems {
+        match problem {
+            // it was listed: a later key may be in it
+            RepoError::Store(error) if error.is_not_found() => return Err(error.into()),
+            problem => tracing::warn!(%problem, "a certificate of this machine cannot be used"),
+        }
+    }
     signers.insert(&keys.certificate);
     match signers.last() {
         Some(found) if found > keys.certificate.serial => {

@@ -20,6 +20,8 @@ pub struct ScanOptions {
     pub own: HashSet<(u64, u64)>,
     /// The same by their paths below the root.
     pub own_paths: HashSet<RelPath>,
+    /// Files are read although they look unchanged: what was stored of them may be lost.
+    pub read_all: bool,
 }
 
 /// A scan of one root. [`Scan::step`] until it says that nothing is left.
@@ -33,6 +35,7 @@ pub struct Scan<'a, N: NodeSource> {
     targets: std::vec::IntoIter<Target>,
     pending: Vec<Pending>,
     links: Links,
+    kept: bool,
 }
 
 /// A directory that is still to be listed.
@@ -83,7 +86,13 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             links: Links::new(&targets),
             targets: targets::merge(targets).into_iter(),
             pending: Vec::new(),
+            kept: false,
         })
+    }
+
+    /// Something that the tree before has could not be looked at, and stays as it was.
+    pub fn has_kept(&self) -> bool {
+        self.kept
     }
 
     /// Compares one directory. `false`: the scan is complete. `sink` answers `false` to stop.
@@ -164,7 +173,12 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let listed = opened.and_then(|dir| dir.list().map(|listing| (dir, listing)));
         let (dir, listing) = match listed {
             Ok(listed) => listed,
-            Err(error) => return unlisted(&pending, error, sink),
+            Err(error) => {
+                unlisted(&pending, error, sink)?;
+                self.kept |=
+                    pending.is_known && !self.previous.list(&pending.path).map_err(ScanError::Tree)?.is_empty();
+                return Ok(());
+            }
         };
         let (inside, problems) = rules::inside(&pending.rules, &dir, &listing);
         say_all(problems, sink)?;
@@ -220,7 +234,8 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let looks_same = previous
             .as_ref()
             .is_some_and(|entry| is_unchanged(entry, &stat) && entry.flags.has(EntryFlags::NOT_COVERED) != is_covered);
-        if looks_same {
+        let is_read = self.options.read_all && stat.kind == EntryKind::File && stat.size > 0;
+        if looks_same && !is_read {
             let bytes = if stat.kind == EntryKind::File { stat.size } else { 0 };
             say(Found::Unchanged { bytes }, sink)?;
         } else {
@@ -272,6 +287,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             Disposition::Vanished => self.left_out(here, name, previous, sink),
             Disposition::StopRun => Err(ScanError::Source(error)),
             Disposition::Changed | Disposition::Unreadable => {
+                self.kept |= previous.is_some();
                 say(Found::Problem(error.to_problem()), sink).map(|()| None)
             }
         }

@@ -184,6 +184,17 @@ impl StoreError {
         matches!(self, StoreError::TargetGone { .. } | StoreError::S3 { .. } | StoreError::Certificates { .. })
     }
 
+    /// The target has understood this very request and will never take it; about other requests it says nothing.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            StoreError::S3 { source, .. } => {
+                matches!(source, S3Refusal::Refused { .. } | S3Refusal::WholeDiffers { .. })
+            }
+            StoreError::Io { source, .. } => of_io(source) == Disposition::Permanent,
+            _ => false,
+        }
+    }
+
     pub fn is_not_found(&self) -> bool {
         self.disposition() == Disposition::NotFound
     }
@@ -273,6 +284,41 @@ mod tests {
         assert_eq!(of(Errno::NAMETOOLONG), Disposition::Permanent);
         assert_eq!(of(Errno::IO), Disposition::Retry);
         assert_eq!(StoreError::io(Verb::Put, "x", io::Error::other("?")).disposition(), Disposition::Retry);
+    }
+
+    #[test]
+    fn what_concerns_one_object_says_nothing_about_the_target_and_the_other_way_round() {
+        let name = || ObjectName::parse("packs/ab").unwrap();
+        let s3 = |source| StoreError::S3 { verb: Verb::Get, what: "x".into(), bucket: "b".into(), source };
+        let refused = || S3Refusal::Refused { status: 400, code: "InvalidArgument".into(), message: String::new() };
+        for error in [
+            StoreError::TargetGone { place: "/x".into() },
+            s3(S3Refusal::NoSuchBucket),
+            s3(S3Refusal::Garbled("?".into())),
+            s3(refused()),
+        ] {
+            assert!(error.is_of_target(), "{error:?}");
+        }
+        for error in [
+            StoreError::NotFound { name: name() },
+            StoreError::TooLarge { name: name(), size: 2, limit: 1 },
+            StoreError::OutOfRange { name: name(), offset: 1, len: 1, size: 1 },
+            StoreError::Archived { name: name() },
+            StoreError::io(Verb::Get, "packs/ab", Errno::IO),
+        ] {
+            assert!(!error.is_of_target(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_about_the_request_and_nothing_that_passes_or_concerns_all_requests() {
+        let s3 = |source| StoreError::S3 { verb: Verb::PutPart, what: "x".into(), bucket: "b".into(), source };
+        let refused = S3Refusal::Refused { status: 400, code: "EntityTooLarge".into(), message: String::new() };
+        assert!(s3(refused).is_refusal());
+        assert!(s3(S3Refusal::WholeDiffers { code: "BadDigest".into() }).is_refusal());
+        for source in [S3Refusal::NoSuchBucket, S3Refusal::UnknownKey, S3Refusal::Garbled(String::new())] {
+            assert!(!s3(source).is_refusal());
+        }
     }
 
     #[test]

@@ -57,12 +57,33 @@ pub enum ApplyError<R, W> {
 pub fn apply<R: NodeSource, W: NodeSink>(
     old: &TreeReader<R>,
     edits: impl Iterator<Item = Result<Edit, W::Error>>,
+    ranges: Vec<RangeDelete>,
+    sink: &mut W,
+) -> Result<Applied, ApplyError<R::Error, W::Error>> {
+    merge(old, edits, ranges, sink, true)
+}
+
+/// The same tree, but nothing is taken over: `sink` gets all of its nodes.
+pub fn rewrite<R: NodeSource, W: NodeSink>(
+    old: &TreeReader<R>,
+    edits: impl Iterator<Item = Result<Edit, W::Error>>,
+    ranges: Vec<RangeDelete>,
+    sink: &mut W,
+) -> Result<Applied, ApplyError<R::Error, W::Error>> {
+    merge(old, edits, ranges, sink, false)
+}
+
+fn merge<R: NodeSource, W: NodeSink>(
+    old: &TreeReader<R>,
+    edits: impl Iterator<Item = Result<Edit, W::Error>>,
     mut ranges: Vec<RangeDelete>,
     sink: &mut W,
+    takes_over: bool,
 ) -> Result<Applied, ApplyError<R::Error, W::Error>> {
     ranges.sort();
     let mut merge = Merge {
         old,
+        takes_over,
         edits: edits.peekable(),
         ranges: ranges.into_iter().peekable(),
         deleted_to: TreeKey::default(),
@@ -79,6 +100,8 @@ pub fn apply<R: NodeSource, W: NodeSink>(
 
 struct Merge<'a, R, W, I: Iterator> {
     old: &'a TreeReader<R>,
+    /// What no edit touches.
+    takes_over: bool,
     edits: Peekable<I>,
     ranges: Peekable<std::vec::IntoIter<RangeDelete>>,
     /// Old keys below this are deleted, as far as ranges have begun.
@@ -124,7 +147,8 @@ where
     ) -> Result<(), ApplyError<R::Error, W::Error>> {
         self.edits_before(Some(&child.first))?;
         self.ranges_from(&child.first);
-        let takes_over = self.builder.is_aligned(level) && self.is_untouched(child, end, rightmost)?;
+        let takes_over =
+            self.takes_over && self.builder.is_aligned(level) && self.is_untouched(child, end, rightmost)?;
         if takes_over {
             return self.builder.push_node(level, child.clone()).map_err(ApplyError::Store);
         }

@@ -16,7 +16,7 @@ mod reader;
 mod salvage;
 
 pub use builder::{NodeSink, TreeSummary};
-pub use edit::{Applied, ApplyError, Edit, RangeDelete, apply};
+pub use edit::{Applied, ApplyError, Edit, RangeDelete, apply, rewrite};
 pub use key::TreeKey;
 pub use node::{ChildRef, Node, NodeError};
 pub use reader::{NodeSource, TreeError, TreeReader};

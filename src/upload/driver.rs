@@ -1,16 +1,15 @@
 //! Carries out what the machine asks for; what concerns parts is in `parts`.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::Path;
+use std::fs;
+use std::io;
 
 use super::parts::ByParts;
+use super::spool::{self, is_verdict};
 use super::state::{Action, Event, Machine, Refusal, State, Way};
 use super::{Body, Durable, Origin, Role, SpooledObject, UploadError};
-use crate::crypto::{ObjectHasher, hash};
+use crate::crypto::hash;
 use crate::fault;
 use crate::journal::Journal;
-use crate::model::ObjectHash;
 use crate::store::{Disposition, PutOutcome, PutSource, Store, StoreError};
 
 /// Uploads spooled objects, from any number of threads. Cloning is cheap.
@@ -19,8 +18,6 @@ pub struct Uploader {
     pub(super) store: Store,
     pub(super) journal: Journal,
 }
-
-const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 impl Uploader {
     pub fn new(store: Store, journal: Journal) -> Self {
@@ -32,15 +29,23 @@ impl Uploader {
         let by_parts = self.by_parts(&object)?;
         let way = if by_parts.is_some() { Way::Parts } else { Way::Whole };
         let mut machine = Machine::new(first_state(&object.body), object.role, way);
+        let mut is_new = false;
         loop {
             let action = machine.action();
             if action == Action::Finish {
                 return Ok(Durable::new(object));
             }
             let event = match &by_parts {
-                Some(by_parts) if action.is_by_parts() => by_parts.act(action)?,
+                Some(by_parts) if action.is_by_parts() => match by_parts.act(action) {
+                    Err(error) if !is_new && action.is_of_begun_upload() && error.is_refusal() => {
+                        tracing::warn!(name = %object.name, %error, "an upload that was begun earlier is of no use; it begins again");
+                        Event::Refused
+                    }
+                    answer => answer?,
+                },
                 _ => self.act(action, &object)?,
             };
+            is_new |= action == Action::Create;
             machine = machine.apply(event).map_err(|refusal| refused(refusal, &object))?;
         }
     }
@@ -85,6 +90,8 @@ impl Uploader {
 
     fn put<T>(&self, object: &SpooledObject<T>) -> Result<Event, UploadError> {
         let source = match &object.body {
+            // what its name is the hash of has that length
+            Body::File { path, .. } if !spool::is_whole(path, object.size)? => return Ok(Event::SpoolUnusable),
             Body::File { path, .. } => PutSource::File { path, may_move: true },
             Body::Bytes(bytes) => PutSource::Bytes(bytes),
         };
@@ -92,7 +99,7 @@ impl Uploader {
             Ok(PutOutcome::Created) => Event::Created,
             Ok(PutOutcome::AlreadyThere) => Event::AlreadyThere,
             Err(StoreError::Conflict { .. }) => Event::Different,
-            Err(StoreError::Spool { source, .. }) if source.kind() == io::ErrorKind::NotFound => Event::SpoolUnusable,
+            Err(StoreError::Spool { source, .. }) if is_verdict(&source) => Event::SpoolUnusable,
             Err(error) => return Err(UploadError::of_target(&object.name, error)),
         };
         fault::point("upload.stored");
@@ -137,27 +144,10 @@ fn first_state(body: &Body) -> State {
     }
 }
 
-/// An I/O error is not a verdict: it is reported, and the file stays.
 fn verify_spool<T>(object: &SpooledObject<T>) -> Result<Event, UploadError> {
     let Some(path) = object.body.path() else { return Ok(Event::SpoolSound) };
-    match hash_file(path) {
-        Ok(found) if found == object.hash => Ok(Event::SpoolSound),
-        Ok(_) => Ok(Event::SpoolUnusable),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Event::SpoolUnusable),
-        Err(source) => Err(UploadError::Spool { path: path.to_path_buf(), source }),
-    }
-}
-
-fn hash_file(path: &Path) -> io::Result<ObjectHash> {
-    let mut file = File::open(path)?;
-    let mut hasher = ObjectHasher::new();
-    let mut buffer = vec![0; READ_BUFFER_BYTES];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(&buffer[..count]),
-        }
-    }
+    let is_sound = spool::is_whole(path, object.size)? && spool::has_hash(path, &object.hash)?;
+    Ok(if is_sound { Event::SpoolSound } else { Event::SpoolUnusable })
 }
 
 /// A file that cannot be removed costs space only; whoever opens the spool finds it without a row and removes it.

@@ -38,6 +38,11 @@ impl UploadError {
         UploadError::Journal { name: name.clone(), source: Box::new(error) }
     }
 
+    /// No repetition of the same request changes it.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, UploadError::Target { source, .. } if source.is_refusal())
+    }
+
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {

@@ -14,8 +14,8 @@
 //! may be repeated; at most the parts in flight are sent again. An upload that nobody goes on with is ended, by the next
 //! start at the latest. docs/uploads.md has every state with every answer.
 //!
-//! `state` is the pure machine; `driver` acts on whole objects, `parts` on parts (`layout` cuts, `send` sends), `orphans`
-//! tidies.
+//! `state` is the pure machine; `driver` acts on whole objects, `parts` on parts (`layout` cuts, `send` sends), `spool` says
+//! whether a file can be used, `orphans` tidies.
 //!
 //! Not here: tries after an error of the target (`store`), order of objects within a commit (`repo`).
 
@@ -26,6 +26,7 @@ mod object;
 mod orphans;
 mod parts;
 mod send;
+mod spool;
 mod state;
 #[cfg(test)]
 mod state_tests;

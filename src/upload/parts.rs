@@ -8,6 +8,7 @@ use super::UploadError;
 use super::layout::Layout;
 use super::orphans;
 use super::send::Shipment;
+use super::spool;
 use super::state::{Action, Event};
 use crate::fault;
 use crate::journal::{Journal, JournalError, PartRow, UploadRow, UploadState};
@@ -81,7 +82,10 @@ impl ByParts<'_> {
         };
         let held: HashMap<u32, &PartReceipt> = held.iter().map(|part| (part.number, part)).collect();
         let is_held = |part: &PartRow| {
-            held.get(&part.number).is_some_and(|held| (held.size, &held.etag) == (part.size, &part.etag))
+            held.get(&part.number).is_some_and(|held| {
+                let same_sum = held.crc64.zip(part.crc64).is_none_or(|(held, sent)| held == sent);
+                same_sum && (held.size, &held.etag) == (part.size, &part.etag)
+            })
         };
         let lost: Vec<u32> = row.parts.iter().filter(|part| !is_held(part)).map(|part| part.number).collect();
         if lost.is_empty() {
@@ -93,6 +97,9 @@ impl ByParts<'_> {
     }
 
     fn send_parts(&self) -> Result<Event, UploadError> {
+        if !spool::is_whole(self.path, self.size)? {
+            return Ok(Event::SpoolUnusable);
+        }
         let (upload, row) = self.open_upload()?;
         let layout = Layout { size: self.size, part_bytes: row.part_bytes };
         let sent: Vec<u32> = row.parts.iter().map(|part| part.number).collect();

@@ -1,13 +1,13 @@
 //! Sends the parts that have no receipt, a bounded number at the same time. A receipt is in the journal before the next
 //! part of the same thread begins: whatever stops the process costs at most the parts in flight.
 
-use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::UploadError;
 use super::layout::Layout;
+use super::spool::is_verdict;
 use super::state::Event;
 use crate::fault;
 use crate::journal::{Journal, PartRow};
@@ -84,15 +84,10 @@ impl<'a> Shipment<'a> {
     fn stop(&self, error: StoreError) -> Stop {
         match error {
             StoreError::UploadGone { .. } => Stop::Answered(Event::UploadGone),
-            StoreError::Spool { source, .. } if is_lost(&source) => Stop::Answered(Event::SpoolUnusable),
+            StoreError::Spool { source, .. } if is_verdict(&source) => Stop::Answered(Event::SpoolUnusable),
             error => Stop::Failed(UploadError::of_target(&self.upload.name, error)),
         }
     }
-}
-
-/// Gone or cut off. Other errors of the disk are no verdict.
-fn is_lost(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
 }
 
 /// An answer that leads on counts more than an error that may go away.

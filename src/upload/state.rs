@@ -81,6 +81,11 @@ pub(super) enum Action {
 }
 
 impl Action {
+    /// It may fail because of what an earlier call has begun.
+    pub(super) fn is_of_begun_upload(self) -> bool {
+        matches!(self, Action::CheckParts | Action::SendParts | Action::Complete)
+    }
+
     /// Of an upload by parts alone.
     pub(super) fn is_by_parts(self) -> bool {
         match self {
@@ -130,6 +135,8 @@ pub(super) enum Event {
     UploadGone,
     /// Somebody else wrote the name meanwhile.
     Conflict,
+    /// The target will never take what is asked of an upload that an earlier call began.
+    Refused,
     UploadEnded,
     Recorded,
     SpoolRemoved,
@@ -231,6 +238,10 @@ impl Machine {
             (State::Completing, Event::AlreadyThere) => self.to(State::Doubtful),
             (State::Resumed | State::Uploading | State::Completing | State::Disputed, Event::UploadGone) => {
                 self.to(State::Doubtful)
+            }
+            // its parts may have been cut by other rules, or are damaged where nobody sees it
+            (State::Resumed | State::Uploading | State::Completing | State::Disputed, Event::Refused) => {
+                self.leave(After::Again)
             }
             (State::Ending(After::Again), Event::UploadEnded) => self.back_to(State::Unverified),
             (State::Ending(After::Stored), Event::UploadEnded) => self.to(State::Stored),

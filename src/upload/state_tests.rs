@@ -29,11 +29,16 @@ fn answers(machine: &Machine) -> &'static [Event] {
         Action::Recall => &[Event::NothingBegun, Event::CreateUnanswered, Event::UploadOpen, Event::CompleteUnanswered],
         Action::Sweep => &[Event::Swept],
         Action::Create => &[Event::UploadOpen],
-        Action::CheckParts => &[Event::PartsAgree, Event::PartsDiffer, Event::UploadGone],
-        Action::SendParts => &[Event::AllSent, Event::UploadGone, Event::SpoolUnusable],
-        Action::Complete => {
-            &[Event::Created, Event::AlreadyThere, Event::UploadGone, Event::PartsDiffer, Event::Conflict]
-        }
+        Action::CheckParts => &[Event::PartsAgree, Event::PartsDiffer, Event::UploadGone, Event::Refused],
+        Action::SendParts => &[Event::AllSent, Event::UploadGone, Event::SpoolUnusable, Event::Refused],
+        Action::Complete => &[
+            Event::Created,
+            Event::AlreadyThere,
+            Event::UploadGone,
+            Event::PartsDiffer,
+            Event::Conflict,
+            Event::Refused,
+        ],
         Action::Head | Action::Compare => &[Event::Same, Event::Different, Event::Absent],
         Action::EndUpload => &[Event::UploadEnded],
         Action::Record => &[Event::Recorded],

@@ -16,6 +16,10 @@ pub enum Fault {
         status: u16,
         code: String,
     },
+    /// The answer of a gateway whose store is away: a page for people, and nothing of S3.
+    Gateway {
+        status: u16,
+    },
     /// Status 200 and an error in the body, as a long Complete or Copy may answer.
     ErrorIn200 {
         code: String,
@@ -58,6 +62,7 @@ impl Fault {
             Fault::DropAnswer => "DropAnswer",
             Fault::Delay { .. } => "Delay",
             Fault::Refuse { .. } => "Refuse",
+            Fault::Gateway { .. } => "Gateway",
             Fault::ErrorIn200 { .. } => "ErrorIn200",
             Fault::TruncateAnswer => "TruncateAnswer",
             Fault::StallAnswer => "StallAnswer",

@@ -67,7 +67,9 @@ impl Fake {
                 break;
             }
         }
-        Ok(output(input, page, lines))
+        let page = output(input, page, lines);
+        let is_truncated = page.is_truncated.filter(|_| !state.settings.no_is_truncated);
+        Ok(ListObjectsV2Output { is_truncated, ..page })
     }
 
     pub fn list_object_versions(&self, input: &ListObjectVersionsInput) -> S3Result<ListObjectVersionsOutput> {

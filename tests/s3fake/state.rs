@@ -27,6 +27,10 @@ pub struct Settings {
     pub secure_transport: bool,
     /// By how much the server's clock is ahead of the true one, for signatures.
     pub skew_seconds: i64,
+    /// Answers bear no `x-amz-request-id`.
+    pub no_request_ids: bool,
+    /// A page of a list of objects has a token for the next one, and no `IsTruncated`.
+    pub no_is_truncated: bool,
 }
 
 impl Default for Settings {
@@ -39,6 +43,8 @@ impl Default for Settings {
             ignore_if_none_match_on_complete: false,
             secure_transport: true,
             skew_seconds: 0,
+            no_request_ids: false,
+            no_is_truncated: false,
         }
     }
 }

@@ -107,7 +107,10 @@ impl Wire {
             self.fake.counts().held += 1;
             std::future::pending::<()>().await;
         }
-        let answer = dated(answer, self.fake.state().settings.skew_seconds);
+        let mut answer = dated(answer, self.fake.state().settings.skew_seconds);
+        if !self.fake.state().settings.no_request_ids && !matches!(fault, Some(Fault::Gateway { .. })) {
+            answer.headers_mut().insert("x-amz-request-id", HeaderValue::from_static("0123456789ABCDEF"));
+        }
         after(answer, fault.as_ref()).map(|answer| self.counted(answer, &operation))
     }
 
@@ -117,6 +120,7 @@ impl Wire {
             Some(Fault::Stall) => std::future::pending::<()>().await,
             Some(Fault::Delay { milliseconds }) => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
             Some(Fault::Refuse { status, code }) => return Before::Answer(error(*status, code)),
+            Some(Fault::Gateway { status }) => return Before::Answer(gateway(*status)),
             Some(Fault::ErrorIn200 { code, after_effect: false }) => return Before::Answer(error(200, code)),
             Some(Fault::AbortUpload) => self.fake.harm(operation, super::disk::State::abort),
             Some(Fault::LoseParts) => self.fake.harm(operation, super::disk::State::lose_parts),
@@ -195,6 +199,14 @@ fn dated(mut answer: Response<Body>, skew_seconds: i64) -> Response<Body> {
         let now = now.format(&format).expect("the format fits all dates");
         answer.headers_mut().insert("date", HeaderValue::try_from(now).expect("a date is ASCII"));
     }
+    answer
+}
+
+fn gateway(status: u16) -> Response<Body> {
+    let page = "<html><head><title>Not Found</title></head><body>nginx</body></html>";
+    let mut answer = Response::new(Body::from(page.to_owned()));
+    *answer.status_mut() = StatusCode::from_u16(status).expect("tests order statuses that exist");
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     answer
 }
 

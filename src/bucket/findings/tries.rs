@@ -5,9 +5,12 @@ use crate::bucket::{Facts, Outcome, Tried, Versioning};
 
 const TAKE_RIGHTS: &str = "Take the right away: `rozenctl target policy --for uploader` prints a policy for this machine that has none of it.";
 const BUCKET_POLICY: &str = "Give the bucket the policy that `rozenctl target policy --for bucket` prints, so that nobody can replace anything.";
-const OTHER_SERVER: &str = "Write conditional=no into the URL of the target, so that objects are at least looked for first, and switch \
-                            versioning on where the server has it. Whoever has these credentials can still replace \
-                            backups: keep a second copy elsewhere.";
+const PUT_IGNORES: &str = "Write conditional=no into the URL of the target, so that objects are at least looked for first, and switch \
+                           versioning on where the server has it. Whoever has these credentials can still replace \
+                           backups: keep a second copy elsewhere.";
+/// The same needs no option: where an endpoint is given, a completion is always preceded by a look.
+const COMPLETION_IGNORES: &str = "Switch versioning on where the server has it. Backups look for an object before they complete its upload; whoever \
+                                  else has these credentials can still replace backups: keep a second copy elsewhere.";
 
 pub(super) fn judge(facts: &Facts, tried: &Tried) -> Vec<Finding> {
     if !tried.create.is_done() {
@@ -67,7 +70,8 @@ fn replacing(facts: &Facts, tried: &Tried) -> Vec<Finding> {
             "the server ignores \"only if absent\" for {}: an object was replaced{after}. It is not append-only",
             ignored.join(" and for ")
         );
-        findings.push(Finding::new("condition_ignored", weight, what, OTHER_SERVER));
+        let remedy = if tried.create_again.is_done() { PUT_IGNORES } else { COMPLETION_IGNORES };
+        findings.push(Finding::new("condition_ignored", weight, what, remedy));
     }
     let replaced = tried.replace.is_done() || tried.replace_by_parts.is_done();
     if replaced && findings.is_empty() {
@@ -161,6 +165,17 @@ mod tests {
             assert_eq!(codes(&right_facts(), &tried), [(code, Weight::Weak)]);
             assert_eq!(codes(&unversioned(), &tried), [(code, Weight::Danger)]);
         }
+    }
+
+    #[test]
+    fn an_option_of_the_url_is_advised_only_where_it_changes_anything() {
+        let advised = |change: fn(&mut Tried)| {
+            let mut tried = right_tries();
+            change(&mut tried);
+            judge(&unversioned(), &tried).iter().any(|finding| finding.remedy.contains("conditional=no"))
+        };
+        assert!(advised(|tried| tried.create_again = Outcome::Done));
+        assert!(!advised(|tried| tried.complete_again = Outcome::Done));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::cli::reading::{self, ReadArgs};
 use crate::cli::show::{Live, Meter};
 use crate::crypto::MachineKeys;
 use crate::journal::Journal;
-use crate::model::ObjectHash;
+use crate::model::{MachineId, ObjectHash};
 use crate::status::{counted, grouped, printable};
 
 /// Check that every snapshot can be restored
@@ -41,6 +41,8 @@ fn percent(text: &str) -> Result<u8, String> {
 }
 
 pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, CliError> {
+    // held from now on: an agent that begins meanwhile would know nothing of what is found
+    let own = if args.store_again { Some(Own::open(context)?) } else { None };
     let repository = reading::open(&args.read, context)?;
     let progress = Arc::new(CheckProgress::default());
     let live = follow(&progress, context);
@@ -50,30 +52,41 @@ pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, C
     for line in report.to_string().lines() {
         context.output.line(printable(line))?;
     }
-    let again = if args.store_again { Some(store_again(&report, context)?) } else { None };
+    let again = own.map(|own| own.store_again(&report, context)).transpose()?;
     context.output.json(|| with_again(json!(report), again))?;
     Ok(Exit::done(!report.is_clean()))
 }
 
-/// How many packs the next backup makes good as far as the disk still has their content.
-fn store_again(report: &CheckReport, context: &Context) -> Result<u64, CliError> {
-    let keys = reading::warned(MachineKeys::load(&context.config()?.machine_key)?, context);
-    let lost: Vec<ObjectHash> = report.lost_packs(&keys.machine_id).into_iter().collect();
-    if lost.is_empty() {
-        context.output.line("no pack of this machine is lost: nothing has to be stored again")?;
-        return Ok(0);
+/// This machine and its journal, which nobody else has open.
+struct Own {
+    machine: MachineId,
+    journal: Journal,
+}
+
+impl Own {
+    fn open(context: &Context) -> Result<Self, CliError> {
+        let keys = reading::warned(MachineKeys::load(&context.config()?.machine_key)?, context);
+        Ok(Self { machine: keys.machine_id, journal: Journal::open(&context.places()?.state)? })
     }
-    let journal = Journal::open(&context.places()?.state)?;
-    let forgotten = journal.lose_packs(&lost, context.clock.wall_ms())?;
-    context.output.line(match forgotten {
-        0 => "the lost packs are forgotten already: the next backup stores their content again".to_owned(),
-        count => format!(
-            "{} forgotten: the next backup reads all folders and stores again what of their content is still there; \
-             nothing else is sent",
-            counted(count, "pack", "packs")
-        ),
-    })?;
-    Ok(forgotten)
+
+    /// How many packs the next backup makes good as far as the disk still has their content.
+    fn store_again(&self, report: &CheckReport, context: &Context) -> Result<u64, CliError> {
+        let lost: Vec<ObjectHash> = report.lost_packs(&self.machine).into_iter().collect();
+        if lost.is_empty() {
+            context.output.line("no pack of this machine is lost: nothing has to be stored again")?;
+            return Ok(0);
+        }
+        let forgotten = self.journal.lose_packs(&lost, context.clock.wall_ms())?;
+        context.output.line(match forgotten {
+            0 => "the lost packs are forgotten already: the next backup stores their content again".to_owned(),
+            count => format!(
+                "{} forgotten: the next backup reads all folders and stores again what of their content is still there; \
+                 nothing else is sent",
+                counted(count, "pack", "packs")
+            ),
+        })?;
+        Ok(forgotten)
+    }
 }
 
 fn with_again(mut report: Value, again: Option<u64>) -> Value {

@@ -34,6 +34,8 @@ pub(super) struct Answer {
     pub(super) region: Option<String>,
     /// The server's clock, as it wrote it.
     pub(super) date: Option<String>,
+    /// It bears the number that S3 gives to every request.
+    pub(super) is_numbered: bool,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,14 @@ impl Failure {
         match self {
             Failure::Answered(answer) => &answer.code,
             Failure::Unanswered(_) => "",
+        }
+    }
+
+    /// The store says that the object or upload is not there: not the bucket, and not something that stands before the store.
+    pub(super) fn is_missing(&self) -> bool {
+        match self {
+            Failure::Answered(answer) => answer.status == 404 && answer.code != "NoSuchBucket" && answer.is_of_s3(),
+            Failure::Unanswered(_) => false,
         }
     }
 
@@ -126,11 +136,23 @@ impl Answer {
             message: message.to_owned(),
             region: header("x-amz-bucket-region").or_else(|| region_in(message)),
             date: header("date"),
+            is_numbered: raw.headers().get("x-amz-request-id").is_some(),
         }
     }
 
+    /// A gateway whose store is away answers as well, with a page of its own or with nothing. What names an error of S3, or has the
+    /// number of a request, is the store's word. (`NotFound` is what the SDK makes of a 404 without a body.)
+    fn is_of_s3(&self) -> bool {
+        self.is_numbered || !matches!(self.code.as_str(), "" | "NotFound")
+    }
+
     fn into_refusal(self, verb: Verb, used: &str) -> S3Refusal {
-        let Self { status, code, message, region, date } = self;
+        if self.status == 404 && !self.is_of_s3() {
+            return S3Refusal::Garbled(
+                "404 without an error of S3, as a gateway answers whose store is away".to_owned(),
+            );
+        }
+        let Self { status, code, message, region, date, .. } = self;
         match (code.as_str(), status) {
             ("NoSuchBucket", _) => S3Refusal::NoSuchBucket,
             (elsewhere, status)
@@ -162,11 +184,16 @@ impl Unanswered {
         Self::of_credentials(error).unwrap_or_else(Unanswered::Unsendable)
     }
 
+    /// Whom the certificate names is not whom we asked for: nothing that follows is the target's. Other errors of TLS are
+    /// bytes that were damaged, or something that does not speak TLS, such as the login page of a network.
     fn unreachable(error: Cause) -> Self {
-        if find::<rustls::Error>(&*error).is_some() {
-            return Unanswered::Untrusted(error);
+        use rustls::Error::{InvalidCertRevocationList, InvalidCertificate, NoCertificatesPresented};
+        match find::<rustls::Error>(&*error) {
+            Some(InvalidCertificate(_) | NoCertificatesPresented | InvalidCertRevocationList(_)) => {
+                Unanswered::Untrusted(error)
+            }
+            _ => Self::of_credentials(error).unwrap_or_else(Unanswered::Unreachable),
         }
-        Self::of_credentials(error).unwrap_or_else(Unanswered::Unreachable)
     }
 
     /// Gives the error back when it is about something else.
@@ -282,6 +309,8 @@ mod tests {
     fn every_answer_has_a_disposition() {
         let cases = [
             (404, "NoSuchBucket", Disposition::Permanent),
+            (404, "", Disposition::Retry),
+            (404, "NotFound", Disposition::Retry),
             (301, "PermanentRedirect", Disposition::Permanent),
             (403, "AccessDenied", Disposition::Denied),
             (403, "", Disposition::Denied),
@@ -310,6 +339,20 @@ mod tests {
     }
 
     #[test]
+    fn only_the_store_can_say_that_something_is_not_there() {
+        let missing = |status, code: &str, is_numbered| {
+            Failure::Answered(Answer { status, code: code.to_owned(), is_numbered, ..Answer::default() }).is_missing()
+        };
+        for code in ["NoSuchKey", "NoSuchUpload"] {
+            assert!(missing(404, code, false) && missing(404, code, true));
+        }
+        // a HEAD has no body: the number of the request is all there is
+        assert!(missing(404, "NotFound", true) && missing(404, "", true));
+        assert!(!missing(404, "NotFound", false) && !missing(404, "", false));
+        assert!(!missing(404, "NoSuchBucket", true) && !missing(403, "", true));
+    }
+
+    #[test]
     fn the_right_region_comes_from_the_header_or_the_words() {
         let answer = Answer { status: 301, region: Some("eu-west-1".into()), ..Answer::default() };
         let text = answer.into_refusal(Verb::Get, "us-east-1").to_string();
@@ -333,6 +376,11 @@ mod tests {
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let error: Cause = Box::new(io::Error::new(io::ErrorKind::InvalidData, tls));
         assert!(matches!(Unanswered::unreachable(error), Unanswered::Untrusted(_)));
+        let damaged: Cause = Box::new(io::Error::other(rustls::Error::DecryptError));
+        assert!(
+            matches!(Unanswered::unreachable(damaged), Unanswered::Unreachable(_)),
+            "no word about whom we speak to"
+        );
         let none: Cause = Box::new(io::Error::other(CredentialsError::not_loaded("nothing there")));
         assert!(matches!(Unanswered::unreachable(none), Unanswered::Credentials { is_final: true, .. }));
         let later: Cause = Box::new(CredentialsError::provider_error("503"));

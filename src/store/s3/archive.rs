@@ -5,7 +5,6 @@ use aws_sdk_s3::types::{GlacierJobParameters, RestoreRequest, RestoreStatus, Sto
 
 use super::backend::S3Store;
 use super::client::Ask;
-use super::objects::is_missing;
 use crate::model::{StorageClass, Timestamp};
 use crate::store::{Access, ObjectName, StoreError, ThawOutcome, ThawTier, Verb};
 
@@ -28,7 +27,7 @@ impl S3Store {
             Ok(_) => Ok(ThawOutcome::Requested),
             Err(failure) if failure.code() == "RestoreAlreadyInProgress" => Ok(ThawOutcome::InProgress),
             Err(failure) if failure.status() == 501 => Err(StoreError::NotOffered { verb: Verb::Thaw }),
-            Err(failure) if is_missing(&failure) => Err(StoreError::NotFound { name: name.clone() }),
+            Err(failure) if failure.is_missing() => Err(StoreError::NotFound { name: name.clone() }),
             Err(failure) => Err(self.failed(Verb::Thaw, name, failure)),
         }
     }

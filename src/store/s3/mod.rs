@@ -7,6 +7,8 @@
 //! - Nothing is replaced: writes carry `If-None-Match: *`. Where a server is known to ignore it (`conditional=no`) the
 //!   object is looked for first: that guards against accidents, not against a thief.
 //! - Bodies have a known length and a checksum that the server verifies; they are never sent in chunks with a trailer.
+//! - That something is not there is believed of the store alone: an answer 404 that names an error of S3, or bears the number
+//!   of a request. What a gateway answers whose store is away is no answer. What is listed is everything, or an error.
 //! - Every request is counted, by verb and class, before its answer is known.
 //! - No secret is printed: not in an address, not in an error.
 //!

@@ -113,10 +113,24 @@ impl S3Store {
                 let size = self.positive(Verb::Head, name, output.content_length())?;
                 Ok(Some(ObjectInfo { size, class, access: archive::access(class, output.restore()) }))
             }
-            Err(failure) if failure.status() == 404 => Ok(None),
+            Err(failure) if failure.is_missing() => Ok(None),
+            // no word of the store's: an answer to HEAD has no room for one
+            Err(failure) if failure.status() == 404 => self.head_by_get(name, failure),
             // an uploader need not be allowed to read; then it may list
             Err(failure) if failure.status() == 403 && failure.code().is_empty() => self.head_by_list(name, failure),
             Err(failure) => Err(self.failed(Verb::Head, name, failure)),
+        }
+    }
+
+    /// Many a server does not number its answers. Asked for a byte of the object it must name the error.
+    fn head_by_get(&self, name: &ObjectName, unclear: Failure) -> Result<Option<ObjectInfo>, StoreError> {
+        let answer = self.client.call(Ask::new(Verb::GetRange), |s3| {
+            s3.get_object().bucket(self.bucket()).key(self.key(name)).range("bytes=0-0").send()
+        });
+        match answer {
+            Err(failure) if failure.is_missing() => Ok(None),
+            Err(failure) if failure.status() != 404 => Err(self.failed(Verb::Head, name, failure)),
+            _ => Err(self.failed(Verb::Head, name, unclear)),
         }
     }
 
@@ -155,12 +169,12 @@ impl S3Store {
             for object in page.contents() {
                 found.extend(self.listed(object)?);
             }
-            next = page.next_continuation_token().map(str::to_owned);
-            match (page.is_truncated().unwrap_or(false), &next) {
-                (false, _) => break,
-                (true, Some(_)) => {}
-                (true, None) => return Err(self.garbled(Verb::List, &shown(prefix), "a page has no successor")),
-            }
+            next = match (page.is_truncated(), page.next_continuation_token().map(str::to_owned)) {
+                (Some(false), _) | (None, None) => break,
+                // where it is not said whether anything follows, the way on says it
+                (_, Some(token)) if Some(&token) != next.as_ref() => Some(token),
+                _ => return Err(self.garbled(Verb::List, &shown(prefix), "a page has no successor")),
+            };
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
@@ -180,7 +194,7 @@ impl S3Store {
             .call(Ask::new(Verb::Delete), |s3| s3.delete_object().bucket(self.bucket()).key(self.key(name)).send());
         match answer {
             Ok(_) => Ok(()),
-            Err(failure) if is_missing(&failure) => Ok(()),
+            Err(failure) if failure.is_missing() => Ok(()),
             Err(failure) => Err(self.failed(Verb::Delete, name, failure)),
         }
     }
@@ -188,7 +202,7 @@ impl S3Store {
     fn unread(&self, verb: Verb, name: &ObjectName, failure: Failure) -> StoreError {
         match failure.code() {
             "InvalidObjectState" => StoreError::Archived { name: name.clone() },
-            _ if is_missing(&failure) => StoreError::NotFound { name: name.clone() },
+            _ if failure.is_missing() => StoreError::NotFound { name: name.clone() },
             _ => self.failed(verb, name, failure),
         }
     }
@@ -206,11 +220,6 @@ impl S3Store {
     pub(super) fn garbled(&self, verb: Verb, what: &str, reason: &str) -> StoreError {
         self.client.failed(verb, what, Failure::Unanswered(Unanswered::Garbled(reason.to_owned())))
     }
-}
-
-/// The object, not the bucket.
-pub(super) fn is_missing(failure: &Failure) -> bool {
-    failure.status() == 404 && failure.code() != "NoSuchBucket"
 }
 
 fn same_size(name: &ObjectName, present: u64, offered: u64) -> Result<PutOutcome, StoreError> {

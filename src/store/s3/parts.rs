@@ -10,7 +10,8 @@ use super::backend::S3Store;
 use super::body::Body;
 use super::checksum::{Checksum, crc64_from, crc64_of_parts, crc64_text};
 use super::client::Ask;
-use super::objects::{is_missing, length};
+use super::objects::length;
+use super::refusal::S3Refusal;
 use crate::model::StorageClass;
 use crate::store::{
     CompleteOutcome, ObjectName, PartReceipt, PartRules, PartSource, StoreError, Upload, UploadId, Verb,
@@ -59,7 +60,7 @@ impl S3Store {
                 .set_checksum_crc64_nvme(body.sum().crc64_header())
                 .send()
         })?;
-        let output = sent.map_err(|failure| match is_missing(&failure) {
+        let output = sent.map_err(|failure| match failure.is_missing() {
             true => StoreError::UploadGone { name: upload.name.clone(), id: upload.id.clone() },
             false => self.failed(Verb::PutPart, &upload.name, failure),
         })?;
@@ -78,7 +79,7 @@ impl S3Store {
             });
             let page = match answer {
                 Ok(page) => page,
-                Err(failure) if is_missing(&failure) => return Ok(None),
+                Err(failure) if failure.is_missing() => return Ok(None),
                 Err(failure) => return Err(self.failed(Verb::ListParts, &upload.name, failure)),
             };
             self.remember(&upload.id, archive::from_sdk(page.storage_class().map(|class| class.as_str())));
@@ -142,9 +143,15 @@ impl S3Store {
         match (failure.code(), failure.status()) {
             ("PreconditionFailed", _) | (_, 412) => Ok(CompleteOutcome::AlreadyThere),
             ("NoSuchUpload", _) => Ok(CompleteOutcome::UploadGone),
-            ("InvalidPart" | "InvalidPartOrder" | "BadDigest", _) => Ok(CompleteOutcome::PartsDiffer),
-            ("ConditionalRequestConflict", _) | (_, 409) => Ok(CompleteOutcome::Conflict),
-            _ if is_missing(&failure) => Ok(CompleteOutcome::UploadGone),
+            ("InvalidPart" | "InvalidPartOrder", _) => Ok(CompleteOutcome::PartsDiffer),
+            // each part arrived as it was sent: to ask again cannot change the sum of all
+            ("BadDigest", _) => {
+                let source = S3Refusal::WholeDiffers { code: failure.code().to_owned() };
+                Err(self.refused(Verb::CompleteUpload, &upload.name, source))
+            }
+            // of all conflicts this one alone has made the upload useless; the others pass
+            ("ConditionalRequestConflict", _) => Ok(CompleteOutcome::Conflict),
+            _ if failure.is_missing() => Ok(CompleteOutcome::UploadGone),
             // some servers know no better answer for an upload that was aborted
             (_, 500) if self.parts_of(upload)?.is_none() => Ok(CompleteOutcome::UploadGone),
             _ => Err(self.failed(Verb::CompleteUpload, &upload.name, failure)),
@@ -158,7 +165,7 @@ impl S3Store {
         });
         match answer {
             Ok(_) => Ok(()),
-            Err(failure) if is_missing(&failure) => Ok(()),
+            Err(failure) if failure.is_missing() => Ok(()),
             Err(failure) => Err(self.failed(Verb::AbortUpload, &upload.name, failure)),
         }
     }

@@ -46,6 +46,8 @@ pub enum S3Refusal {
     Unsendable { source: Cause },
     #[error("the target does not offer this: {status} {code} ({message})")]
     NotOffered { status: u16, code: String, message: String },
+    #[error("the target says that the parts together are not what was sent ({code})")]
+    WholeDiffers { code: String },
     #[error("the target answered {status} {code} ({message})")]
     Refused { status: u16, code: String, message: String },
 }
@@ -68,7 +70,9 @@ impl S3Refusal {
             S3Refusal::Full { .. } => Disposition::Full,
             S3Refusal::NoSuchBucket
             | S3Refusal::WrongRegion { .. }
+            // not for the few seconds of a retry; whoever begins again later asks again
             | S3Refusal::Untrusted { .. }
+            | S3Refusal::WholeDiffers { .. }
             | S3Refusal::Unsendable { .. }
             | S3Refusal::NotOffered { .. }
             | S3Refusal::Refused { .. } => Disposition::Permanent,
@@ -105,11 +109,15 @@ impl S3Refusal {
                 "Check the network, the endpoint and the proxy (HTTPS_PROXY, NO_PROXY); it is tried again."
             }
             S3Refusal::Untrusted { .. } => {
-                "If the target has a certificate of your own, give its authority: …&ca=/path/to/ca.pem"
+                "Check the clock, and whether this network answers in the target's place (a login page); it is tried again. If the target \
+                 has a certificate of your own, give its authority: …&ca=/path/to/ca.pem"
             }
             S3Refusal::Unsendable { .. } => "Check the endpoint in the target's URL.",
             S3Refusal::NotOffered { .. } => {
                 "Use a target that offers this; for one that refuses If-None-Match, add conditional=no to its URL."
+            }
+            S3Refusal::WholeDiffers { .. } => {
+                "It is sent once more. If it stays, the server sums up whole objects in another way: write checksum=md5 into its URL."
             }
             S3Refusal::Refused { .. } => "Look the answer up in the documentation of the target.",
         }

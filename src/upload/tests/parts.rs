@@ -330,6 +330,35 @@ fn a_conflict_at_complete_begins_again() {
 }
 
 #[test]
+fn an_upload_of_an_earlier_call_that_the_target_refuses_begins_again() {
+    for verb in [Verb::ListParts, Verb::PutPart, Verb::CompleteUpload] {
+        let parts = Parts::new();
+        let pack = parts.pack(Origin::ThisProcess);
+        parts.faults.fail_nth(Verb::PutPart, 4, Moment::Before, Errno::CONNRESET);
+        parts.upload(&pack).unwrap_err();
+        parts.faults.fail_nth(verb, 1, Moment::Before, Errno::INVAL);
+        parts.upload(&pack).unwrap();
+        parts.assert_done(&pack);
+        assert_eq!(parts.counted.calls(Verb::CreateUpload), 2, "{verb}");
+    }
+}
+
+#[test]
+fn what_the_target_refuses_again_is_an_error_that_says_so_and_no_circle() {
+    let parts = Parts::new();
+    let pack = parts.pack(Origin::ThisProcess);
+    parts.faults.fail_all(Verb::CompleteUpload, Errno::INVAL);
+    for begun in 1..=3 {
+        let error = parts.upload(&pack).unwrap_err();
+        assert!(matches!(&error, UploadError::Target { source, .. } if source.is_refusal()), "{error}");
+        assert_eq!(parts.counted.calls(Verb::CreateUpload), begun);
+    }
+    parts.faults.clear();
+    parts.upload(&pack).unwrap();
+    parts.assert_done(&pack);
+}
+
+#[test]
 fn a_spool_that_is_lost_in_the_middle_ends_the_upload() {
     let parts = Parts::new();
     let pack = parts.pack(Origin::ThisProcess);

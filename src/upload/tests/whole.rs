@@ -48,6 +48,32 @@ fn a_damaged_spool_file_of_an_earlier_process_never_reaches_the_target() {
 }
 
 #[test]
+fn a_spool_file_of_another_length_is_never_sent() {
+    for origin in [Origin::ThisProcess, Origin::EarlierProcess] {
+        for wrong in [&b"conten"[..], b"contents", b""] {
+            let bench = bench();
+            let pack = bench.pack(b"content", origin);
+            fs::write(pack.body.path().unwrap(), wrong).unwrap();
+            let error = bench.uploader().upload(pack.clone()).unwrap_err();
+            assert!(matches!(error, UploadError::Lost { .. }), "{error}");
+            assert_eq!(bench.store.head(&pack.name).unwrap(), None);
+        }
+    }
+}
+
+#[test]
+fn a_spool_file_that_only_cannot_be_asked_now_stays_and_blocks_nothing_for_ever() {
+    let bench = bench();
+    let mut pack = bench.pack(b"content", Origin::EarlierProcess);
+    // a name that no filesystem takes: an error that says nothing about bytes
+    let path = bench.dir.path().join("x".repeat(300));
+    pack.body = Body::File { path, origin: Origin::EarlierProcess };
+    let error = bench.uploader().upload(pack).unwrap_err();
+    assert!(matches!(error, UploadError::Spool { .. }), "{error}");
+    assert_eq!(bench.waiting(), 1);
+}
+
+#[test]
 fn an_upload_that_ended_without_its_record_is_recognised() {
     let bench = bench();
     let pack = bench.pack(b"content", Origin::EarlierProcess);

@@ -2,8 +2,9 @@
 
 use super::servers::on_the_fake;
 use super::{bytes, name, put};
-use crate::s3fake::{Control, Fault, Rule, S3Fake, When};
-use crate::store::{Disposition, PutOutcome, Store, StoreError};
+use crate::model::StorageClass;
+use crate::s3fake::{Control, Fault, Rule, S3Fake, Settings, When};
+use crate::store::{Disposition, PutOutcome, Store, StoreError, Upload, Verb};
 
 fn next(fake: &S3Fake, operation: &str, fault: Fault) {
     fake.clear_faults();
@@ -69,5 +70,63 @@ fn an_answer_that_is_cut_off_never_looks_whole() {
         next(fake, "ListObjectsV2", Fault::TruncateAnswer);
         assert_eq!(store.list("").unwrap_err().disposition(), Disposition::Retry);
         assert!(store.get(&name("a"), 200_000).unwrap() == bytes(100_000));
+    });
+}
+
+#[test]
+fn what_a_gateway_answers_whose_store_is_away_says_nothing_about_objects() {
+    on_the_fake(|fake, _, store, _| {
+        put(&store, "a", b"x").unwrap();
+        let id = store.create_upload(&name("b"), StorageClass::Standard).unwrap();
+        let upload = Upload { name: name("b"), id };
+        fake.inject(Rule::new("*", When::Always, Fault::Gateway { status: 404 }));
+        let errors = [
+            store.get(&name("a"), 10).unwrap_err(),
+            store.get_range(&name("a"), 0, 1).unwrap_err(),
+            store.head(&name("a")).unwrap_err(),
+            store.list("").unwrap_err(),
+            store.delete(&name("a")).unwrap_err(),
+            store.list_parts(&upload).unwrap_err(),
+            store.complete_upload(&upload, &[]).unwrap_err(),
+            store.abort_upload(&upload).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.disposition(), Disposition::Retry, "{error:?}");
+        }
+        fake.clear_faults();
+        assert_eq!(store.get(&name("a"), 10).unwrap(), b"x");
+        assert_eq!(store.list_uploads("").unwrap(), [upload.clone()]);
+    });
+}
+
+#[test]
+fn what_says_yes_to_everything_has_stored_nothing() {
+    on_the_fake(|fake, _, store, _| {
+        next(fake, "PutObject", Fault::Gateway { status: 200 });
+        assert_eq!(put(&store, "a", b"x").unwrap_err().disposition(), Disposition::Retry, "an answer without an ETag");
+        assert_eq!(store.head(&name("a")).unwrap(), None);
+    });
+}
+
+#[test]
+fn where_answers_bear_no_number_what_is_not_there_is_asked_for_by_a_request_that_can_name_it() {
+    on_the_fake(|fake, _, store, _| {
+        put(&store, "a", b"x").unwrap();
+        let asked = |store: &Store| {
+            let before = store.requests().total();
+            let found = store.head(&name("none")).unwrap();
+            (found, store.requests().total() - before)
+        };
+        assert_eq!(asked(&store), (None, 1));
+        fake.settings(Settings { no_request_ids: true, ..Settings::default() });
+        assert_eq!(asked(&store), (None, 2));
+        assert_eq!(store.head(&name("a")).unwrap().unwrap().size, 1);
+        // the gateway answers one of the two
+        for operation in ["HeadObject", "GetObject"] {
+            next(fake, operation, Fault::Gateway { status: 404 });
+            let error = store.head(&name(if operation == "HeadObject" { "a" } else { "none" })).unwrap_err();
+            assert_eq!(error.disposition(), Disposition::Retry, "{error:?}");
+        }
+        assert_eq!(store.requests().counts[&(Verb::GetRange, StorageClass::Standard)], 3);
     });
 }

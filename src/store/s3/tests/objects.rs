@@ -43,6 +43,15 @@ fn every_page_is_a_request_and_is_counted() {
 }
 
 #[test]
+fn a_list_goes_on_where_a_page_has_a_successor_and_does_not_say_so() {
+    on_the_fake(|fake, _, store, _| {
+        fake.settings(Settings { page: 3, no_is_truncated: true, ..Settings::default() });
+        (0..7).for_each(|at| created(&store, &format!("few/{at}")));
+        assert_eq!(store.list("few/").unwrap().len(), 7);
+    });
+}
+
+#[test]
 fn a_large_file_goes_up_in_one_put_and_comes_back() {
     on_every_server("a large file", |_, store, dir| {
         let path = dir.path().join("spooled");

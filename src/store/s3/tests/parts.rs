@@ -180,6 +180,16 @@ fn a_completion_tells_what_it_found() {
     for (first, is_there, _) in completed_with(Fault::refuse(409, "ConditionalRequestConflict")) {
         assert_eq!((first.unwrap(), is_there), (CompleteOutcome::Conflict, false));
     }
+    // a conflict that passes: the upload is as it was
+    for (first, is_there, then) in completed_with(Fault::refuse(409, "OperationAborted")) {
+        assert_eq!(first.unwrap_err().disposition(), Disposition::Retry);
+        assert_eq!((is_there, then), (false, CompleteOutcome::Created));
+    }
+    // to ask again would be answered in the same way
+    for (first, is_there, _) in completed_with(Fault::refuse(400, "BadDigest")) {
+        let error = first.unwrap_err();
+        assert!(error.is_refusal() && error.disposition() == Disposition::Permanent && !is_there, "{error:?}");
+    }
     for (first, is_there, then) in completed_with(Fault::LoseParts) {
         assert_eq!(
             (first.unwrap(), is_there, then),
