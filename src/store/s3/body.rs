@@ -131,17 +131,6 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_up_in_one_piece_has_the_time_that_a_slow_line_needs_for_it() {
-        let of_memory = |len: u64| Body::of_bytes(&vec![0; len as usize], Checksum::Md5).patience();
-        assert_eq!(of_memory(0), PATIENCE);
-        assert_eq!(of_memory(10 * SLOWEST), PATIENCE + Duration::from_secs(10));
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(1 << 20).unwrap();
-        let part = PartSource { path: file.path(), offset: 0, len: 1 << 20 };
-        assert_eq!(Body::of_part(part, Checksum::Md5).unwrap().patience(), PATIENCE, "its pieces are watched");
-    }
-
-    #[test]
     fn a_file_that_is_missing_or_too_short_is_an_error_of_the_spool() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spooled");
