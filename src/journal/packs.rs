@@ -139,7 +139,7 @@ impl Journal {
         })
     }
 
-/// Packs that the target has lost: their chunks are unknown again. What was stored with them looks unchanged, so no root is
+    /// Packs that the target has lost: their chunks are unknown again. What was stored with them looks unchanged, so no root is
     /// trusted: all files are read again and all nodes written, and what is not known is sent. What cannot be read keeps the entry
     /// that it has. Gives how many of them the journal knew, without those that another pack stands in for; without any nothing
     /// else is changed.
