@@ -1,25 +1,27 @@
-//! Reading packs: each hashed against its name, each of its frames opened.
+//! Reading packs: each hashed against its name, each of its frames opened from the same bytes.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::CheckError;
+use super::frames::Frames;
 use super::objects::{Objects, read_index};
 use super::progress::CheckProgress;
 use super::report::{CheckReport, Finding, FindingCode, causes};
 use crate::crypto::{self, ObjectHasher};
-use crate::model::{ChunkId, PackKey};
+use crate::model::{ChunkId, ChunkLocation, PackKey};
 use crate::repo::{Contents, RepoError, Repository, names};
 use crate::store::StoreError;
 
-const READ_BYTES: u64 = 4 << 20;
+/// Long enough that the delay of a request does not count.
+const READ_BYTES: u64 = 8 << 20;
 
 /// A pack to be read, with what is known to be in it.
 struct Chosen {
     pack: PackKey,
     size: u64,
-    chunks: Vec<ChunkId>,
+    frames: Vec<(ChunkId, ChunkLocation)>,
 }
 
 /// Notes chunks that do not open in `objects`.
@@ -40,15 +42,16 @@ pub(super) fn read_packs(
         let Ok(body) = read_index(repository, &machine, &name) else { continue };
         let chosen = body.packs.into_iter().filter_map(|pack| {
             let key = PackKey { machine: machine.id, is_tree: pack.is_tree, hash: pack.hash };
-            let chunks = pack.frames.iter().map(|frame| frame.id).collect();
-            waiting.remove(&key).then(|| Chosen { pack: key, size: objects.packs[&key], chunks })
+            let place = |offset, len| ChunkLocation { pack: key, offset, len };
+            let frames = pack.located().map(|(frame, offset)| (frame.id, place(offset, frame.len))).collect();
+            waiting.remove(&key).then(|| Chosen { pack: key, size: objects.packs[&key], frames })
         });
         let chosen: Vec<Chosen> = chosen.collect();
         reading.all(&chosen, objects, report)?;
     }
     // packs that no index object lists: their frames are found by nobody, or by their own directories
     let rest: Vec<Chosen> =
-        waiting.into_iter().map(|pack| Chosen { pack, size: objects.packs[&pack], chunks: vec![] }).collect();
+        waiting.into_iter().map(|pack| Chosen { pack, size: objects.packs[&pack], frames: vec![] }).collect();
     reading.all(&rest, objects, report)
 }
 
@@ -101,7 +104,8 @@ impl Reading<'_> {
     }
 
     fn pack(&self, chosen: &Chosen, found: &Mutex<Found>) -> Result<(), CheckError> {
-        let changed = match self.hash(chosen) {
+        let mut frames = Frames::new(self.contents, &chosen.frames);
+        let changed = match self.hash(chosen, &mut frames) {
             Err(CheckError::Repository(RepoError::Store(StoreError::Archived { .. }))) => {
                 found.lock().expect("nothing panics while it is held").archived += 1;
                 return Ok(());
@@ -109,12 +113,13 @@ impl Reading<'_> {
             other => other?,
         };
         let mut bad_chunks = Vec::new();
-        for id in &chosen.chunks {
+        for id in frames.suspects() {
             self.progress.go_on()?;
-            match self.contents.chunk(id) {
+            // once more, and from its other places
+            match self.contents.chunk(&id) {
                 Ok(_) => {}
                 Err(RepoError::Store(error)) if error.is_of_target() => return Err(RepoError::from(error).into()),
-                Err(error) => bad_chunks.push((*id, causes(&error))),
+                Err(error) => bad_chunks.push((id, causes(&error))),
             }
         }
         let object = names::pack(&chosen.pack.machine, chosen.pack.is_tree, &chosen.pack.hash).to_string();
@@ -129,7 +134,7 @@ impl Reading<'_> {
     }
 
     /// `Some`: what is wrong with its bytes.
-    fn hash(&self, chosen: &Chosen) -> Result<Option<String>, CheckError> {
+    fn hash(&self, chosen: &Chosen, frames: &mut Frames<'_>) -> Result<Option<String>, CheckError> {
         let name = names::pack(&chosen.pack.machine, chosen.pack.is_tree, &chosen.pack.hash);
         let mut hasher = ObjectHasher::new();
         let mut at = 0;
@@ -137,7 +142,10 @@ impl Reading<'_> {
             self.progress.go_on()?;
             let len = READ_BYTES.min(chosen.size - at);
             match self.repository.store.get_range(&name, at, len) {
-                Ok(bytes) => hasher.update(&bytes),
+                Ok(bytes) => {
+                    hasher.update(&bytes);
+                    frames.piece(&bytes);
+                }
                 Err(error) if error.is_of_target() || matches!(error, StoreError::Archived { .. }) => {
                     return Err(RepoError::from(error).into());
                 }

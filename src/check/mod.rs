@@ -14,6 +14,7 @@
 
 mod data;
 mod error;
+mod frames;
 mod objects;
 mod progress;
 mod report;

@@ -191,3 +191,18 @@ fn a_snapshot_of_a_key_that_a_recovery_replaced_is_named_and_restores_all_the_sa
     assert_eq!(codes(&report), [FindingCode::Chain]);
     assert_eq!((report.damage_count, report.findings[0].object.ends_with("00000000000000000005")), (0, true));
 }
+
+#[test]
+fn a_pack_is_read_once_for_its_name_and_all_its_frames() {
+    let mut repo = TestRepo::at(crate::store::Store::memory_bucket());
+    let data: Vec<u8> = (0..300_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let content = repo.chunked(&data, 10_000);
+    let entry = Entry { content: Some(content), ..Entry::test_file(data.len() as u64) };
+    repo.commit(&Entries::from([(vec![], Entry::test_dir()), (b"f".to_vec(), entry)]));
+    let packs: u64 = repo.store.list("machines/").unwrap().iter().map(|object| object.size).sum();
+    let (repository, recorder) = repo.open_recorded();
+    let report = run(&repository, CheckOptions { read_data: 100 }, &CheckProgress::default()).unwrap();
+    assert!(report.is_clean() && report.bytes_read > 1_200_000, "{report}");
+    let ranges = recorder.counts(crate::store::Verb::GetRange);
+    assert!(ranges.bytes <= packs + packs / 50 && ranges.calls <= 8, "{ranges:?}, {packs} bytes stored");
+}

@@ -79,7 +79,7 @@ impl Contents {
     /// As [`Contents::chunk`], without a request where the frame was gathered and is right.
     pub(super) fn chunk_of(&self, gathered: &Gathered, id: &ChunkId) -> Result<Vec<u8>, RepoError> {
         let Some((at, frame)) = gathered.find(id) else { return self.chunk(id) };
-        self.open(at, frame, id).or_else(|error| {
+        self.open_frame(at, frame, id).or_else(|error| {
             tracing::debug!(%error, "a frame is read once more, by itself");
             self.chunk(id)
         })
@@ -98,10 +98,11 @@ impl Contents {
     fn read_at(&self, at: &ChunkLocation, id: &ChunkId) -> Result<Vec<u8>, RepoError> {
         let name = names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);
         let frame = self.store.get_range(&name, at.offset, u64::from(at.len))?;
-        self.open(at, &frame, id)
+        self.open_frame(at, &frame, id)
     }
 
-    fn open(&self, at: &ChunkLocation, frame: &[u8], id: &ChunkId) -> Result<Vec<u8>, RepoError> {
+    /// The plain content of the frame that stands there, checked against the id. Reads the pack's header, once.
+    pub fn open_frame(&self, at: &ChunkLocation, frame: &[u8], id: &ChunkId) -> Result<Vec<u8>, RepoError> {
         let opener: Arc<FrameOpener> = self.opener(&at.pack)?;
         opener.open(frame, id).map_err(|source| {
             let pack = names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);

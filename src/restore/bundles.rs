@@ -56,7 +56,8 @@ impl Bundles {
     pub fn claim(&self, id: &ChunkId) -> Option<Claim<'_>> {
         let mut kept = self.kept();
         let is_new = kept.find(id).is_none() && kept.coming.insert(*id);
-        is_new.then_some(Claim { bundles: self, id: *id })
+        // made only when it is ours: dropping a claim gives it up
+        is_new.then(|| Claim { bundles: self, id: *id })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -175,3 +175,16 @@ fn a_walk_through_a_tree_reads_siblings_together() {
     let requests = recorder.calls(Verb::GetRange);
     assert!(requests <= 6, "{requests} requests for {nodes} nodes");
 }
+
+#[test]
+fn batches_that_share_a_bundle_read_it_once() {
+    let mut f = Fixture::new();
+    let files: Vec<_> =
+        (0..3_000u32).map(|n| (format!("{n:04}"), noise((n % 251) as u8, 1 + n as usize % 7))).collect();
+    f.bundle(&files);
+    let manifest = f.commit();
+    let (report, _, bytes) = f.restore(&manifest, f.options());
+    assert_eq!((report.files, report.problem_count), (3_000, 0));
+    let whole = f.repo.store.list("machines/").unwrap().iter().map(|object| object.size).sum::<u64>();
+    assert!(bytes <= whole, "{bytes} bytes read, {whole} stored");
+}
