@@ -13,25 +13,18 @@ use crate::tree::{NodeSource, TreeError, TreeKey, TreeReader};
 
 /// What a scan of some directories remembers; a scan of all meets every name by itself.
 ///
-/// Memory: a path for each directory that is compared, which is what hints name.
+/// Memory: a path for each directory that is asked for.
 pub(super) struct Links {
     is_whole: bool,
     /// Inodes with several names that changed or lost one, by filesystem (see [`crate::model::Entry::fs`]) and number.
     changed: HashSet<(Option<u64>, u64)>,
-    /// Also what was asked for and is gone: nothing is asked for twice, so a scan ends.
-    compared: HashSet<RelPath>,
+    /// Nothing is asked for twice, so a scan ends.
+    asked: HashSet<RelPath>,
 }
 
 impl Links {
-    pub(super) fn new(targets: &[Target]) -> Self {
-        let is_whole = targets.iter().any(|target| target.recursive && target.dir.is_root());
-        Self { is_whole, changed: HashSet::new(), compared: HashSet::new() }
-    }
-
-    pub(super) fn compared(&mut self, dir: &RelPath) {
-        if !self.is_whole {
-            self.compared.insert(dir.clone());
-        }
+    pub(super) fn new(is_whole: bool) -> Self {
+        Self { is_whole, changed: HashSet::new(), asked: HashSet::new() }
     }
 
     pub(super) fn changed(&mut self, fs: Option<u64>, stat: &Stat) {
@@ -67,8 +60,7 @@ impl Links {
         })
     }
 
-    /// Directories where the tree before has other names of what changed, as far as they have not been compared. Reads the
-    /// whole tree, but only after a file with several names has changed.
+    /// Directories where the tree before has other names of what changed. Reads the whole tree, but only after a file with several names has changed.
     pub(super) fn targets<N: NodeSource>(
         &mut self,
         before: &TreeReader<N>,
@@ -84,7 +76,7 @@ impl Links {
             })?;
         }
         let dirs = dirs.into_iter().filter_map(|dir| RelPath::parse(&dir).ok());
-        let dirs = dirs.filter(|dir| self.compared.insert(dir.clone()));
+        let dirs = dirs.filter(|dir| self.asked.insert(dir.clone()));
         Ok(dirs.map(|dir| Target { dir, recursive: false }).collect())
     }
 }

@@ -18,6 +18,11 @@ impl Target {
     }
 }
 
+/// Do they cover the whole root?
+pub(super) fn are_whole(targets: &[Target]) -> bool {
+    targets.iter().any(|target| target.recursive && target.dir.is_root())
+}
+
 /// Each directory once, none below a recursive one, ascending.
 pub(super) fn merge(targets: Vec<Target>) -> Vec<Target> {
     let mut by_dir: BTreeMap<RelPath, bool> = BTreeMap::new();

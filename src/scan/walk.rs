@@ -8,6 +8,7 @@ use super::held::{HeldDir, OpenDirs};
 use super::links::Links;
 use super::rules;
 use super::targets::{self, Target};
+use super::visited::Visited;
 use crate::config::exclude::Rules;
 use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, is_own_name};
 use crate::source::{Dir, Disposition, Names, SourceError, Stat, View};
@@ -36,6 +37,7 @@ pub struct Scan<'a, N: NodeSource> {
     pending: Vec<Pending>,
     links: Links,
     kept: bool,
+    visited: Visited,
 }
 
 /// A directory that is still to be listed.
@@ -83,7 +85,8 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             names: Names::new(),
             open: OpenDirs::default(),
             root_device: root.dev,
-            links: Links::new(&targets),
+            links: Links::new(targets::are_whole(&targets)),
+            visited: Visited::new(targets::are_whole(&targets)),
             targets: targets::merge(targets).into_iter(),
             pending: Vec::new(),
             kept: false,
@@ -110,7 +113,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
     }
 
     /// Goes to a target from the root down: rules and excludes of the way hold, and where the way ends early, its
-    /// last directory is the target.
+    /// last directory is the target. Nothing is done where this scan has been already.
     fn begin(&mut self, target: Target, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
         let mut at = Pending {
             path: RelPath::root(),
@@ -123,6 +126,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let mut dir = self.view.open_root().map_err(ScanError::Source)?;
         for component in target.dir.components() {
             let path = at.path.join(component);
+            if self.visited.is_gone(&path) {
+                return Ok(());
+            }
             let known = self.previous.entry(&path).map_err(ScanError::Tree)?;
             let opened = open_dir(&dir, component);
             let (Some((child, stat)), Some(EntryKind::Dir)) = (opened, known.map(|entry| entry.kind)) else {
@@ -146,6 +152,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             }
             at.place = self.place(&path, at.place, stat.dev);
             (at.rules, at.path, dir) = (inside, path, child);
+        }
+        if self.visited.is_compared(&at.path) {
+            return Ok(());
         }
         self.own_entry(&dir, at.place.fs, sink)?;
         self.directory(at, sink)
@@ -186,7 +195,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             true => self.previous.list(&pending.path).map_err(ScanError::Tree)?,
             false => Vec::new(),
         };
-        self.links.compared(&pending.path);
+        self.visited.compare(&pending.path);
         // other rules may hold for everything below
         let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
         let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive };
@@ -228,6 +237,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let place = self.place(&path, here.place, stat.dev);
         let is_covered = place.fs.is_none() || !self.options.rules.config().one_filesystem;
         if was_dir && !(is_dir && is_covered) {
+            if !self.visited.may_be_gone(&path) {
+                return Ok(None);
+            }
             self.links.gone_below(&self.previous, &path).map_err(ScanError::Tree)?;
             say(Found::DeleteBelow(path.clone()), sink)?;
         }
@@ -313,6 +325,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
     ) -> Result<(), ScanError<N::Error>> {
         if entry.kind == EntryKind::Dir {
             let below = here.dir.path().join(name);
+            if !self.visited.may_be_gone(&below) {
+                return Ok(());
+            }
             self.links.gone_below(&self.previous, &below).map_err(ScanError::Tree)?;
             say(Found::DeleteBelow(below), sink)?;
         }

@@ -1,0 +1,218 @@
+//! Scans of a live folder that changes between two of their steps.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use super::{Found, Scan, ScanOptions, Target};
+use crate::config::exclude::{ExcludeConfig, Rules};
+use crate::model::{ChunkId, Entry, EntryKind, RelPath};
+use crate::source::{Names, View};
+use crate::tree::{NodeSink, NodeSource, TreeKey, TreeReader, apply};
+
+#[derive(Default)]
+struct Memory(RefCell<HashMap<ChunkId, Vec<u8>>>);
+
+impl NodeSource for Memory {
+    type Error = String;
+    fn node(&self, id: &ChunkId) -> Result<Vec<u8>, String> {
+        self.0.borrow().get(id).cloned().ok_or_else(|| format!("no node {id}"))
+    }
+}
+
+struct Sink<'a>(&'a Memory);
+
+impl NodeSink for Sink<'_> {
+    type Error = String;
+    fn put(&mut self, _level: u8, bytes: Vec<u8>) -> Result<ChunkId, String> {
+        let id = ChunkId(crate::crypto::hash_fields("test", &[&bytes]));
+        self.0.0.borrow_mut().insert(id, bytes);
+        Ok(id)
+    }
+}
+
+/// A folder and the tree of it that the last scan left.
+struct Lab {
+    dir: tempfile::TempDir,
+    memory: Memory,
+    tree: BTreeMap<TreeKey, Entry>,
+}
+
+impl Lab {
+    /// `x/f`, `y/g`, all stored.
+    fn new() -> Self {
+        let mut lab = Self { dir: tempfile::tempdir().unwrap(), memory: Memory::default(), tree: BTreeMap::new() };
+        for (dir, file) in [("x", "f"), ("y", "g")] {
+            fs::create_dir_all(lab.at(dir)).unwrap();
+            fs::write(lab.at(dir).join(file), file).unwrap();
+        }
+        fs::create_dir(lab.dir.path().join("outside")).unwrap();
+        lab.scan(Target::everything(), |_, _| {});
+        lab
+    }
+
+    fn at(&self, path: &str) -> std::path::PathBuf {
+        self.dir.path().join("root").join(path)
+    }
+
+    fn move_out(&self, name: &str) {
+        fs::rename(self.at(name), self.dir.path().join("outside").join(name)).unwrap();
+    }
+
+    fn move_in(&self, name: &str) {
+        fs::rename(self.dir.path().join("outside").join(name), self.at(name)).unwrap();
+    }
+
+    /// `between` may change the folder after each step. Files are read when the scan has ended, as late as they can be.
+    fn scan(&mut self, targets: Vec<Target>, between: impl Fn(&Self, usize)) {
+        let view = View::live(&self.at("")).unwrap();
+        let root = self.stored();
+        let options = ScanOptions {
+            rules: Rules::compile(&ExcludeConfig::default()).unwrap(),
+            own: HashSet::new(),
+            own_paths: HashSet::new(),
+        };
+        let mut scan = Scan::new(&view, TreeReader::new(&self.memory, root), options, targets).unwrap();
+        let mut found = Vec::new();
+        for step in 0.. {
+            let more = scan.step(&mut |finding| {
+                found.push(finding);
+                true
+            });
+            if !more.unwrap() {
+                break;
+            }
+            between(self, step);
+        }
+        drop(scan);
+        let (late, at_once) = found.into_iter().partition(|finding| matches!(finding, Found::Read(_)));
+        self.apply(at_once);
+        self.apply(late);
+    }
+
+    fn apply(&mut self, findings: Vec<Found>) {
+        for finding in findings {
+            match finding {
+                Found::Put(key, entry) => drop(self.tree.insert(key, entry)),
+                Found::Read(job) => {
+                    // the open directory is still there, wherever it was moved to
+                    if let Ok((entry, _)) = job.dir.read_entry(&job.name, &job.stat, &mut Names::new()) {
+                        self.tree.insert(job.key(), entry);
+                    }
+                }
+                Found::Delete(key) => drop(self.tree.remove(&key)),
+                Found::DeleteBelow(dir) => self.tree.retain(|key, _| !is_within(&key.dir, dir.as_bytes())),
+                Found::Unchanged { .. } | Found::Problem(_) => {}
+            }
+        }
+    }
+
+    fn stored(&self) -> Option<ChunkId> {
+        let edits = self.tree.iter().map(|(key, entry)| Ok((key.clone(), Some(entry.clone()))));
+        let applied = apply(&TreeReader::new(&self.memory, None), edits, vec![], &mut Sink(&self.memory)).unwrap();
+        applied.summary.map(|summary| summary.root)
+    }
+
+    fn paths(&self) -> BTreeSet<String> {
+        let paths = self.tree.keys().filter_map(TreeKey::path).filter(|path| !path.is_root());
+        paths.map(|path| String::from_utf8(path.as_bytes().to_vec()).unwrap()).collect()
+    }
+
+    fn assert_whole(&self) {
+        for path in self.tree.keys().filter_map(TreeKey::path) {
+            let Some(above) = path.parent() else { continue };
+            let entry = self.tree.get(&TreeKey::of(&above));
+            assert!(entry.is_some_and(|entry| entry.kind == EntryKind::Dir), "nothing is above {path:?}");
+        }
+    }
+}
+
+fn is_within(dir: &[u8], above: &[u8]) -> bool {
+    dir.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+fn targets(dirs: &[&str]) -> Vec<Target> {
+    dirs.iter().map(|dir| Target { dir: RelPath::parse(dir.as_bytes()).unwrap(), recursive: false }).collect()
+}
+
+fn everything_that_is(root: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(root).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(everything_that_is(&entry.path()).into_iter().map(|below| format!("{name}/{below}")));
+        }
+        found.insert(name);
+    }
+    found
+}
+
+#[test]
+fn what_is_moved_out_after_it_was_compared_leaves_nothing_without_its_directory() {
+    let mut lab = Lab::new();
+    fs::write(lab.at("x/new"), "new").unwrap();
+    lab.move_out("y");
+    // `y` is gone: its parent is compared, after `x` was, of which files are still to be read
+    lab.scan(targets(&["x", "y"]), |lab, step| {
+        if step == 0 {
+            lab.move_out("x");
+        }
+    });
+    lab.assert_whole();
+    // the hint that came of it
+    lab.scan(targets(&[""]), |_, _| {});
+    lab.assert_whole();
+    assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+}
+
+#[test]
+fn what_comes_back_after_it_was_gone_is_left_to_the_next_scan() {
+    let mut lab = Lab::new();
+    lab.move_out("x");
+    lab.scan(targets(&["", "x"]), |lab, step| {
+        if step == 0 {
+            lab.move_in("x");
+        }
+    });
+    lab.assert_whole();
+    let moved_in = Target { dir: RelPath::parse(b"x").unwrap(), recursive: true };
+    lab.scan([targets(&[""]), vec![moved_in]].concat(), |_, _| {});
+    lab.assert_whole();
+    assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+}
+
+#[test]
+fn a_directory_that_becomes_a_file_in_the_middle_of_a_scan_is_found_by_the_next() {
+    let mut lab = Lab::new();
+    fs::write(lab.at("x/new"), "new").unwrap();
+    lab.move_out("y");
+    lab.scan(targets(&["x", "y"]), |lab, step| {
+        if step == 0 {
+            lab.move_out("x");
+            fs::write(lab.at("x"), "a file").unwrap();
+        }
+    });
+    lab.assert_whole();
+    lab.scan(targets(&[""]), |_, _| {});
+    lab.assert_whole();
+    assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+}
+
+#[test]
+fn a_directory_is_compared_once_in_a_scan() {
+    let mut lab = Lab::new();
+    fs::create_dir(lab.at("z")).unwrap();
+    lab.scan(targets(&["", "z"]), |_, _| {});
+    let before = lab.paths();
+    ["x", "y"].iter().for_each(|name| lab.move_out(name));
+    let steps = RefCell::new(0);
+    lab.scan(targets(&["x", "y"]), |lab, step| {
+        *steps.borrow_mut() = step;
+        if step == 0 {
+            fs::remove_dir(lab.at("z")).unwrap();
+        }
+    });
+    assert_eq!(*steps.borrow(), 1, "two targets, of which the second had nothing left to do");
+    assert!(before.contains("z") && lab.paths() == BTreeSet::from(["z".to_owned()]));
+}
