@@ -72,6 +72,7 @@ impl Lab {
             rules: Rules::compile(&ExcludeConfig::default()).unwrap(),
             own: HashSet::new(),
             own_paths: HashSet::new(),
+            read_all: false,
         };
         let mut scan = Scan::new(&view, TreeReader::new(&self.memory, root), options, targets).unwrap();
         let mut found = Vec::new();
