@@ -6,6 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+
 use crate::common::machine::expect;
 use crate::common::{Machine, Noise, assert_same, read_facts};
 use crate::s3fake::{ACCESS_KEY, Contents, Control, Counts, Fault, Rule, S3Fake, SECRET_KEY, When};
@@ -168,16 +170,21 @@ impl<S: Control> Lab<S> {
         if uploads > 0 { received - self.receipts().1 } else { 0 }
     }
 
-    /// The program keeps its journal to itself: a copy is read. Nothing where there is none yet.
     fn in_journal(&self, query: &str) -> (u64, u64) {
-        let copy = tempfile::tempdir().unwrap();
-        for name in ["journal.db", "journal.db-wal"] {
-            // not there yet, or no more
-            let _ = fs::copy(self.machine.state().join(name), copy.path().join(name));
-        }
-        let Ok(journal) = rusqlite::Connection::open(copy.path().join("journal.db")) else { return (0, 0) };
-        journal.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap_or((0, 0))
+        let found =
+            read_journal(&self.machine, |journal| journal.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))));
+        found.unwrap_or((0, 0))
     }
+}
+
+/// The program keeps its journal to itself: a copy is read. Nothing where there is none yet.
+pub fn read_journal<T>(machine: &Machine, read: impl Fn(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["journal.db", "journal.db-wal"] {
+        // not there yet, or no more
+        let _ = fs::copy(machine.state().join(name), copy.path().join(name));
+    }
+    read(&Connection::open(copy.path().join("journal.db")).ok()?).ok()
 }
 
 /// For messages: `PutObject 3, UploadPart 4`.

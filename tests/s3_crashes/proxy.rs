@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use crate::request::Request;
+use crate::request::{Part, Request};
 
 const BUFFER: usize = 64 << 10;
 
@@ -21,6 +21,8 @@ pub struct Tally {
     pub received: u64,
     /// Of these, bytes of requests whose good answer met an agent that lived.
     pub acknowledged: u64,
+    /// Sizes of parts that were acknowledged, by object as it was on the wire and number.
+    pub parts: BTreeMap<Part, u64>,
 }
 
 pub struct Proxy {
@@ -35,8 +37,8 @@ struct Shared {
     is_over: AtomicBool,
 }
 
-/// What the two directions of a connection tell each other: bytes of the request that waits for its answer.
-type Waiting = Arc<Mutex<Option<u64>>>;
+/// What the two directions of a connection tell each other: the request that waits for its answer, and its bytes.
+type Waiting = Arc<Mutex<Option<(Option<Part>, u64)>>>;
 
 impl Proxy {
     pub fn to(server: SocketAddr) -> Self {
@@ -77,6 +79,13 @@ impl Proxy {
     }
 }
 
+impl Tally {
+    fn acknowledge(&mut self, part: Option<Part>, bytes: u64) {
+        self.acknowledged += bytes;
+        self.parts.extend(part.map(|part| (part, bytes)));
+    }
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::SeqCst);
@@ -114,7 +123,7 @@ impl Shared {
         let mut buffer = vec![0; BUFFER];
         while let Some(request) = Request::read(&mut client)? {
             *self.tally().requests.entry(request.operation.clone()).or_default() += 1;
-            *waiting.lock().unwrap() = Some(0);
+            *waiting.lock().unwrap() = Some((request.part, 0));
             server.write_all(&request.head)?;
             let mut left = request.body_bytes;
             while left > 0 {
@@ -126,7 +135,7 @@ impl Shared {
                 server.write_all(&buffer[..len])?;
                 left -= len as u64;
                 if request.is_stored {
-                    waiting.lock().unwrap().iter_mut().for_each(|bytes| *bytes += len as u64);
+                    waiting.lock().unwrap().iter_mut().for_each(|(_, bytes)| *bytes += len as u64);
                     self.tally().received += len as u64;
                     self.grew.notify_all();
                 }
@@ -144,10 +153,9 @@ impl Shared {
             }
             // clients send the next request when they have the whole answer: its first bytes are the first after a request
             if waiting.lock().unwrap().is_some() && !buffer.starts_with(b"HTTP/1.1 100") {
-                let bytes = waiting.lock().unwrap().take().unwrap_or(0);
-                if buffer.starts_with(b"HTTP/1.1 2") {
-                    self.tally().acknowledged += bytes;
-                }
+                let request = waiting.lock().unwrap().take();
+                let good = request.filter(|_| buffer.starts_with(b"HTTP/1.1 2"));
+                good.into_iter().for_each(|(part, bytes)| self.tally().acknowledge(part, bytes));
             }
             client.write_all(&buffer[..len])?;
         }

@@ -5,6 +5,9 @@ use std::io::{self, Read};
 /// Far more than a client of S3 sends.
 const LONGEST_HEAD: usize = 64 << 10;
 
+/// An object as it was on the wire, `/bucket/prefix/name`, and a number.
+pub type Part = (String, u32);
+
 pub struct Request {
     /// As it came.
     pub head: Vec<u8>,
@@ -13,6 +16,8 @@ pub struct Request {
     pub operation: String,
     /// Its body becomes an object or a part.
     pub is_stored: bool,
+    /// Which part, where it is one.
+    pub part: Option<Part>,
 }
 
 impl Request {
@@ -34,8 +39,14 @@ impl Request {
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let operation = operation(method, target);
         let is_stored = ["PutObject", "UploadPart"].contains(&operation.as_str());
-        Ok(Some(Self { body_bytes: body_bytes(&text)?, head, operation, is_stored }))
+        Ok(Some(Self { body_bytes: body_bytes(&text)?, head, operation, is_stored, part: part(target) }))
     }
+}
+
+fn part(target: &str) -> Option<Part> {
+    let (path, query) = target.split_once('?')?;
+    let number = query.split('&').find_map(|pair| pair.strip_prefix("partNumber="))?;
+    Some((path.to_owned(), number.parse().ok()?))
 }
 
 fn body_bytes(head: &str) -> io::Result<u64> {
@@ -78,6 +89,7 @@ fn requests_are_named_as_s3_names_them() {
     let put = b"PUT /bucket/a/b?x-id=UploadPart&partNumber=3&uploadId=u HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\nand more";
     let request = Request::read(&mut &put[..]).unwrap().unwrap();
     assert_eq!((request.operation.as_str(), request.body_bytes, request.is_stored), ("UploadPart", 7, true));
+    assert_eq!(request.part, Some(("/bucket/a/b".to_owned(), 3)));
     assert!(request.head.ends_with(b"\r\n\r\n"));
     assert_eq!(operation("GET", "/bucket/?list-type=2&prefix=x"), "ListObjectsV2");
     assert_eq!(operation("POST", "/bucket/key?uploads"), "CreateMultipartUpload");
