@@ -19,6 +19,7 @@ mod count;
 mod error;
 mod large;
 mod nodes;
+mod orphans;
 mod packer;
 mod pipeline;
 mod placement;
