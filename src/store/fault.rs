@@ -175,6 +175,14 @@ impl Backend for FaultyStore {
         self.run(Verb::ListParts, upload.name.as_str(), |inner| inner.list_parts(upload))
     }
 
+    fn recognise_part(
+        &self,
+        listed: &PartReceipt,
+        source: PartSource<'_>,
+    ) -> Result<Option<PartReceipt>, StoreError> {
+        self.inner.recognise_part(listed, source)
+    }
+
     fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
         self.run(Verb::CompleteUpload, upload.name.as_str(), |inner| inner.complete_upload(upload, parts))
     }

@@ -128,6 +128,14 @@ impl Backend for RecordingStore {
         result
     }
 
+    fn recognise_part(
+        &self,
+        listed: &PartReceipt,
+        source: PartSource<'_>,
+    ) -> Result<Option<PartReceipt>, StoreError> {
+        self.inner.recognise_part(listed, source)
+    }
+
     fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
         let result = self.inner.complete_upload(upload, parts);
         self.recorder.note(Verb::CompleteUpload, &result, |_| 0);

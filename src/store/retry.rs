@@ -135,6 +135,14 @@ impl Backend for RetryingStore {
         self.run(|inner| inner.list_parts(upload))
     }
 
+    fn recognise_part(
+        &self,
+        listed: &PartReceipt,
+        source: PartSource<'_>,
+    ) -> Result<Option<PartReceipt>, StoreError> {
+        self.inner.recognise_part(listed, source)
+    }
+
     fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
         self.run(|inner| inner.complete_upload(upload, parts))
     }

@@ -86,6 +86,14 @@ pub(super) trait Backend: Send + Sync {
         Err(StoreError::NotOffered { verb: Verb::ListParts })
     }
 
+    fn recognise_part(
+        &self,
+        _listed: &PartReceipt,
+        _source: PartSource<'_>,
+    ) -> Result<Option<PartReceipt>, StoreError> {
+        Ok(None)
+    }
+
     fn complete_upload(&self, _upload: &Upload, _parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
         Err(StoreError::NotOffered { verb: Verb::CompleteUpload })
     }
@@ -243,6 +251,17 @@ impl Store {
     /// All parts that the target holds, in the order of their numbers; `None` when it does not know the upload.
     pub fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
         self.backend.list_parts(upload)
+    }
+
+    /// The receipt of a part that [`Store::list_parts`] told of, if it was made of these bytes: what its answer would have
+    /// said, had it not been lost. `None` when it was made of others, and where the target's word does not prove it. Asks
+    /// the target nothing.
+    pub fn recognise_part(
+        &self,
+        listed: &PartReceipt,
+        source: PartSource<'_>,
+    ) -> Result<Option<PartReceipt>, StoreError> {
+        self.backend.recognise_part(listed, source)
     }
 
     /// Makes the object of all parts, in the order given, if no object of this name is there. An identical call may

@@ -8,10 +8,10 @@
 //! Large packs go by parts where the target wants it. Then the journal is the truth: the wish to begin is recorded before
 //! the target is asked, its id before a part is sent, each receipt before the next part of the same thread, the wish to
 //! complete before that is asked. The target's own list of parts is a cross-check, at every resumption and when the target
-//! misses a part.
+//! misses a part; what it holds beyond the receipts counts when its checksum is that of our bytes.
 //!
 //! What survives a crash: the spool file and its rows until the row says `durable`; then the file is removed. Every step
-//! may be repeated; at most the parts in flight are sent again. An upload that nobody goes on with is ended, by the next
+//! may be repeated; at most the parts in flight that were cut off are sent again. An upload that nobody goes on with is ended, by the next
 //! start at the latest. docs/uploads.md has every state with every answer.
 //!
 //! `state` is the pure machine; `driver` acts on whole objects, `parts` on parts (`layout` cuts, `send` sends), `spool` says

@@ -13,7 +13,7 @@ use super::state::{Action, Event};
 use crate::fault;
 use crate::journal::{Journal, JournalError, PartRow, UploadRow, UploadState};
 use crate::model::{ObjectHash, StorageClass};
-use crate::store::{CompleteOutcome, ObjectName, PartReceipt, PartRules, Store, StoreError, Upload, UploadId};
+use crate::store::{CompleteOutcome, ObjectName, PartReceipt, PartRules, PartSource, Store, StoreError, Upload, UploadId};
 
 /// One pack on its way by parts.
 pub(super) struct ByParts<'a> {
@@ -71,8 +71,8 @@ impl ByParts<'_> {
         Ok(Event::UploadOpen)
     }
 
-    /// What the target does not hold as its receipt says loses the receipt. What it holds without a receipt is sent
-    /// again: only a receipt says that the bytes arrived whole.
+    /// What the target does not hold as its receipt says loses the receipt. What it holds without a receipt gets one when its
+    /// checksum is that of our bytes: its answer was lost, nothing else.
     fn check_parts(&self) -> Result<Event, UploadError> {
         let (upload, row) = self.open_upload()?;
         let held = match self.store.list_parts(&upload) {
@@ -87,13 +87,30 @@ impl ByParts<'_> {
                 same_sum && (held.size, &held.etag) == (part.size, &part.etag)
             })
         };
-        let lost: Vec<u32> = row.parts.iter().filter(|part| !is_held(part)).map(|part| part.number).collect();
-        if lost.is_empty() {
-            return Ok(Event::PartsAgree);
+        let (kept, lost): (Vec<&PartRow>, Vec<_>) = row.parts.iter().partition(|part| is_held(part));
+        let (kept, lost) = (numbers(&kept), numbers(&lost));
+        let event = if lost.is_empty() { Event::PartsAgree } else { Event::PartsDiffer };
+        if !lost.is_empty() {
+            tracing::warn!(name = %self.name, parts = ?lost, "the target holds parts of an upload otherwise than before");
+            self.noted(self.journal.parts_lost(self.pack, &lost))?;
         }
-        tracing::warn!(name = %self.name, parts = ?lost, "the target lost parts of an upload; they are sent again");
-        self.noted(self.journal.parts_lost(self.pack, &lost))?;
-        Ok(Event::PartsDiffer)
+        let layout = Layout { size: self.size, part_bytes: row.part_bytes };
+        for number in layout.numbers().filter(|number| !kept.contains(number)) {
+            if let Some(part) = held.get(&number) {
+                self.adopt(part, layout)?;
+            }
+        }
+        Ok(event)
+    }
+
+    fn adopt(&self, listed: &PartReceipt, layout: Layout) -> Result<(), UploadError> {
+        let (offset, len) = layout.range(listed.number);
+        match self.store.recognise_part(listed, PartSource { path: self.path, offset, len }) {
+            Ok(Some(receipt)) => self.noted(self.journal.part_sent(self.pack, &row_of(receipt))),
+            // sending it meets the same trouble, and knows what to do
+            Ok(None) | Err(StoreError::Spool { .. }) => Ok(()),
+            Err(error) => Err(UploadError::of_target(self.name, error)),
+        }
     }
 
     fn send_parts(&self) -> Result<Event, UploadError> {
@@ -162,6 +179,15 @@ impl ByParts<'_> {
     fn noted<T>(&self, result: Result<T, JournalError>) -> Result<T, UploadError> {
         result.map_err(|error| UploadError::of_journal(self.name, error))
     }
+}
+
+fn numbers(parts: &[&PartRow]) -> Vec<u32> {
+    parts.iter().map(|part| part.number).collect()
+}
+
+pub(super) fn row_of(receipt: PartReceipt) -> PartRow {
+    let PartReceipt { number, size, etag, crc64 } = receipt;
+    PartRow { number, size, etag, crc64 }
 }
 
 fn receipt_of(row: PartRow) -> PartReceipt {

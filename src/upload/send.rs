@@ -1,5 +1,5 @@
 //! Sends the parts that have no receipt, a bounded number at the same time. A receipt is in the journal before the next
-//! part of the same thread begins: whatever stops the process costs at most the parts in flight.
+//! part of the same thread begins: whatever stops the process costs at most what had arrived of the parts in flight.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,12 +7,13 @@ use std::thread;
 
 use super::UploadError;
 use super::layout::Layout;
+use super::parts::row_of;
 use super::spool::is_verdict;
 use super::state::Event;
 use crate::fault;
-use crate::journal::{Journal, PartRow};
+use crate::journal::Journal;
 use crate::model::ObjectHash;
-use crate::store::{PartReceipt, PartSource, Store, StoreError, Upload};
+use crate::store::{PartSource, Store, StoreError, Upload};
 
 /// The missing parts of one upload.
 pub(super) struct Shipment<'a> {
@@ -74,10 +75,9 @@ impl<'a> Shipment<'a> {
     fn part(&self, number: u32) -> Result<(), Stop> {
         let (offset, len) = self.layout.range(number);
         let source = PartSource { path: self.path, offset, len };
-        let PartReceipt { number, size, etag, crc64 } =
-            self.store.put_part(self.upload, number, source).map_err(|error| self.stop(error))?;
+        let receipt = self.store.put_part(self.upload, number, source).map_err(|error| self.stop(error))?;
         fault::point("upload.part");
-        let recorded = self.journal.part_sent(self.pack, &PartRow { number, size, etag, crc64 });
+        let recorded = self.journal.part_sent(self.pack, &row_of(receipt));
         recorded.map_err(|error| Stop::Failed(UploadError::of_journal(&self.upload.name, error)))
     }
 

@@ -155,6 +155,15 @@ impl Backend for MemoryStore {
         Ok(self.contents().uploads.receipts(upload))
     }
 
+    fn recognise_part(
+        &self,
+        listed: &PartReceipt,
+        source: PartSource<'_>,
+    ) -> Result<Option<PartReceipt>, StoreError> {
+        let own = uploads::receipt(listed.number, &uploads::read_part(source)?);
+        Ok(Some(own).filter(|own| own == listed))
+    }
+
     fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
         let least = self.rules.map_or(0, |rules| rules.part_size);
         uploads::complete(&mut self.contents(), upload, parts, least)

@@ -115,7 +115,7 @@ fn have_one_size(parts: &[PartReceipt], least: u64) -> bool {
     others.iter().all(|part| part.size == others[0].size && part.size >= least && part.size >= last.size)
 }
 
-fn receipt(number: u32, bytes: &[u8]) -> PartReceipt {
+pub(super) fn receipt(number: u32, bytes: &[u8]) -> PartReceipt {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     PartReceipt { number, size: bytes.len() as u64, etag: format!("{:016x}", hasher.finish()), crc64: None }

@@ -135,6 +135,14 @@ impl Backend for S3Store {
         self.parts_of(upload)
     }
 
+    fn recognise_part(
+        &self,
+        listed: &PartReceipt,
+        source: PartSource<'_>,
+    ) -> Result<Option<PartReceipt>, StoreError> {
+        self.recognise(listed, source)
+    }
+
     fn complete_upload(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
         let outcome = self.complete(upload, parts)?;
         if outcome == CompleteOutcome::Created {

@@ -84,6 +84,14 @@ impl Sum {
             Sum::Md5(md5) => Some(base64_encode(&md5)),
         }
     }
+
+    /// As servers write it in the ETag of a part.
+    pub(super) fn md5_hex(self) -> Option<String> {
+        match self {
+            Sum::Crc64(_) => None,
+            Sum::Md5(md5) => Some(md5.iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
 }
 
 pub(super) fn crc64_text(crc: u64) -> String {

@@ -113,6 +113,24 @@ impl S3Store {
         })
     }
 
+    /// By the checksum that the server keeps of a part, else by its ETag: the MD5 of the bytes, but where keys of the owner
+    /// encrypt. Then it is not recognised, and sent again.
+    pub(super) fn recognise(
+        &self,
+        listed: &PartReceipt,
+        source: PartSource<'_>,
+    ) -> Result<Option<PartReceipt>, StoreError> {
+        if listed.size != source.len {
+            return Ok(None);
+        }
+        let sum = Body::of_part(source, self.address().checksum())?.sum();
+        let is_same = match (listed.crc64, sum.crc64()) {
+            (Some(listed), Some(own)) => listed == own,
+            _ => Body::of_part(source, Checksum::Md5)?.sum().md5_hex().is_some_and(|own| own == listed.etag),
+        };
+        Ok(is_same.then(|| PartReceipt { crc64: sum.crc64(), ..listed.clone() }))
+    }
+
     pub(super) fn complete(&self, upload: &Upload, parts: &[PartReceipt]) -> Result<CompleteOutcome, StoreError> {
         // servers that honour the condition for a put may still ignore it here
         if (self.address().endpoint.is_some() || !self.address().conditional()) && self.head(&upload.name)?.is_some() {

@@ -175,7 +175,7 @@ fn an_upload_of_the_same_prefix_is_not_ours_to_end() {
 }
 
 #[test]
-fn a_part_whose_answer_was_lost_is_sent_again_and_no_other() {
+fn a_part_whose_answer_was_lost_is_found_in_the_list_and_not_sent_again() {
     for moment in [Moment::Before, Moment::After] {
         let parts = Parts::with(PartRules { in_flight: 1, ..RULES });
         let pack = parts.pack(Origin::ThisProcess);
@@ -183,8 +183,21 @@ fn a_part_whose_answer_was_lost_is_sent_again_and_no_other() {
         parts.upload(&pack).unwrap_err();
         parts.upload(&pack).unwrap();
         parts.assert_done(&pack);
-        let twice = if moment == Moment::After { PART } else { 0 };
-        assert_eq!(parts.sent(), pack.size + twice);
+        assert_eq!((parts.sent(), parts.counted.calls(Verb::PutPart)), (pack.size, 4));
+    }
+}
+
+#[test]
+fn a_part_without_a_receipt_that_is_not_of_our_bytes_is_sent_again() {
+    for bytes in [&[7; PART as usize][..], b"short"] {
+        let parts = Parts::with(PartRules { in_flight: 1, ..RULES });
+        let pack = parts.pack(Origin::ThisProcess);
+        parts.faults.fail_nth(Verb::PutPart, 3, Moment::After, Errno::CONNRESET);
+        parts.upload(&pack).unwrap_err();
+        overwrite(&parts.target, &parts.open_uploads()[0], 3, bytes);
+        parts.upload(&pack).unwrap();
+        parts.assert_done(&pack);
+        assert_eq!(parts.sent(), pack.size + PART);
     }
 }
 

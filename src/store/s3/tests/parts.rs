@@ -42,6 +42,35 @@ impl<'a> Parts<'a> {
 }
 
 #[test]
+fn a_part_of_the_list_is_recognised_by_its_bytes_and_by_no_others() {
+    on_every_server("recognising parts", |_, store, dir| {
+        let (path, other) = (dir.path().join("spooled"), dir.path().join("other"));
+        let mut content = bytes(PART + 1000);
+        let parts = Parts::begin(&store, "big", &path, &content);
+        let receipts = [1, 2].map(|number| parts.send(number).unwrap());
+        let listed = store.list_parts(&parts.upload).unwrap().unwrap();
+        let whole = |path| [(0, PART), (PART, 1000)].map(|(at, len)| source(path, at, len));
+        let recognised = |sources: [PartSource<'_>; 2]| -> Vec<_> {
+            listed.iter().zip(sources).map(|(part, source)| store.recognise_part(part, source).unwrap()).collect()
+        };
+        assert_eq!(recognised(whole(&path)), receipts.map(Some), "the answer is as good as found");
+        assert_eq!(recognised([source(&path, 0, PART - 1), source(&path, PART - 1, 1000)]), [None, None]);
+        content[7] ^= 1;
+        content[PART] ^= 1;
+        fs::write(&other, &content).unwrap();
+        assert_eq!(recognised(whole(&other)), [None, None]);
+        assert!(matches!(
+            store.recognise_part(&listed[0], source(&dir.path().join("none"), 0, PART)),
+            Err(StoreError::Spool { .. })
+        ));
+    });
+}
+
+fn source(path: &Path, offset: usize, len: usize) -> PartSource<'_> {
+    PartSource { path, offset: offset as u64, len: len as u64 }
+}
+
+#[test]
 fn parts_in_any_order_make_the_object_and_the_list_agrees_with_the_receipts() {
     on_every_server("an upload by parts", |_, store, dir| {
         let path = dir.path().join("spooled");
