@@ -510,7 +510,7 @@ pub(super) fn own_inodes(dirs: &[PathBuf]) -> HashSet<(u64, u64)> {
     stats.map(|stat| (stat.dev(), stat.ino())).collect()
 }
 
-fn scan_error<E: std::fmt::Display>(root: &str, error: ScanError<E>) -> RunError {
+pub(super) fn scan_error<E: std::fmt::Display>(root: &str, error: ScanError<E>) -> RunError {
     match error {
         ScanError::Source(source) => RunError::Source { root: root.to_owned(), source },
         ScanError::Tree(error) => RunError::LocalTree { root: root.to_owned(), what: error.to_string() },
@@ -518,7 +518,7 @@ fn scan_error<E: std::fmt::Display>(root: &str, error: ScanError<E>) -> RunError
     }
 }
 
-fn unavailable(plan: &RootPlan, error: &RunError) -> Problem {
+pub(super) fn unavailable(plan: &RootPlan, error: &RunError) -> Problem {
     if let RunError::Doubtful { problem, .. } = error {
         return (**problem).clone();
     }

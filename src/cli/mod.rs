@@ -14,6 +14,7 @@ mod bill;
 mod commands;
 mod context;
 mod doctor;
+mod dry_run;
 mod entries;
 mod entry;
 mod error;

@@ -16,6 +16,7 @@ use crate::config::exclude::Rules;
 use crate::config::{Config, Places, RootConfig};
 use crate::crypto::MachineKeys;
 use crate::daemon::{RootCheck, RootMemory, check_root, guard_root, remember_root};
+use crate::journal::Journal;
 use crate::model::{Problem, RootId};
 use crate::status::{counted, grouped};
 use crate::store::{RetryPolicy, Store, StoreUrl};
@@ -61,13 +62,25 @@ pub(super) struct Checked {
 
 /// A disk that is not mounted must not look like deleted files. `accepted` were looked at by a person.
 pub(super) fn check_roots(backup: &Backup, config: &Config, accepted: &[RootId]) -> Result<Checked, CliError> {
+    for root in &config.roots {
+        // also one that cannot be read is listed by the next snapshot
+        backup.journal.upsert_root(root.id.as_str(), &root.path, backup.clock.wall_ms())?;
+    }
+    look_at_roots(Some(&backup.journal), &backup.keys, config, accepted)
+}
+
+/// The same, and nothing is written down. `None`: nothing was ever backed up.
+pub(super) fn look_at_roots(
+    journal: Option<&Journal>,
+    keys: &MachineKeys,
+    config: &Config,
+    accepted: &[RootId],
+) -> Result<Checked, CliError> {
     let mut checked = Checked::default();
     for root in &config.roots {
         let id = root.id.to_string();
-        // also one that cannot be read is listed by the next snapshot
-        backup.journal.upsert_root(&id, &root.path, backup.clock.wall_ms())?;
-        let memory = RootMemory::new(&backup.journal, &backup.keys, &root.id);
-        let memory = Some(memory).filter(|_| !accepted.contains(&root.id));
+        let memory = journal.filter(|_| !accepted.contains(&root.id));
+        let memory = memory.map(|journal| RootMemory::new(journal, keys, &root.id));
         checked.known.extend(memory.clone().map(|memory| (id.clone(), memory)));
         match check_root(&root.path, memory.as_ref())? {
             RootCheck::Same(identity) => drop(checked.identities.insert(id, identity)),

@@ -11,7 +11,7 @@
 //!
 //! `money tiers` are the numbers, `table` holds the prices, `lookup` finds them, `offer import` make a table from the files
 //! that AWS publishes. The formulas: `stored` (a month), `requests` (what was asked for, what an upload will ask for),
-//! `restore`, `prune`, `compact`, `forecast`. `usage` counts what
+//! `outlook` (a run that is still to come), `restore`, `prune`, `compact`, `forecast`. `usage` counts what
 //! the journal knows, `bill` applies the formulas to it.
 //!
 //! Not here: writing down what is stored and what was asked for (rooms `journal`, `backup`), how it is shown (room `cli`).
@@ -26,6 +26,7 @@ mod import;
 mod lookup;
 mod money;
 mod offer;
+mod outlook;
 mod prune;
 mod requests;
 mod restore;
@@ -41,6 +42,7 @@ pub use forecast::{Growth, forecast};
 pub use import::{Imported, import};
 pub use lookup::{Billed, PriceFiles, Unpriced, prices_for, save};
 pub use money::{Currency, Money, Price};
+pub use outlook::{OutlookPacks, outlook};
 pub use prune::{early_deletion, saved_per_month};
 pub use requests::{RequestLine, UploadShape, requests, upload};
 pub use restore::{RestoreCost, RestoreOptions, Wanted, restore};

@@ -166,7 +166,7 @@ impl<S: Control> Lab<S> {
         self.wait_for_the_wire();
         let (uploads, _) = self.in_journal("SELECT count(*), 0 FROM uploads");
         let received = self.server.counts().received;
-        let is_cut = |row: &&Received| row.part > 0 && row.bytes % PART != 0;
+        let is_cut = |row: &&Received| row.part > 0 && !row.bytes.is_multiple_of(PART);
         // the row of an upload ends with it
         if uploads > 0 { received.iter().filter(is_cut).map(|row| row.bytes).sum() } else { 0 }
     }

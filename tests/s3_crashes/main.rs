@@ -13,6 +13,7 @@ mod request;
 #[path = "../s3fake/mod.rs"]
 mod s3fake;
 mod servers;
+mod stalled;
 
 /// The server as a program: see `s3fake/mod.rs`.
 #[test]

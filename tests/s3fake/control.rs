@@ -122,7 +122,10 @@ impl Fake {
         match command {
             Command::Settings(settings) => self.state().commit(vec![Row::Settings(settings)]),
             Command::Inject(rule) => self.faults().add(rule),
-            Command::ClearFaults => self.faults().clear(),
+            Command::ClearFaults => {
+                self.faults().clear();
+                self.cleared.notify_waiters();
+            }
             Command::Advance { seconds } => self.advance(seconds),
             Command::User(user) => {
                 user.policies.iter().for_each(|policy| check(policy).expect("policies of tests can be evaluated"));

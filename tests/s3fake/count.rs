@@ -13,7 +13,7 @@ pub struct Counts {
     pub requests: BTreeMap<String, u64>,
     /// Faults that came to pass, by name.
     pub faults: BTreeMap<String, u64>,
-    /// Requests that had their effect and are held without an answer.
+    /// Requests that had their effect, or whose bytes were taken, and that are held without an answer.
     pub held: u64,
     /// Bytes of the bodies of objects and parts as they came in, also of requests that failed.
     pub received: Vec<Received>,

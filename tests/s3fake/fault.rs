@@ -33,6 +33,8 @@ pub enum Fault {
     Stall,
     /// Everything happened and nothing is answered, until the client goes away.
     HoldAnswer,
+    /// Everything happened and nothing is answered until the faults are cleared.
+    HoldUntilCleared,
     /// One bit of the request's body is another one when it arrives.
     FlipRequest,
     FlipAnswer,
@@ -68,6 +70,7 @@ impl Fault {
             Fault::StallAnswer => "StallAnswer",
             Fault::Stall => "Stall",
             Fault::HoldAnswer => "HoldAnswer",
+            Fault::HoldUntilCleared => "HoldUntilCleared",
             Fault::FlipRequest => "FlipRequest",
             Fault::FlipAnswer => "FlipAnswer",
             Fault::AbortUpload => "AbortUpload",

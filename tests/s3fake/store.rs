@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use s3s::{S3Result, s3_error};
+use tokio::sync::Notify;
 
 use super::count::Counts;
 use super::disk::{Row, State};
@@ -18,6 +19,8 @@ pub struct Fake {
     state: Mutex<State>,
     faults: Mutex<Faults>,
     counts: Mutex<Counts>,
+    /// Told to requests that are held for so long.
+    pub cleared: Notify,
     blobs: PathBuf,
     next_blob: AtomicU64,
 }
@@ -30,7 +33,8 @@ impl Fake {
         fs::create_dir_all(&blobs)?;
         let next_blob = AtomicU64::new(sweep(&blobs, &state)?);
         let (faults, counts) = (Mutex::default(), Mutex::default());
-        Ok(Self { state: Mutex::new(state), faults, counts, blobs, next_blob })
+        let cleared = Notify::new();
+        Ok(Self { state: Mutex::new(state), faults, counts, cleared, blobs, next_blob })
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {

@@ -84,6 +84,8 @@ impl Wire {
         let (parts, incoming) = request.into_parts();
         let operation = Operation::of(&parts);
         self.fake.counts().request(operation.name);
+        // before the rules are asked: who is held must not miss that they were cleared
+        let cleared = self.fake.cleared.notified();
         let fault = self.fake.faults().choose(operation.name, &operation.object);
         if let Some(fault) = &fault {
             self.fake.counts().fault(fault.name());
@@ -103,9 +105,17 @@ impl Wire {
         };
         // an answer that overtakes the request's body would be lost in the broken connection
         rest.read_to_end().await;
-        if fault == Some(Fault::HoldAnswer) {
-            self.fake.counts().held += 1;
-            std::future::pending::<()>().await;
+        match fault {
+            Some(Fault::HoldAnswer) => {
+                self.fake.counts().held += 1;
+                std::future::pending::<()>().await;
+            }
+            Some(Fault::HoldUntilCleared) => {
+                self.fake.counts().held += 1;
+                cleared.await;
+                self.fake.counts().held -= 1;
+            }
+            _ => {}
         }
         let mut answer = dated(answer, self.fake.state().settings.skew_seconds);
         if !self.fake.state().settings.no_request_ids && !matches!(fault, Some(Fault::Gateway { .. })) {

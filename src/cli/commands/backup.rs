@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::pacing::Flags;
-use crate::cli::{running, show};
+use crate::cli::{dry_run, running, show};
 use crate::config::{Config, Rate};
 use crate::control::Wish;
 use crate::cost::RunCost;
@@ -40,6 +40,10 @@ pub(in crate::cli) struct BackupArgs {
     /// This folder is meant to be another one than before (a new disk): store it as it is now
     #[arg(long, value_name = "NAME")]
     accept: Vec<RootId>,
+    /// Show what would be read, what would be sent at most and what that would cost; write nothing, ask the target nothing.
+    /// Every folder is compared in full; fails with exit code 11 while an agent uses the state directory
+    #[arg(long, conflicts_with_all = ["roots", "wait", "once"])]
+    dry_run: bool,
     /// With --once: send no faster than this, such as 2MiB/s; `off`: as fast as it goes [default: as in the configuration]
     #[arg(long, value_name = "RATE", requires = "once")]
     limit_upload: Option<Rate>,
@@ -55,6 +59,12 @@ impl BackupArgs {
 }
 
 pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.dry_run || args.once {
+        known(&args.accept, context)?;
+    }
+    if args.dry_run {
+        return dry_run::run(&args.accept, context);
+    }
     if args.once {
         return once(args, context);
     }
@@ -98,14 +108,20 @@ fn tell(answer: BackupAnswer, context: &Context) -> Result<Exit, CliError> {
     }
 }
 
-fn once(args: &BackupArgs, context: &Context) -> Result<Exit, CliError> {
-    let accepted = &args.accept;
-    let (config, places) = (context.config()?, context.places()?);
-    if let Some(unknown) = accepted.iter().find(|id| config.root(id).is_none()) {
-        return Err(CliError::usage(format!("there is no folder `{unknown}`"), "The configuration names them."));
+fn known(accepted: &[RootId], context: &Context) -> Result<(), CliError> {
+    let config = context.config()?;
+    match accepted.iter().find(|id| config.root(id).is_none()) {
+        Some(unknown) => {
+            Err(CliError::usage(format!("there is no folder `{unknown}`"), "The configuration names them."))
+        }
+        None => Ok(()),
     }
+}
+
+fn once(args: &BackupArgs, context: &Context) -> Result<Exit, CliError> {
+    let (config, places) = (context.config()?, context.places()?);
     let backup = running::open(&config, &places, args.pace(), context)?;
-    let checked = running::check_roots(&backup, &config, accepted)?;
+    let checked = running::check_roots(&backup, &config, &args.accept)?;
     let request = running::request(&config, &places, &checked)?;
     let progress = Arc::new(Progress::default());
     let mut done = running::run(&backup, &request, &progress, context)?;
