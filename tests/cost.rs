@@ -129,6 +129,37 @@ fn a_bucket_is_billed_by_what_it_holds_and_by_every_request_that_it_got() {
 }
 
 #[test]
+fn a_dry_run_tells_what_a_backup_costs_at_most_and_touches_nothing() {
+    let fake = S3Fake::start();
+    let machine = machine_at(&fake, "dry");
+    with_prices(&machine);
+    let dry_run = || json(&expect(machine.rozenctl("backup").args(["--dry-run", "--json"]), 0));
+    let journal = || fs::read(machine.state().join("journal.db")).ok();
+    fake.reset_counts();
+    let before = journal();
+    let told = dry_run();
+    assert_eq!((fake.counts().all_requests(), journal()), (0, before), "nothing is asked, nothing is written");
+    assert_eq!((&told["roots"][0]["files"], &told["roots"][0]["bytes"]), (&2.into(), &1_000_005.into()), "{told}");
+    assert_eq!(told["at_most"]["classes"][0]["class"], "STANDARD");
+
+    let run = machine.backup();
+    let (most, cost) = (&told["at_most"], &run["cost"]);
+    assert!(amount(&most["cost"]) >= amount(&cost["cost"]), "{most} {cost}");
+    assert!(amount(&most["month"]) >= amount(&cost["added_month"]), "{most} {cost}");
+    assert!(most["bytes"].as_u64() >= cost["added_bytes"].as_u64(), "{most} {cost}");
+
+    assert_eq!(dry_run()["at_most"]["bytes"], 0, "all is stored");
+    fs::write(machine.root().join("d/small"), "another").unwrap();
+    fs::remove_file(machine.root().join("noise")).unwrap();
+    let root = &dry_run()["roots"][0];
+    assert_eq!((&root["files"], &root["bytes"], &root["gone"]), (&1.into(), &7.into(), &1.into()), "{root}");
+    let page = text(&expect(machine.rozenctl("backup").arg("--dry-run"), 0));
+    assert!(page.contains("1 file to read") && page.contains("cost at most: $"), "{page}");
+    machine.backup();
+    assert_eq!(machine.snapshots().len(), 2, "what a dry run saw was still to be stored");
+}
+
+#[test]
 fn restoring_a_part_is_priced_by_the_packs_that_it_needs() {
     let fake = S3Fake::start();
     let machine = machine_at(&fake, "part");

@@ -175,11 +175,7 @@ impl Backend for FaultyStore {
         self.run(Verb::ListParts, upload.name.as_str(), |inner| inner.list_parts(upload))
     }
 
-    fn recognise_part(
-        &self,
-        listed: &PartReceipt,
-        source: PartSource<'_>,
-    ) -> Result<Option<PartReceipt>, StoreError> {
+    fn recognise_part(&self, listed: &PartReceipt, source: PartSource<'_>) -> Result<Option<PartReceipt>, StoreError> {
         self.inner.recognise_part(listed, source)
     }
 

@@ -128,11 +128,7 @@ impl Backend for RecordingStore {
         result
     }
 
-    fn recognise_part(
-        &self,
-        listed: &PartReceipt,
-        source: PartSource<'_>,
-    ) -> Result<Option<PartReceipt>, StoreError> {
+    fn recognise_part(&self, listed: &PartReceipt, source: PartSource<'_>) -> Result<Option<PartReceipt>, StoreError> {
         self.inner.recognise_part(listed, source)
     }
 

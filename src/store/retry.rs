@@ -135,11 +135,7 @@ impl Backend for RetryingStore {
         self.run(|inner| inner.list_parts(upload))
     }
 
-    fn recognise_part(
-        &self,
-        listed: &PartReceipt,
-        source: PartSource<'_>,
-    ) -> Result<Option<PartReceipt>, StoreError> {
+    fn recognise_part(&self, listed: &PartReceipt, source: PartSource<'_>) -> Result<Option<PartReceipt>, StoreError> {
         self.inner.recognise_part(listed, source)
     }
 

@@ -13,7 +13,9 @@ use super::state::{Action, Event};
 use crate::fault;
 use crate::journal::{Journal, JournalError, PartRow, UploadRow, UploadState};
 use crate::model::{ObjectHash, StorageClass};
-use crate::store::{CompleteOutcome, ObjectName, PartReceipt, PartRules, PartSource, Store, StoreError, Upload, UploadId};
+use crate::store::{
+    CompleteOutcome, ObjectName, PartReceipt, PartRules, PartSource, Store, StoreError, Upload, UploadId,
+};
 
 /// One pack on its way by parts.
 pub(super) struct ByParts<'a> {

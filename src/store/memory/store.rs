@@ -155,11 +155,7 @@ impl Backend for MemoryStore {
         Ok(self.contents().uploads.receipts(upload))
     }
 
-    fn recognise_part(
-        &self,
-        listed: &PartReceipt,
-        source: PartSource<'_>,
-    ) -> Result<Option<PartReceipt>, StoreError> {
+    fn recognise_part(&self, listed: &PartReceipt, source: PartSource<'_>) -> Result<Option<PartReceipt>, StoreError> {
         let own = uploads::receipt(listed.number, &uploads::read_part(source)?);
         Ok(Some(own).filter(|own| own == listed))
     }

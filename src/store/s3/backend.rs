@@ -135,11 +135,7 @@ impl Backend for S3Store {
         self.parts_of(upload)
     }
 
-    fn recognise_part(
-        &self,
-        listed: &PartReceipt,
-        source: PartSource<'_>,
-    ) -> Result<Option<PartReceipt>, StoreError> {
+    fn recognise_part(&self, listed: &PartReceipt, source: PartSource<'_>) -> Result<Option<PartReceipt>, StoreError> {
         self.recognise(listed, source)
     }
 
