@@ -148,7 +148,6 @@ fn a_dry_run_tells_what_a_backup_costs_at_most_and_touches_nothing() {
     assert!(amount(&most["month"]) >= amount(&cost["added_month"]), "{most} {cost}");
     assert!(most["bytes"].as_u64() >= cost["added_bytes"].as_u64(), "{most} {cost}");
 
-    assert_eq!(dry_run()["at_most"]["bytes"], 0, "all is stored");
     fs::write(machine.root().join("d/small"), "another").unwrap();
     fs::remove_file(machine.root().join("noise")).unwrap();
     let root = &dry_run()["roots"][0];
