@@ -1,5 +1,10 @@
 //! Rozen: continuous, encrypted, deduplicated backup. docs/architecture.md shows the rooms and how data goes.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "Rozen runs on Linux so far: the rooms `watch`, `freeze` and `source` have no other back end yet (docs/testing.md says more)"
+);
+
 pub mod backup;
 pub mod bucket;
 pub mod check;

@@ -18,7 +18,7 @@ use crate::crypto::MachineKeys;
 use crate::daemon::{RootCheck, RootMemory, check_root, guard_root, remember_root};
 use crate::journal::Journal;
 use crate::model::{Problem, RootId};
-use crate::status::{counted, grouped};
+use crate::status::counted;
 use crate::store::{RetryPolicy, Store, StoreUrl};
 
 /// Opens journal, spool and target; completes what an earlier process left.
@@ -159,7 +159,7 @@ fn line(progress: &Progress, meter: &Meter) -> String {
     };
     let (entries, done) = progress.done();
     let size = meter.bytes(done, progress.total().map(|(_, bytes)| bytes));
-    let line = format!("{phase} {}: {} entries, {size}", progress.current(), grouped(entries));
+    let line = format!("{phase} {}: {}, {size}", progress.current(), counted(entries, "entry", "entries"));
     match progress.problems.load(Relaxed) {
         0 => line,
         count => format!("{line}, {}", counted(count, "problem", "problems")),

@@ -134,7 +134,7 @@ impl Meter {
         let Some(total) = total.filter(|total| *total >= done) else {
             return format!("{}, {}/s", bytes(done), bytes(rate));
         };
-        let left = RunStatus::eta(Count { done, total: Some(total) }, Some(rate));
+        let left = RunStatus::eta(Count { done, total: Some(total) }, Some(rate)).filter(|left| *left > 0);
         let left = left.map(|left| format!(", about {} left", span(left))).unwrap_or_default();
         format!("{} of {}, {}/s{left}", bytes(done), bytes(total), bytes(rate))
     }

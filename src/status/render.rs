@@ -75,7 +75,9 @@ fn write_root(out: &mut String, root: &RootStatus, viewer: &Viewer) -> fmt::Resu
     writeln!(out, "\n{}  {}", root.id, printable(root.path.text()))?;
     writeln!(out, "  Safe:      {}", viewer.safe(root))?;
     match &root.last_snapshot {
-        None => writeln!(out, "  Snapshot:  none yet")?,
+        None if root.recovery_point.is_none() => writeln!(out, "  Snapshot:  none yet")?,
+        // a command without the agent made it
+        None => writeln!(out, "  Snapshot:  none by this agent yet; `rozenctl snapshots` lists all")?,
         Some(last) => writeln!(
             out,
             "  Snapshot:  {} of {}, {}, {}{}",

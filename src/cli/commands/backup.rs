@@ -17,7 +17,7 @@ use crate::config::{Config, Rate};
 use crate::control::Wish;
 use crate::cost::RunCost;
 use crate::model::RootId;
-use crate::status::{BackupAnswer, bytes, grouped, merge_line};
+use crate::status::{BackupAnswer, bytes, counted, grouped, merge_line};
 
 /// Back up now
 ///
@@ -177,7 +177,10 @@ fn report(report: &RunReport, cost: Option<RunCost>, progress: &Progress, contex
         })
     })?;
     if !report.problems.is_empty() {
-        context.output.warn(format!("{} problems; everything else is stored", report.problems.len()));
+        context.output.warn(format!(
+            "{}; everything else is stored",
+            counted(report.problems.len() as u64, "problem", "problems")
+        ));
         show::problems(&context.output, &report.problems);
     }
     if report.roots.is_empty() && !report.unavailable.is_empty() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 
 use crate::cli::context::Context;
@@ -31,7 +31,7 @@ use crate::status::{bytes, counted, grouped};
 /// One file of last Monday, by its old path:
 ///   rozenctl restore 2026-11-16T09:00 --recovery recovery.txt --to /tmp/x /home/ann/thesis.odt
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, group(ArgGroup::new("where").required(true)))]
 pub(in crate::cli) struct RestoreArgs {
     #[command(flatten)]
     snapshot: SnapshotArg,
@@ -39,10 +39,10 @@ pub(in crate::cli) struct RestoreArgs {
     #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
     /// Restore into this directory
-    #[arg(long, value_name = "DIR", required_unless_present = "in_place")]
+    #[arg(long, value_name = "DIR", group = "where")]
     to: Option<PathBuf>,
     /// Restore to where the files were
-    #[arg(long, conflicts_with = "to")]
+    #[arg(long, group = "where")]
     in_place: bool,
     /// What to do with files that are there already and differ
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Never)]
@@ -160,8 +160,11 @@ fn follow(progress: &Arc<Progress>, context: &Context) -> Live {
             progress.stop();
         }
         let now = progress.now();
-        let line =
-            format!("restoring: {} entries, {}", grouped(now.entries), meter.bytes(now.bytes, now.total.map(|t| t.1)));
+        let line = format!(
+            "restoring: {}, {}",
+            counted(now.entries, "entry", "entries"),
+            meter.bytes(now.bytes, now.total.map(|t| t.1))
+        );
         match now.problems {
             0 => line,
             count => format!("{line}, {}", counted(count, "problem", "problems")),
@@ -184,7 +187,9 @@ fn report(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> 
     }
     context.output.json(|| json!({ "snapshot": seq, "restored": report }))?;
     if report.problem_count > 0 {
-        context.output.warn(format!("{} problems; everything else is restored", grouped(report.problem_count)));
+        context
+            .output
+            .warn(format!("{}; everything else is restored", counted(report.problem_count, "problem", "problems")));
         show::problems(&context.output, &report.problems);
     }
     Ok(Exit::done(!report.is_clean()))
