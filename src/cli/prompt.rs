@@ -64,6 +64,7 @@ fn line(text: &mut String, stop: &AtomicBool) -> Result<(), CliError> {
     let input = io::stdin();
     loop {
         if stop.load(Relaxed) {
+            ask("\n")?;
             return Err(CliError::Interrupted);
         }
         // a terminal gives lines: once there is something, a whole one is there
