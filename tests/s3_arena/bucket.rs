@@ -9,8 +9,8 @@ use rozen::model::{ObjectHash, StorageClass};
 use rozen::store::{Listed, Store, StoreUrl, ThawTier};
 use serde_json::json;
 
-use crate::common::machine::expect;
-use crate::common::{Machine, Noise, assert_same, read_facts};
+use crate::common::machine::{self, expect, text};
+use crate::common::{Agent, Machine, Noise, assert_same, read_facts};
 use crate::s3fake::{ACCESS_KEY, Control, S3Fake, SECRET_KEY};
 
 /// A machine whose folder is to be in DEEP_ARCHIVE.
@@ -149,4 +149,33 @@ fn many_small_runs_into_an_archive_become_one_pack_that_is_thawed_and_restored()
     bucket.thaw();
     expect(&mut restore(), 0);
     bucket.assert_is_the_folder(&to);
+}
+
+#[test]
+fn what_waits_and_what_was_merged_is_told_by_the_agent_and_by_the_bill() {
+    let mut bucket = Bucket::new("[archive]\nmerge_at = \"1MiB\"\n\n[run]\nsettle = \"100ms\"");
+    bucket.write(400_000);
+    bucket.machine.backup();
+    let prices = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cost/prices/2026-07-us-east-1.toml");
+    let cost = || {
+        let mut cost = bucket.machine.rozenctl("cost");
+        cost.arg("--prices").arg(&prices);
+        cost
+    };
+    let bill = machine::json(&expect(cost().arg("--json"), 0));
+    let waiting = &bill["arena"][0];
+    assert_eq!((&waiting["class"], &waiting["packs"]), (&json!("DEEP_ARCHIVE"), &json!(1)), "{bill}");
+    assert!(waiting["merge_at_bytes"] == 1 << 20 && waiting["merge_from"].is_string(), "{bill}");
+    let page = text(&expect(&mut cost(), 0));
+    assert!(page.contains("1 small pack for DEEP_ARCHIVE") && page.contains("merged at 1.0 MiB, or from 20"), "{page}");
+
+    let mut agent = Agent::start(&bucket.machine);
+    agent.wait_for("what waits", |status| status["arena"][0]["packs"] == 1);
+    fs::write(bucket.machine.root().join("more"), Noise::new(5).bytes(700_000)).unwrap();
+    let status = agent.wait_for("what was merged", |status| status["last_merge"].is_string());
+    let told = status["last_merge"].as_str().unwrap();
+    assert!(told.contains("small packs into one of") && told.ends_with("in DEEP_ARCHIVE"), "{told}");
+    assert_eq!(status["arena"], json!([]));
+    agent.stop();
+    assert!(fs::read_to_string(bucket.machine.at("agent.log")).unwrap().contains("small packs are merged"));
 }
