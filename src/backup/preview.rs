@@ -84,8 +84,10 @@ fn look(
         guard().map_err(|problem| RunError::Doubtful { root: plan.id.clone(), problem: Box::new(problem) })?;
     }
     let view = View::live(&plan.path).map_err(|source| RunError::Source { root: plan.id.clone(), source })?;
+    let is_distrusted = journal.map(|journal| journal.is_distrusted(&plan.id)).transpose()?;
     let options = ScanOptions {
         rules: plan.rules.clone(),
+        read_all: is_distrusted.unwrap_or(false),
         own: own_inodes(&request.own_dirs),
         own_paths: own_paths(&request.own_dirs, &plan.path),
     };
