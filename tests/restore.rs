@@ -194,6 +194,6 @@ fn a_real_repository_passes_a_full_check() {
     let (repository, _) = lab.open();
     let options = check::CheckOptions { read_data: 100 };
     let report = check::run(&repository, options, &check::CheckProgress::default()).unwrap();
-    assert!(report.is_clean(), "{report}");
+    assert!(report.is_clean(), "{report:?}");
     assert_eq!(report.packs_read, report.packs);
 }

@@ -1,7 +1,6 @@
-//! What a check found, for people and as JSON.
+//! What a check found.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::Serialize;
 
@@ -96,41 +95,6 @@ impl CheckReport {
         let names = of_packs.filter_map(|finding| ObjectName::parse(&finding.object).ok());
         let own = names.filter(|name| name.as_str().starts_with(&names::below(machine)));
         own.filter_map(|name| names::hash_of(&name)).collect()
-    }
-}
-
-impl fmt::Display for CheckReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} snapshots, {} packs, {} entries of trees checked", self.snapshots, self.packs, self.entries)?;
-        if self.packs_read > 0 {
-            writeln!(f, "{} packs read, {} bytes", self.packs_read, self.bytes_read)?;
-        }
-        if self.packs_archived > 0 {
-            writeln!(f, "{} packs not read: they are archived, and a check thaws nothing", self.packs_archived)?;
-        }
-        for finding in &self.findings {
-            writeln!(f, "{}: {}", finding.object, finding.message)?;
-        }
-        for damage in &self.damage {
-            write!(f, "cannot be restored: {:?}", damage.path)?;
-            if damage.entries != 1 {
-                write!(f, " and what follows, {} entries", damage.entries)?;
-            }
-            writeln!(f, ", in {}: {}", seqs(&damage.snapshots), damage.reason)?;
-        }
-        match (self.damage_count, self.findings.is_empty()) {
-            (0, true) => Ok(()),
-            (0, false) => writeln!(f, "every file of the readable snapshots can be restored all the same"),
-            (count, _) => writeln!(f, "{count} paths cannot be restored from some snapshot; everything else can"),
-        }
-    }
-}
-
-fn seqs(snapshots: &[Seq]) -> String {
-    match snapshots {
-        [] => "no snapshot".into(),
-        [one] => format!("snapshot {one}"),
-        [first, .., last] => format!("{} snapshots from {first} to {last}", snapshots.len()),
     }
 }
 

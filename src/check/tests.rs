@@ -41,7 +41,7 @@ fn a_whole_repository_is_clean() {
     let repo = repo();
     for read_data in [0, 100] {
         let report = check(&repo, read_data);
-        assert!(report.is_clean(), "{report}");
+        assert!(report.is_clean(), "{report:?}");
         assert_eq!(report.snapshots, 3);
         assert_eq!(report.packs_read > 0, read_data > 0);
     }
@@ -54,7 +54,7 @@ fn a_damaged_pack_is_found_by_reading_and_the_files_that_it_costs_are_named() {
     assert!(check(&repo, 0).is_clean(), "without reading data it cannot be seen");
     let report = check(&repo, 100);
     assert_eq!(codes(&report), [FindingCode::PackChanged, FindingCode::Frame]);
-    assert_eq!(report.damage_count, 1, "{report}");
+    assert_eq!(report.damage_count, 1, "{report:?}");
     let damage = &report.damage[0];
     let expected = match damage.path.as_str() {
         "/home/u/old" => vec![Seq(1), Seq(2), Seq(3)],
@@ -62,7 +62,6 @@ fn a_damaged_pack_is_found_by_reading_and_the_files_that_it_costs_are_named() {
         other => panic!("{other}"),
     };
     assert_eq!(damage.snapshots, expected);
-    assert!(report.to_string().contains("1 paths cannot be restored"), "{report}");
 }
 
 #[test]
@@ -130,7 +129,7 @@ fn what_a_backup_adds_during_a_check_is_no_finding() {
         });
         let repository = crate::repo::Repository { store, ..repo.open() };
         let report = run(&repository, CheckOptions { read_data: 100 }, &CheckProgress::default()).unwrap();
-        assert!(report.is_clean(), "at list {nth}: {report}");
+        assert!(report.is_clean(), "at list {nth}: {report:?}");
         for (name, bytes) in &objects {
             if repo.store.head(name).unwrap().is_none() {
                 put(&repo.store, name, bytes);
@@ -144,8 +143,8 @@ fn a_lost_tree_node_is_damage_of_the_snapshots_that_need_it() {
     let repo = repo();
     repo.damage("/trees/");
     let report = check(&repo, 0);
-    assert!(report.damage_count >= 1, "{report}");
-    assert!(report.damage.iter().all(|damage| damage.path == "/home/u"), "{report}");
+    assert!(report.damage_count >= 1, "{report:?}");
+    assert!(report.damage.iter().all(|damage| damage.path == "/home/u"), "{report:?}");
 }
 
 #[test]
@@ -164,7 +163,7 @@ fn a_damaged_index_costs_nothing_while_the_packs_are_right() {
     repo.damage("/index/");
     let report = check(&repo, 0);
     assert_eq!(codes(&report), [FindingCode::Index]);
-    assert_eq!(report.damage_count, 0, "{report}");
+    assert_eq!(report.damage_count, 0, "{report:?}");
 }
 
 #[test]
@@ -202,7 +201,7 @@ fn a_pack_is_read_once_for_its_name_and_all_its_frames() {
     let packs: u64 = repo.store.list("machines/").unwrap().iter().map(|object| object.size).sum();
     let (repository, recorder) = repo.open_recorded();
     let report = run(&repository, CheckOptions { read_data: 100 }, &CheckProgress::default()).unwrap();
-    assert!(report.is_clean() && report.bytes_read > 1_200_000, "{report}");
+    assert!(report.is_clean() && report.bytes_read > 1_200_000, "{report:?}");
     let ranges = recorder.counts(crate::store::Verb::GetRange);
     assert!(ranges.bytes <= packs + packs / 50 && ranges.calls <= 8, "{ranges:?}, {packs} bytes stored");
 }

@@ -11,6 +11,7 @@
 
 mod args;
 mod bill;
+mod checked;
 mod commands;
 mod context;
 mod doctor;

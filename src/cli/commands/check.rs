@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::check::{self, CheckOptions, CheckProgress, CheckReport};
+use crate::cli::checked;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -49,7 +50,7 @@ pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, C
     let result = check::run(&repository, CheckOptions { read_data: args.read_data.unwrap_or(0) }, &progress);
     drop(live);
     let report = result?;
-    for line in report.to_string().lines() {
+    for line in checked::told(&report).lines() {
         context.output.line(printable(line))?;
     }
     let again = own.map(|own| own.store_again(&report, context)).transpose()?;

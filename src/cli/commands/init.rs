@@ -16,8 +16,9 @@ use crate::store::StoreUrl;
 
 /// Set up a backup: repository, keys, configuration
 ///
-/// The recovery code is shown once: write it down and keep it away from this computer. With --recovery-out it goes into
-/// a file instead. Without it nobody can read the backups, this machine included.
+/// The recovery code is shown once: write it down and keep it away from this
+/// computer. With --recovery-out it goes into a file instead. Without it nobody
+/// can read the backups, this machine included.
 ///
 /// A new backup:
 ///   rozenctl init --repo /mnt/disk/backup --root ~/Documents --recovery-out /media/usb/recovery.txt

@@ -15,8 +15,9 @@ use crate::status::{bytes, counted, grouped, printable};
 
 /// Set this computer up in the place of one that was lost
 ///
-/// Brings back the settings, makes a new machine key and goes on with the history of the lost machine: what is stored is not
-/// uploaded again. Files are not restored by it; it says how to, and in which order. If the old computer still
+/// Brings back the settings, makes a new machine key and goes on with the history
+/// of the lost machine: what is stored is not uploaded again. Files are not
+/// restored by it; it says how to, and in which order. If the old computer still
 /// runs, stop its agent first: only one may go on.
 ///
 /// Examples:

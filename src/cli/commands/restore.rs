@@ -23,8 +23,9 @@ use crate::status::{bytes, counted, grouped};
 
 /// Get files back
 ///
-/// With --to, the content of the folder goes straight into DIR (into DIR/<name> when the snapshot holds several folders).
-/// Started again, an interrupted restore goes on where it stopped.
+/// With --to, the content of the folder goes straight into DIR (into DIR/<name>
+/// when the snapshot holds several folders). Started again, an interrupted
+/// restore goes on where it stopped.
 ///
 /// Everything, on any computer:
 ///   rozenctl restore latest --repo /mnt/disk/backup --recovery recovery.txt --to ~/restored

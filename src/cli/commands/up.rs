@@ -21,8 +21,9 @@ use crate::store::StoreUrl;
 
 /// Protect folders: set up what is missing, then back up continuously
 ///
-/// Without --repo the backups go into a directory on this computer: that brings back what was deleted or changed, but
-/// not what is lost with the disk. Ctrl-C stops; the same command goes on.
+/// Without --repo the backups go into a directory on this computer: that brings
+/// back what was deleted or changed, but not what is lost with the disk. Ctrl-C
+/// stops; the same command goes on.
 ///
 /// Examples:
 ///   rozenctl up ~/Documents

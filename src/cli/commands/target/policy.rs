@@ -12,7 +12,8 @@ use crate::model::MachineId;
 
 /// Print a policy for the bucket or for a user of it, ready to paste
 ///
-/// Nothing is asked of the target. docs/targets.md says where each policy goes. This machine's is for its own folder:
+/// Nothing is asked of the target. docs/targets.md says where each policy goes.
+/// This machine's is for its own folder:
 ///   rozenctl target policy --for uploader > uploader.json
 ///   rozenctl target policy --for bucket --uploader arn:aws:iam::123456789012:user/laptop > bucket.json
 #[derive(Args, Debug)]
