@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::agent::Backup;
 use super::nodes::LocalNodes;
+use super::own::{own_inodes, own_paths};
 use super::progress::Progress;
-use super::run::{RootPlan, RunRequest, own_inodes, own_paths};
+use super::request::{RootPlan, RunRequest};
 use crate::scan::{Found, Scan, ScanOptions, Target};
 use crate::source::View;
 use crate::tree::TreeReader;

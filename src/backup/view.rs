@@ -4,7 +4,7 @@
 
 use super::agent::Backup;
 use super::error::RunError;
-use super::run::RootPlan;
+use super::request::RootPlan;
 use crate::clock::Monotonic;
 use crate::freeze::{FreezeId, Freezer, Hold, PlanOptions};
 use crate::journal::RunId;

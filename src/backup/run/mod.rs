@@ -1,102 +1,27 @@
 //! A run: roots one after the other, partial snapshots on the way, one snapshot at the end.
 
-use std::collections::HashSet;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+mod root;
+
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use super::agent::Backup;
-use super::arena::{self, MergedPacks};
-use super::billing;
-use super::config;
-use super::error::RunError;
-use super::nodes::{self, LocalNodes};
-use super::pipeline::{Slice, SliceContext, run_slice};
-use super::placement::Placement;
-use super::presence::Presence;
-use super::progress::{Phase, Progress};
-use super::recover;
-use super::snapshot::{self, RootResult, Totals};
-use super::unannounced::Unannounced;
-use super::view::{self, OpenedView};
-use crate::config::exclude::Rules;
+pub(super) use root::scan_error;
+
+use crate::backup::agent::Backup;
+use crate::backup::arena;
+use crate::backup::billing;
+use crate::backup::config;
+use crate::backup::error::RunError;
+use crate::backup::nodes;
+use crate::backup::presence::Presence;
+use crate::backup::progress::{Phase, Progress};
+use crate::backup::recover;
+use crate::backup::report::{RootReport, RunReport};
+use crate::backup::request::{RootPlan, RunRequest};
+use crate::backup::snapshot::{self, RootResult, Totals};
 use crate::crypto::SealingSlot;
-use crate::journal::{Cut, FinishRoot, FinishRun, HintRow, NewTree, RootState, Run, RunId, RunState};
-use crate::model::{ChunkId, ListedRoot, Problem, ProblemCode, RelPath, StorageClass, Timestamp};
-use crate::repo::{CommittedSnapshot, RepoError};
-use crate::scan::{Scan, ScanError, ScanOptions, Target};
-use crate::store::Requests;
-use crate::tree::TreeReader;
-
-/// What a run is asked to do.
-pub struct RunRequest {
-    pub roots: Vec<RootPlan>,
-    /// A longer run commits a partial snapshot so often.
-    pub partial_every: Duration,
-    /// Our own directories, wherever they lie: never stored.
-    pub own_dirs: Vec<PathBuf>,
-}
-
-pub struct RootPlan {
-    pub id: String,
-    pub path: PathBuf,
-    pub rules: Rules,
-    pub scope: RootScope,
-    /// In which its content is kept; small amounts wait where they read at once.
-    pub class: StorageClass,
-    /// Asked when the view is open, before anything is read: is this still the folder that was stored?
-    pub guard: Option<RootGuard>,
-}
-
-/// Gives the identity of the folder, or why it must not be read now.
-pub type RootGuard = Arc<dyn Fn() -> Result<String, Problem> + Send + Sync>;
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RootScope {
-    /// What the journal's hints name.
-    Hints,
-    /// Everything.
-    Full,
-}
-
-/// What a run did.
-#[derive(Debug, Default)]
-pub struct RunReport {
-    /// `None`: nothing had changed, no snapshot was needed.
-    pub snapshot: Option<CommittedSnapshot>,
-    /// Partial snapshots that were committed on the way.
-    pub partial_snapshots: u64,
-    pub problems: Vec<Problem>,
-    /// Roots that were read, each with its own part of the problems.
-    pub roots: Vec<RootReport>,
-    /// Roots that could not be read at all; their hints stay.
-    pub unavailable: Vec<String>,
-    /// When the cut was taken: all that changed before is in the snapshot, as far as hints or full scans covered it.
-    pub cut_at: Timestamp,
-    pub entries: u64,
-    pub bytes: u64,
-    /// Small packs that became packs of their archive class.
-    pub merged: Vec<MergedPacks>,
-    /// What was asked of the target, as it bills it.
-    pub requests: Requests,
-}
-
-/// What a run did with one root.
-#[derive(Debug, Default)]
-pub struct RootReport {
-    pub id: String,
-    /// In its tree now.
-    pub entries: u64,
-    pub bytes: u64,
-    pub problems: Vec<Problem>,
-    /// Directories where a full comparison found changes that no hint had announced; 0 where there was nothing to compare with.
-    pub missed_by_watcher: u64,
-    /// Directories that could not be read as one state: the journal has a hint of each that is younger than the cut.
-    pub look_again: u64,
-}
+use crate::journal::{FinishRoot, FinishRun, HintRow, NewTree, RootState, Run, RunId, RunState};
+use crate::model::{ListedRoot, Problem, ProblemCode, RelPath, Timestamp};
+use crate::repo::RepoError;
 
 impl Backup {
     /// Runs to the end. On an error no hint is lost and what was stored is kept for the next run. Where the number of its
@@ -213,148 +138,6 @@ impl Running<'_> {
             }
         }
         self.finish()
-    }
-
-    fn root(&mut self, plan: &RootPlan, number: u32) -> Result<RootDone, RunError> {
-        self.progress.set_current(&plan.id);
-        let backup = self.backup;
-        let state = backup.journal.root_state(&plan.id)?;
-        let is_distrusted = backup.journal.is_distrusted(&plan.id)?;
-        let full = plan.scope == RootScope::Full
-            || state.tree.is_none()
-            || is_distrusted
-            || self.is_listed_otherwise(&state)?;
-        let targets = if full { Target::everything() } else { self.targets(&plan.id, self.run.cut)? };
-        let done = RootDone {
-            id: plan.id.clone(),
-            changed: false,
-            full,
-            frozen_by: None,
-            missed_by_watcher: 0,
-            has_kept: false,
-        };
-        if targets.is_empty() {
-            return Ok(done);
-        }
-        let mut opened = view::open(backup, self.run.id, plan, number)?;
-        if let Err(error) = self.guard(plan, &state) {
-            opened.release(backup)?;
-            return Err(error);
-        }
-        self.report.problems.append(&mut opened.problems);
-        let unannounced = self.unannounced(plan, &state)?;
-        let done = self.read(
-            plan,
-            &opened,
-            state.tree,
-            targets,
-            unannounced.as_ref(),
-            RootDone { frozen_by: Some(opened.method), ..done },
-        );
-        opened.release(backup)?;
-        done
-    }
-
-    /// Asked on the open view: a disk that was unmounted since the run began is not an empty folder. The identity is
-    /// written down before the first entry of the root is, so that also a run that is cut off has left it.
-    fn guard(&self, plan: &RootPlan, state: &RootState) -> Result<(), RunError> {
-        let Some(guard) = &plan.guard else { return Ok(()) };
-        let identity =
-            guard().map_err(|problem| RunError::Doubtful { root: plan.id.clone(), problem: Box::new(problem) })?;
-        if state.identity.as_deref() != Some(&identity) {
-            self.backup.journal.set_root_identity(&plan.id, &identity)?;
-        }
-        Ok(())
-    }
-
-    fn read(
-        &mut self,
-        plan: &RootPlan,
-        opened: &OpenedView,
-        tree: Option<ChunkId>,
-        targets: Vec<Target>,
-        unannounced: Option<&Mutex<Unannounced>>,
-        mut done: RootDone,
-    ) -> Result<RootDone, RunError> {
-        let backup = self.backup;
-        let options = ScanOptions {
-            read_all: backup.journal.is_distrusted(&plan.id)?,
-            rules: plan.rules.clone(),
-            own: own_inodes(&self.request.own_dirs),
-            own_paths: own_paths(&self.request.own_dirs, &plan.path),
-        };
-        let nodes = LocalNodes { journal: backup.journal.clone(), root: plan.id.clone() };
-        let scan = Scan::new(&opened.view, TreeReader::new(nodes, tree), options, targets);
-        let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
-        loop {
-            let slice = self.slice(plan, opened, unannounced, &mut scan)?;
-            let complete = slice.complete;
-            done.changed |= slice.changed;
-            let problems = slice.problems.into_iter().map(|problem| problem.below(&plan.path));
-            self.report.problems.extend(problems);
-            self.again.extend(slice.again.into_iter().map(|dir| (plan.id.clone(), dir)));
-            if complete {
-                let found = unannounced.map(|u| u.lock().unwrap_or_else(PoisonError::into_inner).count());
-                let (missed_by_watcher, has_kept) = (found.unwrap_or(0), scan.has_kept());
-                return Ok(RootDone { missed_by_watcher, has_kept, ..done });
-            }
-            self.commit_partial(&done)?;
-            // only what has stored something may end early: so every run comes further than the one before
-            if done.changed && opened.frozen_at.is_some() && self.frozen_for(opened) >= backup.options.freeze_limit {
-                return Err(RunError::FreezeTooOld { root: plan.id.clone() });
-            }
-        }
-    }
-
-    fn frozen_for(&self, opened: &OpenedView) -> Duration {
-        self.backup.clock.monotonic().since(opened.opened)
-    }
-
-    fn slice<N: crate::tree::NodeSource>(
-        &self,
-        plan: &RootPlan,
-        opened: &OpenedView,
-        unannounced: Option<&Mutex<Unannounced>>,
-        scan: &mut Scan<'_, N>,
-    ) -> Result<Slice, RunError>
-    where
-        N::Error: std::fmt::Display,
-    {
-        let context = SliceContext {
-            backup: self.backup,
-            root: &plan.id,
-            slot: &self.slot,
-            presence: &self.presence,
-            progress: self.progress,
-            stop: self.stop,
-            frozen_at: opened.frozen_at,
-            placement: Placement::new(plan.class, &self.backup.options),
-            time: self.slice_time(opened),
-            unannounced,
-        };
-        run_slice(&context, scan)
-    }
-
-    /// Until the next partial snapshot, or until the freeze is too old.
-    fn slice_time(&self, opened: &OpenedView) -> Duration {
-        let every = self.request.partial_every;
-        let left = self.backup.options.freeze_limit.saturating_sub(self.frozen_for(opened));
-        if opened.frozen_at.is_some() && !left.is_zero() { every.min(left) } else { every }
-    }
-
-    /// A full comparison with a tree tells how much the watcher missed.
-    fn unannounced(&self, plan: &RootPlan, state: &RootState) -> Result<Option<Mutex<Unannounced>>, RunError> {
-        let is_distrusted = self.backup.journal.is_distrusted(&plan.id)?;
-        if plan.scope != RootScope::Full || state.tree.is_none() || is_distrusted {
-            return Ok(None);
-        }
-        let hints = self.backup.journal.hints_upto(&plan.id, self.run.cut)?;
-        Ok(Some(Mutex::new(Unannounced::new(hints, self.report.cut_at))))
-    }
-
-    fn targets(&self, root: &str, cut: Cut) -> Result<Vec<Target>, RunError> {
-        let hints = self.backup.journal.hints_upto(root, cut)?;
-        Ok(hints.into_iter().map(|hint| Target { dir: hint.dir, recursive: hint.recursive }).collect())
     }
 
     /// What is stored so far becomes a snapshot that restores; hints stay, the run goes on.
@@ -496,29 +279,7 @@ fn finish_root(tree: NewTree, full: bool, cut_at: Timestamp) -> FinishRoot {
     }
 }
 
-/// The same by their logical paths below a root: in a frozen view devices are other ones.
-pub(super) fn own_paths(dirs: &[PathBuf], root: &Path) -> HashSet<RelPath> {
-    let Ok(root) = root.canonicalize() else { return HashSet::new() };
-    let real = dirs.iter().filter_map(|dir| dir.canonicalize().ok());
-    let below = real.filter_map(|dir| dir.strip_prefix(&root).ok().map(|below| below.as_os_str().as_bytes().to_vec()));
-    below.filter_map(|bytes| RelPath::parse(&bytes).ok()).filter(|path| !path.is_root()).collect()
-}
-
-/// Device and inode of our own directories, as far as they exist.
-pub(super) fn own_inodes(dirs: &[PathBuf]) -> HashSet<(u64, u64)> {
-    let stats = dirs.iter().filter_map(|dir| std::fs::metadata(dir).ok());
-    stats.map(|stat| (stat.dev(), stat.ino())).collect()
-}
-
-pub(super) fn scan_error<E: std::fmt::Display>(root: &str, error: ScanError<E>) -> RunError {
-    match error {
-        ScanError::Source(source) => RunError::Source { root: root.to_owned(), source },
-        ScanError::Tree(error) => RunError::LocalTree { root: root.to_owned(), what: error.to_string() },
-        ScanError::Stopped => RunError::Stopped,
-    }
-}
-
-pub(super) fn unavailable(plan: &RootPlan, error: &RunError) -> Problem {
+pub(in crate::backup) fn unavailable(plan: &RootPlan, error: &RunError) -> Problem {
     if let RunError::Doubtful { problem, .. } = error {
         return (**problem).clone();
     }

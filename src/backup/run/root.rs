@@ -1,0 +1,170 @@
+//! One root of a run: what of it is read, how far it is trusted, and its slices until the end or the next partial snapshot.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{RootDone, Running};
+use crate::backup::error::RunError;
+use crate::backup::nodes::LocalNodes;
+use crate::backup::own::{own_inodes, own_paths};
+use crate::backup::pipeline::{Slice, SliceContext, run_slice};
+use crate::backup::placement::Placement;
+use crate::backup::request::{RootPlan, RootScope};
+use crate::backup::unannounced::Unannounced;
+use crate::backup::view::{self, OpenedView};
+use crate::journal::{Cut, RootState};
+use crate::model::ChunkId;
+use crate::scan::{Scan, ScanError, ScanOptions, Target};
+use crate::tree::TreeReader;
+
+impl Running<'_> {
+    pub(super) fn root(&mut self, plan: &RootPlan, number: u32) -> Result<RootDone, RunError> {
+        self.progress.set_current(&plan.id);
+        let backup = self.backup;
+        let state = backup.journal.root_state(&plan.id)?;
+        let is_distrusted = backup.journal.is_distrusted(&plan.id)?;
+        let full = plan.scope == RootScope::Full
+            || state.tree.is_none()
+            || is_distrusted
+            || self.is_listed_otherwise(&state)?;
+        let targets = if full { Target::everything() } else { self.targets(&plan.id, self.run.cut)? };
+        let done = RootDone {
+            id: plan.id.clone(),
+            changed: false,
+            full,
+            frozen_by: None,
+            missed_by_watcher: 0,
+            has_kept: false,
+        };
+        if targets.is_empty() {
+            return Ok(done);
+        }
+        let mut opened = view::open(backup, self.run.id, plan, number)?;
+        if let Err(error) = self.guard(plan, &state) {
+            opened.release(backup)?;
+            return Err(error);
+        }
+        self.report.problems.append(&mut opened.problems);
+        let unannounced = self.unannounced(plan, &state)?;
+        let done = self.read(
+            plan,
+            &opened,
+            state.tree,
+            targets,
+            unannounced.as_ref(),
+            RootDone { frozen_by: Some(opened.method), ..done },
+        );
+        opened.release(backup)?;
+        done
+    }
+
+    /// Asked on the open view: a disk that was unmounted since the run began is not an empty folder. The identity is
+    /// written down before the first entry of the root is, so that also a run that is cut off has left it.
+    fn guard(&self, plan: &RootPlan, state: &RootState) -> Result<(), RunError> {
+        let Some(guard) = &plan.guard else { return Ok(()) };
+        let identity =
+            guard().map_err(|problem| RunError::Doubtful { root: plan.id.clone(), problem: Box::new(problem) })?;
+        if state.identity.as_deref() != Some(&identity) {
+            self.backup.journal.set_root_identity(&plan.id, &identity)?;
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        plan: &RootPlan,
+        opened: &OpenedView,
+        tree: Option<ChunkId>,
+        targets: Vec<Target>,
+        unannounced: Option<&Mutex<Unannounced>>,
+        mut done: RootDone,
+    ) -> Result<RootDone, RunError> {
+        let backup = self.backup;
+        let options = ScanOptions {
+            read_all: backup.journal.is_distrusted(&plan.id)?,
+            rules: plan.rules.clone(),
+            own: own_inodes(&self.request.own_dirs),
+            own_paths: own_paths(&self.request.own_dirs, &plan.path),
+        };
+        let nodes = LocalNodes { journal: backup.journal.clone(), root: plan.id.clone() };
+        let scan = Scan::new(&opened.view, TreeReader::new(nodes, tree), options, targets);
+        let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
+        loop {
+            let slice = self.slice(plan, opened, unannounced, &mut scan)?;
+            let complete = slice.complete;
+            done.changed |= slice.changed;
+            let problems = slice.problems.into_iter().map(|problem| problem.below(&plan.path));
+            self.report.problems.extend(problems);
+            self.again.extend(slice.again.into_iter().map(|dir| (plan.id.clone(), dir)));
+            if complete {
+                let found = unannounced.map(|u| u.lock().unwrap_or_else(PoisonError::into_inner).count());
+                let (missed_by_watcher, has_kept) = (found.unwrap_or(0), scan.has_kept());
+                return Ok(RootDone { missed_by_watcher, has_kept, ..done });
+            }
+            self.commit_partial(&done)?;
+            // only what has stored something may end early: so every run comes further than the one before
+            if done.changed && opened.frozen_at.is_some() && self.frozen_for(opened) >= backup.options.freeze_limit {
+                return Err(RunError::FreezeTooOld { root: plan.id.clone() });
+            }
+        }
+    }
+
+    fn frozen_for(&self, opened: &OpenedView) -> Duration {
+        self.backup.clock.monotonic().since(opened.opened)
+    }
+
+    fn slice<N: crate::tree::NodeSource>(
+        &self,
+        plan: &RootPlan,
+        opened: &OpenedView,
+        unannounced: Option<&Mutex<Unannounced>>,
+        scan: &mut Scan<'_, N>,
+    ) -> Result<Slice, RunError>
+    where
+        N::Error: std::fmt::Display,
+    {
+        let context = SliceContext {
+            backup: self.backup,
+            root: &plan.id,
+            slot: &self.slot,
+            presence: &self.presence,
+            progress: self.progress,
+            stop: self.stop,
+            frozen_at: opened.frozen_at,
+            placement: Placement::new(plan.class, &self.backup.options),
+            time: self.slice_time(opened),
+            unannounced,
+        };
+        run_slice(&context, scan)
+    }
+
+    /// Until the next partial snapshot, or until the freeze is too old.
+    fn slice_time(&self, opened: &OpenedView) -> Duration {
+        let every = self.request.partial_every;
+        let left = self.backup.options.freeze_limit.saturating_sub(self.frozen_for(opened));
+        if opened.frozen_at.is_some() && !left.is_zero() { every.min(left) } else { every }
+    }
+
+    /// A full comparison with a tree tells how much the watcher missed.
+    fn unannounced(&self, plan: &RootPlan, state: &RootState) -> Result<Option<Mutex<Unannounced>>, RunError> {
+        let is_distrusted = self.backup.journal.is_distrusted(&plan.id)?;
+        if plan.scope != RootScope::Full || state.tree.is_none() || is_distrusted {
+            return Ok(None);
+        }
+        let hints = self.backup.journal.hints_upto(&plan.id, self.run.cut)?;
+        Ok(Some(Mutex::new(Unannounced::new(hints, self.report.cut_at))))
+    }
+
+    fn targets(&self, root: &str, cut: Cut) -> Result<Vec<Target>, RunError> {
+        let hints = self.backup.journal.hints_upto(root, cut)?;
+        Ok(hints.into_iter().map(|hint| Target { dir: hint.dir, recursive: hint.recursive }).collect())
+    }
+}
+
+pub(in crate::backup) fn scan_error<E: std::fmt::Display>(root: &str, error: ScanError<E>) -> RunError {
+    match error {
+        ScanError::Source(source) => RunError::Source { root: root.to_owned(), source },
+        ScanError::Tree(error) => RunError::LocalTree { root: root.to_owned(), what: error.to_string() },
+        ScanError::Stopped => RunError::Stopped,
+    }
+}
