@@ -18,6 +18,7 @@ the line carries is measured with one plain connection. No rights and no kernel 
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -172,7 +173,7 @@ class Bench:
         keys = f"{os.environ['AWS_ACCESS_KEY_ID']}:{os.environ['AWS_SECRET_ACCESS_KEY']}"
         url = f"{self.args.endpoint}/{name}"
         sign = ["--aws-sigv4", f"aws:amz:{self.args.region}:s3", "--user", keys]
-        subprocess.run(["curl", "-fsS", "-X", "PUT", *sign, url], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["curl", "-fsS", "-X", "PUT", "-H", f"x-amz-content-sha256: {hashlib.sha256().hexdigest()}", *sign, url], check=True, stdout=subprocess.DEVNULL)
         return name
 
     def note(self, what, command, env=None):
@@ -219,6 +220,8 @@ class Bench:
 
 
 def run(args):
+    if args.work:
+        os.makedirs(args.work, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.work) as work:
         bench = Bench(args, work)
         if args.long_line:
