@@ -3,6 +3,9 @@
 //! Reading needs neither `rozen.json` nor the certificate objects: the certificate in any manifest proves the repository and
 //! its machine. What is damaged is named; writing into such a repository is refused.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+
 use super::contents::Contents;
 use super::{RepoError, certificates, names};
 use crate::crypto::{self, ReadKeys, RecoverySecret, Signers, VerifyingKey};
@@ -35,7 +38,12 @@ pub struct Repository {
     pub keys: ReadKeys,
     /// Why `rozen.json` cannot be used, if so.
     pub damage: Option<RepoError>,
+    known: KnownMachines,
 }
+
+/// Machines whose certificates were all found and right. A command asks for them several times, and each time costs four
+/// requests one after the other. What was not right is looked for again.
+type KnownMachines = Mutex<HashMap<MachineId, Machine>>;
 
 impl Repository {
     /// [`RepoError::WrongKey`] when the signed record does not fit the secret. Without a usable record any certificate that
@@ -45,7 +53,7 @@ impl Repository {
         let error = match read_record(&store).and_then(|signed| verified(&signed, &admin, &store)) {
             Ok(record) => {
                 let keys = secret.read_keys(parse_repo(&record)?, record.epoch);
-                return Ok(Self { store, keys, damage: None });
+                return Ok(Self { store, keys, damage: None, known: KnownMachines::default() });
             }
             Err(error) => certificates::unless_gone(error)?,
         };
@@ -55,7 +63,7 @@ impl Repository {
         match certificates::any(&store, &admin)? {
             Some((header, certificate)) => {
                 let keys = secret.read_keys(header.repo, certificate.epoch);
-                Ok(Self { store, keys, damage: Some(error) })
+                Ok(Self { store, keys, damage: Some(error), known: KnownMachines::default() })
             }
             None => Err(error),
         }
@@ -91,11 +99,18 @@ impl Repository {
     }
 
     fn find_machine(&self, id: MachineId) -> Result<(Option<Machine>, Vec<RepoError>), RepoError> {
+        if let Some(machine) = self.known.lock().expect("no panic while it is held").get(&id) {
+            return Ok((Some(machine.clone()), vec![]));
+        }
         let found = certificates::find(&self.store, &self.keys.repo_id, &self.keys.admin_verifying(), id)?;
         let mut problems = found.problems;
         let machine = (!found.signers.is_empty()).then_some(Machine { id, signers: found.signers });
-        if machine.is_none() {
-            problems.push(RepoError::NoCertificate { machine: id });
+        match &machine {
+            Some(machine) if problems.is_empty() => {
+                self.known.lock().expect("no panic while it is held").insert(id, machine.clone());
+            }
+            Some(_) => {}
+            None => problems.push(RepoError::NoCertificate { machine: id }),
         }
         Ok((machine, problems))
     }
