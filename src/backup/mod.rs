@@ -19,7 +19,6 @@ mod count;
 mod error;
 mod large;
 mod nodes;
-mod orphans;
 mod own;
 mod packer;
 mod pipeline;

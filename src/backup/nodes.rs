@@ -5,7 +5,6 @@ use std::slice::from_ref;
 
 use super::agent::Backup;
 use super::error::RunError;
-use super::orphans::Orphans;
 use super::placement::Placement;
 use super::presence::Presence;
 use super::uploader::store_pack;
@@ -62,9 +61,7 @@ pub(super) fn build(
     let removals = backup.journal.staged_removals(root)?;
     let ranges = removals.iter().flat_map(RangeDelete::below).collect();
     let mut sealer = TreeSealer::new(backup, root, slot, presence)?;
-    let orphans = Orphans::new(&backup.journal, root, &removals);
-    let edits =
-        StagedEdits { journal: &backup.journal, root, orphans, after: None, page: VecDeque::new(), at_end: false };
+    let edits = StagedEdits { journal: &backup.journal, root, after: None, page: VecDeque::new(), at_end: false };
     // nodes may be lost as well as content: each is put, and what is known is not sent
     let applied = match backup.journal.is_distrusted(root)? {
         true => tree::rewrite(&old, edits, ranges, &mut sealer),
@@ -161,19 +158,10 @@ impl NodeSink for TreeSealer<'_> {
     }
 }
 
-/// An entry as it was staged.
-pub(super) fn staged(root: &str, bytes: &[u8]) -> Result<Entry, RunError> {
-    minicbor::decode(bytes).map_err(|error| RunError::LocalTree {
-        root: root.to_owned(),
-        what: format!("a staged entry cannot be read: {error}"),
-    })
-}
-
 /// Staged entries page by page, as edits in key order.
 struct StagedEdits<'a> {
     journal: &'a Journal,
     root: &'a str,
-    orphans: Orphans<'a>,
     after: Option<(RelPath, Vec<u8>)>,
     page: VecDeque<Edit>,
     at_end: bool,
@@ -186,10 +174,11 @@ impl StagedEdits<'_> {
         self.at_end = rows.len() < EDITS;
         self.after = rows.last().map(|row| (row.dir.clone(), row.name.clone()));
         for row in rows {
-            if row.entry.is_some() && self.orphans.are_in(&row.dir)? {
-                continue;
-            }
-            let entry = row.entry.map(|entry| staged(self.root, &entry)).transpose()?;
+            let entry = row.entry.as_deref().map(minicbor::decode::<Entry>).transpose();
+            let entry = entry.map_err(|error| RunError::LocalTree {
+                root: self.root.to_owned(),
+                what: format!("a staged entry cannot be read: {error}"),
+            })?;
             self.page.push_back((TreeKey::new(&row.dir, &row.name), entry));
         }
         Ok(())
@@ -200,11 +189,12 @@ impl Iterator for StagedEdits<'_> {
     type Item = Result<Edit, RunError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.page.is_empty() && !self.at_end {
-            if let Err(error) = self.fetch() {
-                self.at_end = true;
-                return Some(Err(error));
-            }
+        if self.page.is_empty()
+            && !self.at_end
+            && let Err(error) = self.fetch()
+        {
+            self.at_end = true;
+            return Some(Err(error));
         }
         self.page.pop_front().map(Ok)
     }

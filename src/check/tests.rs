@@ -127,7 +127,7 @@ fn what_a_backup_adds_during_a_check_is_no_finding() {
                 objects.drain(..).for_each(|(name, bytes)| put(&target, &name, &bytes));
             }
         });
-        let repository = crate::repo::Repository { store, ..repo.open() };
+        let repository = repo.open().through(store);
         let report = run(&repository, CheckOptions { read_data: 100 }, &CheckProgress::default()).unwrap();
         assert!(report.is_clean(), "at list {nth}: {report:?}");
         for (name, bytes) in &objects {

@@ -1,6 +1,6 @@
 //! What a run has found so far, on disk and in the order of the tree, so that a run needs no memory for it.
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Row, Transaction, params};
 
 use super::sql::below;
 use super::{Journal, JournalError, roots};
@@ -64,21 +64,6 @@ impl Journal {
                     .collect::<Result<_, _>>(),
             };
             Ok(page?)
-        })
-    }
-
-    /// What is staged of one name: `None` nothing, `Some(None)` that it is deleted.
-    pub fn staged_entry(
-        &self,
-        root: &str,
-        dir: &RelPath,
-        name: &[u8],
-    ) -> Result<Option<Option<Vec<u8>>>, JournalError> {
-        self.read("read a staged entry", |connection| {
-            let key = roots::key(connection, root)?;
-            let mut statement =
-                connection.prepare_cached("SELECT entry FROM staged WHERE root = ?1 AND dir = ?2 AND name = ?3")?;
-            Ok(statement.query_row(params![key, dir, name], |row| row.get(0)).optional()?)
         })
     }
 

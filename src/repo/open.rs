@@ -69,6 +69,12 @@ impl Repository {
         }
     }
 
+    /// The same repository, read through another store.
+    #[cfg(test)]
+    pub fn through(&self, store: Store) -> Self {
+        Self { store, keys: self.keys.clone(), damage: None, known: KnownMachines::default() }
+    }
+
     /// For whoever is about to write: a repository whose record is damaged is read, never added to.
     pub fn for_writing(self) -> Result<Self, RepoError> {
         match self.damage {

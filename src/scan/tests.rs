@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Found, Scan, ScanOptions, Target};
 use crate::config::exclude::{ExcludeConfig, Rules};
-use crate::model::{ChunkId, Entry, EntryKind, RelPath};
+use crate::model::{ChunkId, Entry, EntryKind, Problem, ProblemCode, RelPath};
+use crate::source::testing::as_user;
 use crate::source::{Names, View};
 use crate::tree::{NodeSink, NodeSource, TreeKey, TreeReader, apply};
 
@@ -37,12 +39,19 @@ struct Lab {
     dir: tempfile::TempDir,
     memory: Memory,
     tree: BTreeMap<TreeKey, Entry>,
+    /// Of the last scan.
+    problems: Vec<Problem>,
 }
 
 impl Lab {
     /// `x/f`, `y/g`, all stored.
     fn new() -> Self {
-        let mut lab = Self { dir: tempfile::tempdir().unwrap(), memory: Memory::default(), tree: BTreeMap::new() };
+        let mut lab = Self {
+            dir: tempfile::tempdir().unwrap(),
+            memory: Memory::default(),
+            tree: BTreeMap::new(),
+            problems: vec![],
+        };
         for (dir, file) in [("x", "f"), ("y", "g")] {
             fs::create_dir_all(lab.at(dir)).unwrap();
             fs::write(lab.at(dir).join(file), file).unwrap();
@@ -75,6 +84,7 @@ impl Lab {
             read_all: false,
         };
         let mut scan = Scan::new(&view, TreeReader::new(&self.memory, root), options, targets).unwrap();
+        self.problems.clear();
         let mut found = Vec::new();
         for step in 0.. {
             let more = scan.step(&mut |finding| {
@@ -104,7 +114,8 @@ impl Lab {
                 }
                 Found::Delete(key) => drop(self.tree.remove(&key)),
                 Found::DeleteBelow(dir) => self.tree.retain(|key, _| !is_within(&key.dir, dir.as_bytes())),
-                Found::Unchanged { .. } | Found::Problem(_) => {}
+                Found::Problem(problem) => self.problems.push(problem),
+                Found::Unchanged { .. } => {}
             }
         }
     }
@@ -216,4 +227,22 @@ fn a_directory_is_compared_once_in_a_scan() {
     });
     assert_eq!(*steps.borrow(), 1, "two targets, of which the second had nothing left to do");
     assert!(before.contains("z") && lab.paths() == BTreeSet::from(["z".to_owned()]));
+}
+
+#[test]
+fn a_directory_that_cannot_be_opened_is_told_and_stays_as_it_was() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give up rights");
+        return;
+    }
+    let mut lab = Lab::new();
+    fs::create_dir_all(lab.at("x/deep")).unwrap();
+    lab.scan(Target::everything(), |_, _| {});
+    let before = lab.paths();
+    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(lab.at("x/deep/new"), "cannot be seen").unwrap();
+    fs::set_permissions(lab.at("x"), fs::Permissions::from_mode(0o700)).unwrap();
+    as_user(|| lab.scan(targets(&["x/deep"]), |_, _| {}));
+    let codes: Vec<_> = lab.problems.iter().map(|problem| problem.code).collect();
+    assert_eq!((codes, lab.paths()), (vec![ProblemCode::Unreadable], before), "{:?}", lab.problems);
 }

@@ -130,9 +130,12 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                 return Ok(());
             }
             let known = self.previous.entry(&path).map_err(ScanError::Tree)?;
-            let opened = open_dir(&dir, component);
+            let opened = match open_dir(&dir, component) {
+                Ok(opened) => opened,
+                Err(error) => return self.unopened(known.is_some(), error, sink),
+            };
             let (Some((child, stat)), Some(EntryKind::Dir)) = (opened, known.map(|entry| entry.kind)) else {
-                // gone, new, not a directory or not readable: comparing its parent says which
+                // gone, new or not a directory: comparing its parent says which
                 at.recursive = false;
                 break;
             };
@@ -158,6 +161,15 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
         self.own_entry(&dir, at.place.fs, sink)?;
         self.directory(at, sink)
+    }
+
+    /// On the way to a target: its parent knows no more of it, and would not say that anything is wrong.
+    fn unopened(&mut self, is_known: bool, error: SourceError, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        if error.disposition() == Disposition::StopRun {
+            return Err(ScanError::Source(error));
+        }
+        self.kept |= is_known;
+        say(Found::Problem(error.to_problem()), sink)
     }
 
     /// The entry of a directory that a scan begins with; all others come with their parents.
@@ -359,9 +371,16 @@ impl<'a, N: NodeSource> Scan<'a, N> {
     }
 }
 
-fn open_dir(dir: &Dir, name: &[u8]) -> Option<(Dir, Stat)> {
-    let stat = dir.stat(name).ok().filter(|stat| stat.kind == EntryKind::Dir)?;
-    Some((dir.open_child(name).ok()?, stat))
+/// `None`: there is no such directory any more.
+fn open_dir(dir: &Dir, name: &[u8]) -> Result<Option<(Dir, Stat)>, SourceError> {
+    let opened = dir.stat(name).and_then(|stat| match stat.kind {
+        EntryKind::Dir => dir.open_child(name).map(|child| Some((child, stat))),
+        _ => Ok(None),
+    });
+    match opened {
+        Err(error) if matches!(error.disposition(), Disposition::Vanished | Disposition::Changed) => Ok(None),
+        opened => opened,
+    }
 }
 
 /// A directory that could not be listed keeps what is known of it.

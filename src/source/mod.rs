@@ -52,4 +52,6 @@ pub use stat::Stat;
 pub use view::View;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

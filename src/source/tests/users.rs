@@ -4,31 +4,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{Gid, Uid};
-
+use super::super::testing::{USER, as_user, own};
 use super::super::{Destination, Disposition, MetadataWriter, Names, OwnerPolicy};
 use super::{entry_of, is_root, restorable, root_of, skip};
 use crate::model::{Entry, ProblemCode, RelPath, Xattr};
-
-const USER: u32 = 54_321;
-
-/// Runs `act` on a thread that gave up its rights; the other threads keep theirs.
-fn as_user<T: Send>(act: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            rustix::thread::set_thread_groups(&[]).unwrap();
-            let (uid, gid) = (Uid::from_raw(USER), Gid::from_raw(USER));
-            rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
-            rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
-            act()
-        });
-        thread.join().unwrap()
-    })
-}
-
-fn own(path: &Path) {
-    std::os::unix::fs::chown(path, Some(USER), Some(USER)).unwrap();
-}
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
