@@ -49,12 +49,14 @@ pub(super) struct BuiltTree {
 }
 
 /// Applies everything that is staged for the root. On return its nodes are durable in the target but not yet indexed.
-/// `None`: the root has no entries at all.
+/// `None`: the root has no entries at all. `is_rewritten`: nodes may be lost as well as content, so each is put, and what is
+/// known is not sent.
 pub(super) fn build(
     backup: &Backup,
     root: &str,
     slot: &SealingSlot,
     presence: &Presence,
+    is_rewritten: bool,
 ) -> Result<Option<BuiltTree>, RunError> {
     let state = backup.journal.root_state(root)?;
     let old = TreeReader::new(LocalNodes { journal: backup.journal.clone(), root: root.to_owned() }, state.tree);
@@ -62,8 +64,7 @@ pub(super) fn build(
     let ranges = removals.iter().flat_map(RangeDelete::below).collect();
     let mut sealer = TreeSealer::new(backup, root, slot, presence)?;
     let edits = StagedEdits { journal: &backup.journal, root, after: None, page: VecDeque::new(), at_end: false };
-    // nodes may be lost as well as content: each is put, and what is known is not sent
-    let applied = match backup.journal.is_distrusted(root)? {
+    let applied = match is_rewritten {
         true => tree::rewrite(&old, edits, ranges, &mut sealer),
         false => tree::apply(&old, edits, ranges, &mut sealer),
     };

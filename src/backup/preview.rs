@@ -8,7 +8,7 @@ use super::nodes::{LocalNodeError, LocalNodes};
 use super::own::{own_inodes, own_paths};
 use super::placement::Placement;
 use super::request::{RootPlan, RunRequest};
-use super::run::{scan_error, unavailable};
+use super::run::{reads_all, scan_error, unavailable};
 use crate::journal::{Journal, PackKind, PackRow};
 use crate::model::{ChunkId, Problem, StorageClass};
 use crate::scan::{Found, Scan, ScanOptions, Target};
@@ -22,6 +22,8 @@ pub struct Preview {
     pub packs: Vec<PackGroup>,
     /// Packs of an earlier run that wait for their upload, one by one.
     pub waiting: Vec<PackGroup>,
+    /// Packs that small ones would be merged into, of which some wait and some may come of this run.
+    pub merges: Vec<PackGroup>,
 }
 
 /// What was found of one root.
@@ -56,6 +58,7 @@ pub fn preview(
     journal: Option<&Journal>,
     request: &RunRequest,
     options: &BackupOptions,
+    now_ms: i64,
     stop: &AtomicBool,
 ) -> Result<Preview, RunError> {
     let mut preview = Preview::default();
@@ -72,7 +75,33 @@ pub fn preview(
     let waiting = journal.map_or(Ok(Vec::new()), Journal::packs_spooled)?;
     let group = |pack: &PackRow| PackGroup { class: pack.class, packs: 1, bytes: pack.size };
     preview.waiting = waiting.iter().map(group).collect();
+    preview.merges = merges(journal, request, options, &preview.roots, now_ms)?;
     Ok(preview)
+}
+
+/// As if all that is new stayed too small for its archive class.
+fn merges(
+    journal: Option<&Journal>,
+    request: &RunRequest,
+    options: &BackupOptions,
+    roots: &[RootPreview],
+    now_ms: i64,
+) -> Result<Vec<PackGroup>, RunError> {
+    let Some(rule) = &options.merge else { return Ok(vec![]) };
+    let waiting = journal.map_or(Ok(Vec::new()), Journal::arena_waiting)?;
+    let merge_of = |class: StorageClass| {
+        let of_class = waiting.iter().filter(|pack| pack.class == class);
+        let oldest = of_class.clone().map(|pack| pack.since_ms).min().unwrap_or(now_ms);
+        let small = request.roots.iter().zip(roots).filter(|(plan, _)| plan.class == class).map(|(plan, root)| {
+            pack_groups(&Placement::new(class, options), root.bytes)
+                .filter(|group| group.class != plan.class)
+                .map(|group| group.bytes)
+                .sum::<u64>()
+        });
+        let bytes = of_class.map(|pack| pack.size).sum::<u64>() + small.sum::<u64>();
+        (bytes > 0 && rule.is_due(bytes, oldest, now_ms)).then_some(PackGroup { class, packs: 1, bytes })
+    };
+    Ok(StorageClass::ALL.into_iter().filter_map(merge_of).collect())
 }
 
 /// A folder is read as it is now: nothing is frozen for a look.
@@ -86,10 +115,10 @@ fn look(
         guard().map_err(|problem| RunError::Doubtful { root: plan.id.clone(), problem: Box::new(problem) })?;
     }
     let view = View::live(&plan.path).map_err(|source| RunError::Source { root: plan.id.clone(), source })?;
-    let is_distrusted = journal.map(|journal| journal.is_distrusted(&plan.id)).transpose()?;
+    let distrust = journal.map(|journal| journal.distrust(&plan.id)).transpose()?.flatten();
     let options = ScanOptions {
         rules: plan.rules.clone(),
-        read_all: is_distrusted.unwrap_or(false),
+        read_all: reads_all(distrust, plan.scope),
         own: own_inodes(&request.own_dirs),
         own_paths: own_paths(&request.own_dirs, &plan.path),
     };

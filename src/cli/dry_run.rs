@@ -17,9 +17,11 @@ use crate::store::{Store, StoreUrl};
 
 /// A name, its attributes and where its content is take less in a tree; and so much of it for each MiB of content.
 const ENTRY_BYTES: u64 = 1 << 10;
+/// One change makes the nodes above it anew: its leaf, and a little of those that lead there.
+const CHANGE_BYTES: u64 = 64 << 10;
 const MIB_BYTES: u64 = 128;
 
-/// The target is not asked, and nothing is written anywhere.
+/// The target is not asked. Nothing is written, but that the journal of an older program is brought up to date.
 pub(super) fn run(accepted: &[RootId], context: &Context) -> Result<Exit, CliError> {
     let (config, places) = (context.config()?, context.places()?);
     let keys = reading::warned(MachineKeys::load(&config.machine_key)?, context);
@@ -28,7 +30,9 @@ pub(super) fn run(accepted: &[RootId], context: &Context) -> Result<Exit, CliErr
     let journal = has_journal.then(|| Journal::open(&places.state)).transpose()?;
     let checked = running::look_at_roots(journal.as_ref(), &keys, &config, accepted)?;
     let request = running::request(&config, &places, &checked)?;
-    let mut found = preview(journal.as_ref(), &request, &BackupOptions::default(), &context.stop)?;
+    let options = BackupOptions { merge: config.archive.merge, ..BackupOptions::default() };
+    let now_ms = context.clock.wall_ms();
+    let mut found = preview(journal.as_ref(), &request, &options, now_ms, &context.stop)?;
     found.roots.extend(checked.doubtful.into_iter().map(|(id, problem)| unread(id, problem)));
     let bound = Bound::new(&found, &config, context)?;
     found.roots.iter().try_for_each(|root| context.output.line(line_of(root)))?;
@@ -45,9 +49,9 @@ fn unread(id: String, problem: Problem) -> RootPreview {
 
 fn line_of(root: &RootPreview) -> String {
     let files = counted(root.files, "file", "files");
-    let (read, others) = (bytes(root.bytes), grouped(root.others));
+    let (read, others) = (bytes(root.bytes), counted(root.others, "other entry", "other entries"));
     let (unchanged, gone) = (grouped(root.unchanged), grouped(root.gone));
-    format!("{}: {files} to read ({read}), {others} other entries, {unchanged} unchanged, {gone} gone", root.id)
+    format!("{}: {files} to read ({read}), {others}, {unchanged} unchanged, {gone} gone", root.id)
 }
 
 /// What is sent and paid at most.
@@ -92,6 +96,9 @@ impl Bound {
             let (packs, size) = (counted(found.waiting.len() as u64, "pack", "packs"), bytes(sum(&found.waiting)));
             lines.push(format!("waiting from an earlier run: {packs} ({size})"));
         }
+        for merge in &found.merges {
+            lines.push(format!("small packs become one in {}: {}", merge.class.as_str(), bytes(merge.bytes)));
+        }
         if self.packs.is_empty() {
             lines.push("nothing would be sent".to_owned());
             return lines;
@@ -112,17 +119,20 @@ fn bill(table: &PriceTable, usage: &RunUsage) -> Result<RunBill, CliError> {
     Ok(RunBill::new(table, usage)?)
 }
 
-/// Content, what waits, and the trees that name them.
+/// Content, what waits, what is merged, and the trees that name them.
 fn packs_of(found: &Preview) -> Vec<OutlookPacks> {
     let content = |group: &PackGroup| {
         let PackGroup { class, packs, bytes } = *group;
         OutlookPacks { class, kind: KindOfUse::Content, packs, bytes }
     };
-    let mut packs: Vec<OutlookPacks> = found.packs.iter().chain(&found.waiting).map(content).collect();
+    let mut packs: Vec<OutlookPacks> =
+        found.packs.iter().chain(&found.waiting).chain(&found.merges).map(content).collect();
     let changed: u64 = found.roots.iter().map(|root| root.files + root.others + root.gone).sum();
+    let unchanged: u64 = found.roots.iter().map(|root| root.unchanged).sum();
     let read: u64 = found.roots.iter().map(|root| root.bytes).sum();
     if changed > 0 {
-        let bytes = (changed * ENTRY_BYTES + (read >> 20) * MIB_BYTES).next_multiple_of(256 << 10);
+        let nodes = (changed * CHANGE_BYTES).min((changed + unchanged) * ENTRY_BYTES);
+        let bytes = (nodes + (read >> 20) * MIB_BYTES).next_multiple_of(256 << 10);
         packs.push(OutlookPacks { class: StorageClass::Standard, kind: KindOfUse::Metadata, packs: 1, bytes });
     }
     packs
@@ -141,6 +151,7 @@ fn json_of(found: &Preview, bound: &Bound) -> Value {
             "unchanged": root.unchanged, "gone": root.gone, "problems": root.problems,
         })).collect::<Vec<_>>(),
         "waiting_packs": found.waiting.len(), "waiting_bytes": sum(&found.waiting),
+        "merged_bytes": sum(&found.merges),
         "at_most": {
             "bytes": bound.bytes(),
             "classes": bound.classes.iter().map(|(class, packs, bytes, bill)| json!({

@@ -1,7 +1,7 @@
 //! Paths as a person types them: also from where that person stands.
 //!
 //! A relative path is taken as the shell would take it when that leads into a folder of the snapshot; else it stays what it
-//! was, and is understood from the only folder of the snapshot (room `repo`).
+//! was, and is understood from the only folder of the snapshot (room `repo`). `NAME:PATH` names its folder itself.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,9 +12,13 @@ use crate::format::Manifest;
 
 /// The path to ask the snapshot for.
 pub(super) fn path(manifest: &Manifest, typed: &OsStr) -> Vec<u8> {
-    let roots: Vec<&[u8]> = manifest.body.roots.iter().map(|root| root.path.as_slice()).collect();
+    let roots: Vec<Folder<'_>> =
+        manifest.body.roots.iter().map(|root| (root.id.as_str(), root.path.as_slice())).collect();
     from_here(typed.as_bytes(), &roots, &here())
 }
+
+/// A folder of the snapshot: its name, and where it was.
+type Folder<'a> = (&'a str, &'a [u8]);
 
 /// The current directory: as the shell names it, through links perhaps, and as the kernel does.
 fn here() -> Vec<Vec<u8>> {
@@ -24,11 +28,12 @@ fn here() -> Vec<Vec<u8>> {
     dirs.map(|dir| dir.into_os_string().as_bytes().to_vec()).collect()
 }
 
-fn from_here(typed: &[u8], roots: &[&[u8]], here: &[Vec<u8>]) -> Vec<u8> {
-    let is_relative = !typed.is_empty() && !typed.starts_with(b"/");
+fn from_here(typed: &[u8], roots: &[Folder<'_>], here: &[Vec<u8>]) -> Vec<u8> {
+    let names = |id: &str| typed.strip_prefix(id.as_bytes()).is_some_and(|rest| rest.starts_with(b":"));
+    let is_relative = !typed.is_empty() && !typed.starts_with(b"/") && !roots.iter().any(|(id, _)| names(id));
     let leads_inside = |dir: &Vec<u8>| {
         let absolute = absolute(dir, typed);
-        roots.iter().any(|root| is_within(&absolute, &self::absolute(root, b""))).then_some(absolute)
+        roots.iter().any(|(_, root)| is_within(&absolute, &self::absolute(root, b""))).then_some(absolute)
     };
     let found = if is_relative { here.iter().find_map(leads_inside) } else { None };
     found.unwrap_or_else(|| typed.to_vec())
@@ -58,7 +63,7 @@ mod tests {
     use super::*;
 
     fn asked(typed: &str, roots: &[&str], here: &str) -> String {
-        let roots: Vec<&[u8]> = roots.iter().map(|root| root.as_bytes()).collect();
+        let roots: Vec<Folder<'_>> = roots.iter().map(|root| ("photos", root.as_bytes())).collect();
         String::from_utf8(from_here(typed.as_bytes(), &roots, &[here.as_bytes().to_vec()])).unwrap()
     }
 
@@ -73,10 +78,18 @@ mod tests {
     }
 
     #[test]
+    fn what_names_its_folder_means_the_same_wherever_one_stands() {
+        for here in ["/home/ann/photos", "/home/ann", "/"] {
+            assert_eq!(asked("photos:2019", &["/home/ann/photos"], here), "photos:2019");
+        }
+        assert_eq!(asked("photos:2019", &["/"], "/home"), "photos:2019");
+        assert_eq!(asked("12:30.txt", &["/home/ann/photos"], "/home/ann/photos"), "/home/ann/photos/12:30.txt");
+    }
+
+    #[test]
     fn a_path_that_leads_elsewhere_is_left_to_the_snapshot() {
         let roots = ["/home/ann/photos"];
         assert_eq!(asked("2019", &roots, "/home/ann"), "2019");
-        assert_eq!(asked("photos:2019", &roots, "/home/ann"), "photos:2019");
         assert_eq!(asked("s", &roots, "/home/ann/photo"), "s");
         assert_eq!(asked("/home/ann/photos/x", &roots, "/"), "/home/ann/photos/x");
         assert_eq!(asked("", &roots, "/home/ann/photos"), "");

@@ -54,11 +54,12 @@ impl Journal {
         })
     }
 
-    /// Bytes of all of them.
-    pub fn arena_bytes(&self) -> Result<u64, JournalError> {
+    /// Bytes of those that are meant for this class.
+    pub fn arena_bytes(&self, class: StorageClass) -> Result<u64, JournalError> {
         self.read("measure the arena", |connection| {
-            let sql = "SELECT coalesce(sum(size), 0) FROM arena JOIN packs ON packs.key = arena.pack";
-            Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+            let sql = "SELECT coalesce(sum(size), 0) FROM arena JOIN packs ON packs.key = arena.pack
+                       WHERE arena.class = ?1";
+            Ok(connection.prepare_cached(sql)?.query_row([class], |row| row.get(0))?)
         })
     }
 

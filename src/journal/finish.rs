@@ -22,8 +22,17 @@ pub struct FinishRoot {
     pub recovery_point_ms: Option<i64>,
     /// When the full comparison began, if the run made one of the whole root.
     pub audited_ms: Option<i64>,
-    /// The comparison passed over nothing that the tree before has.
-    pub is_all_seen: bool,
+    pub reading: Reading,
+}
+
+/// Which content a run has read of a root.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// Of what looked changed: nothing is known of the rest.
+    LooksChanged,
+    /// Everything but what could not be looked at, and stays as it was.
+    AllButKept,
+    All,
 }
 
 /// The end of a run.
@@ -109,9 +118,11 @@ fn finish_root(tx: &Transaction<'_>, run: &RunRow, root: &FinishRoot) -> Result<
     hints::forget(tx, key, run.cut)?;
     if let Some(began_ms) = root.audited_ms {
         roots::finish_audit(tx, key, run.cut, began_ms)?;
-        if root.is_all_seen {
-            roots::trust(tx, &root.tree.root)?;
-        }
+    }
+    match root.reading {
+        Reading::LooksChanged => {}
+        Reading::AllButKept => roots::trust_but_kept(tx, &root.tree.root)?,
+        Reading::All => roots::trust(tx, &root.tree.root)?,
     }
     tx.execute(
         "UPDATE roots SET recovery_point_ms = coalesce(?2, recovery_point_ms) WHERE key = ?1",

@@ -96,8 +96,9 @@ impl Journal {
     }
 
     /// What is stored of it may be lost, whatever its tree says: until a run that read everything is committed.
-    pub fn is_distrusted(&self, id: &str) -> Result<bool, JournalError> {
-        Ok(self.fact(&distrust(id))?.is_some())
+    pub fn distrust(&self, id: &str) -> Result<Option<Distrust>, JournalError> {
+        let stored = self.fact(&distrust(id))?;
+        Ok(stored.map(|stored| if stored == KEPT { Distrust::Kept } else { Distrust::Unread }))
     }
 
     /// What only the agent can say: whether a doubt came in between.
@@ -116,18 +117,35 @@ impl Journal {
     }
 }
 
+/// Why the content of a root is to be read, though it looks unchanged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Distrust {
+    /// Stored content was lost, and nothing was read since.
+    Unread,
+    /// All was read since but what could not be: that is tried again with each full comparison, not with each run.
+    Kept,
+}
+
+const UNREAD: &[u8] = &[1];
+const KEPT: &[u8] = &[2];
+
 /// The name of the fact.
 fn distrust(id: &str) -> String {
     format!("distrust/{id}")
 }
 
 pub(super) fn distrust_all(tx: &Transaction<'_>) -> Result<(), JournalError> {
-    tx.execute("INSERT OR REPLACE INTO facts SELECT 'distrust/' || id, x'01' FROM roots", [])?;
+    tx.execute("INSERT OR REPLACE INTO facts SELECT 'distrust/' || id, ?1 FROM roots", [UNREAD])?;
     Ok(())
 }
 
 pub(super) fn trust(tx: &Transaction<'_>, id: &str) -> Result<(), JournalError> {
     tx.execute("DELETE FROM facts WHERE name = ?1", [distrust(id)])?;
+    Ok(())
+}
+
+pub(super) fn trust_but_kept(tx: &Transaction<'_>, id: &str) -> Result<(), JournalError> {
+    tx.execute("UPDATE facts SET value = ?2 WHERE name = ?1", params![distrust(id), KEPT])?;
     Ok(())
 }
 

@@ -5,10 +5,11 @@ use super::super::error::RunError;
 use crate::journal::PackRow;
 use crate::model::StorageClass;
 
-/// Keeps a copy of a spooled pack until it is merged into one of `class`. Where that cannot be, or there are as many copies
-/// as one pack of an archive holds, the pack simply stays where it reads at once.
+/// Keeps a copy of a spooled pack until it is merged into one of `class`. Where that cannot be, or the copies of this class
+/// already fill a pack of an archive, the pack simply stays where it reads at once. The last one may pass that size: a merge
+/// takes what fits, and so it becomes due whatever the rule says.
 pub(in crate::backup) fn keep(backup: &Backup, pack: &PackRow, class: StorageClass) -> Result<(), RunError> {
-    let fits = backup.journal.arena_bytes()? + pack.size <= backup.options.archive_pack_bytes;
+    let fits = backup.journal.arena_bytes(class)? < backup.options.archive_pack_bytes;
     if backup.options.merge.is_none() || !fits {
         return Ok(());
     }

@@ -4,7 +4,7 @@ mod root;
 
 use std::sync::atomic::AtomicBool;
 
-pub(super) use root::scan_error;
+pub(super) use root::{reads_all, scan_error};
 
 use crate::backup::agent::Backup;
 use crate::backup::arena;
@@ -19,7 +19,7 @@ use crate::backup::report::{RootReport, RunReport};
 use crate::backup::request::{RootPlan, RunRequest};
 use crate::backup::snapshot::{self, RootResult, Totals};
 use crate::crypto::SealingSlot;
-use crate::journal::{FinishRoot, FinishRun, HintRow, NewTree, RootState, Run, RunId, RunState};
+use crate::journal::{FinishRoot, FinishRun, HintRow, NewTree, Reading, RootState, Run, RunId, RunState};
 use crate::model::{ListedRoot, Problem, ProblemCode, RelPath, Timestamp};
 use crate::repo::RepoError;
 
@@ -108,6 +108,8 @@ struct RootDone {
     id: String,
     changed: bool,
     full: bool,
+    /// Also what looks unchanged is read: stored content was lost.
+    reads_all: bool,
     /// `None`: nothing of it had to be read.
     frozen_by: Option<&'static str>,
     missed_by_watcher: u64,
@@ -141,11 +143,13 @@ impl Running<'_> {
     }
 
     /// What is stored so far becomes a snapshot that restores; hints stay, the run goes on.
-    fn commit_partial(&mut self, reading: &RootDone) -> Result<(), RunError> {
+    fn commit_partial(&mut self, reading: &RootDone, is_frozen: bool) -> Result<(), RunError> {
         if !reading.changed && !self.done.iter().any(|done| done.changed) {
             return Ok(());
         }
-        let Some(built) = nodes::build(self.backup, &reading.id, &self.slot, &self.presence)? else { return Ok(()) };
+        let Some(built) = nodes::build(self.backup, &reading.id, &self.slot, &self.presence, reading.reads_all)? else {
+            return Ok(());
+        };
         let mut results: Vec<RootResult> = self.build_done()?;
         results.push(RootResult {
             id: reading.id.clone(),
@@ -163,7 +167,10 @@ impl Running<'_> {
         self.backup.journal.commit_partial(self.run.id, (committed.seq, committed.manifest), &trees)?;
         self.done.iter_mut().for_each(|done| done.changed = false);
         self.report.partial_snapshots += 1;
-        self.merge();
+        // a merge takes its time, and a frozen filesystem costs space as long as it is frozen
+        if !is_frozen {
+            self.merge();
+        }
         Ok(())
     }
 
@@ -171,7 +178,9 @@ impl Running<'_> {
     fn merge(&mut self) {
         if let Err(error) = arena::merge_due(self.backup, self.stop, &mut self.report.merged) {
             tracing::warn!(%error, "small packs could not be merged");
-            self.report.problems.push(arena::not_merged(&error));
+            let problem = arena::not_merged(&error);
+            self.report.problems.retain(|told| (told.code, &told.path) != (problem.code, &problem.path));
+            self.report.problems.push(problem);
         }
     }
 
@@ -179,9 +188,9 @@ impl Running<'_> {
         let mut results = Vec::new();
         for done in &self.done {
             let state = self.backup.journal.root_state(&done.id)?;
-            let is_doubted = self.is_listed_otherwise(&state)? || self.backup.journal.is_distrusted(&done.id)?;
+            let is_doubted = done.reads_all || self.is_listed_otherwise(&state)?;
             let built = match done.changed || (done.frozen_by.is_some() && is_doubted) {
-                true => nodes::build(self.backup, &done.id, &self.slot, &self.presence)?,
+                true => nodes::build(self.backup, &done.id, &self.slot, &self.presence, done.reads_all)?,
                 false => None,
             };
             let recovery_point = done.full.then_some(self.report.cut_at);
@@ -235,7 +244,12 @@ impl Running<'_> {
                 (None, None) => continue,
             };
             let root = finish_root(tree, result.full, self.report.cut_at);
-            roots.push(FinishRoot { is_all_seen: !done.has_kept, ..root });
+            let reading = match (done.reads_all, done.has_kept) {
+                (false, _) => Reading::LooksChanged,
+                (true, true) => Reading::AllButKept,
+                (true, false) => Reading::All,
+            };
+            roots.push(FinishRoot { reading, ..root });
         }
         let head = self.report.snapshot.map(|snapshot| (snapshot.seq, snapshot.manifest));
         backup.journal.finish_run(&FinishRun { run: self.run.id, now_ms, head, roots })?;
@@ -275,7 +289,7 @@ fn finish_root(tree: NewTree, full: bool, cut_at: Timestamp) -> FinishRoot {
         tree,
         recovery_point_ms: full.then_some(cut_ms),
         audited_ms: full.then_some(cut_ms),
-        is_all_seen: false,
+        reading: Reading::LooksChanged,
     }
 }
 

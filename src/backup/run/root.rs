@@ -12,7 +12,7 @@ use crate::backup::placement::Placement;
 use crate::backup::request::{RootPlan, RootScope};
 use crate::backup::unannounced::Unannounced;
 use crate::backup::view::{self, OpenedView};
-use crate::journal::{Cut, RootState};
+use crate::journal::{Cut, Distrust, RootState};
 use crate::model::ChunkId;
 use crate::scan::{Scan, ScanError, ScanOptions, Target};
 use crate::tree::TreeReader;
@@ -22,16 +22,15 @@ impl Running<'_> {
         self.progress.set_current(&plan.id);
         let backup = self.backup;
         let state = backup.journal.root_state(&plan.id)?;
-        let is_distrusted = backup.journal.is_distrusted(&plan.id)?;
-        let full = plan.scope == RootScope::Full
-            || state.tree.is_none()
-            || is_distrusted
-            || self.is_listed_otherwise(&state)?;
+        let reads_all = reads_all(backup.journal.distrust(&plan.id)?, plan.scope);
+        let full =
+            plan.scope == RootScope::Full || state.tree.is_none() || reads_all || self.is_listed_otherwise(&state)?;
         let targets = if full { Target::everything() } else { self.targets(&plan.id, self.run.cut)? };
         let done = RootDone {
             id: plan.id.clone(),
             changed: false,
             full,
+            reads_all,
             frozen_by: None,
             missed_by_watcher: 0,
             has_kept: false,
@@ -45,7 +44,7 @@ impl Running<'_> {
             return Err(error);
         }
         self.report.problems.append(&mut opened.problems);
-        let unannounced = self.unannounced(plan, &state)?;
+        let unannounced = self.unannounced(plan, &state, reads_all)?;
         let done = self.read(
             plan,
             &opened,
@@ -81,7 +80,7 @@ impl Running<'_> {
     ) -> Result<RootDone, RunError> {
         let backup = self.backup;
         let options = ScanOptions {
-            read_all: backup.journal.is_distrusted(&plan.id)?,
+            read_all: done.reads_all,
             rules: plan.rules.clone(),
             own: own_inodes(&self.request.own_dirs),
             own_paths: own_paths(&self.request.own_dirs, &plan.path),
@@ -101,8 +100,8 @@ impl Running<'_> {
                 let (missed_by_watcher, has_kept) = (found.unwrap_or(0), scan.has_kept());
                 return Ok(RootDone { missed_by_watcher, has_kept, ..done });
             }
-            self.commit_partial(&done)?;
-            // only what has stored something may end early: so every run comes further than the one before
+            self.commit_partial(&done, opened.frozen_at.is_some())?;
+            // only what has stored something may end early: so every run stores more than the one before
             if done.changed && opened.frozen_at.is_some() && self.frozen_for(opened) >= backup.options.freeze_limit {
                 return Err(RunError::FreezeTooOld { root: plan.id.clone() });
             }
@@ -146,9 +145,13 @@ impl Running<'_> {
     }
 
     /// A full comparison with a tree tells how much the watcher missed.
-    fn unannounced(&self, plan: &RootPlan, state: &RootState) -> Result<Option<Mutex<Unannounced>>, RunError> {
-        let is_distrusted = self.backup.journal.is_distrusted(&plan.id)?;
-        if plan.scope != RootScope::Full || state.tree.is_none() || is_distrusted {
+    fn unannounced(
+        &self,
+        plan: &RootPlan,
+        state: &RootState,
+        reads_all: bool,
+    ) -> Result<Option<Mutex<Unannounced>>, RunError> {
+        if plan.scope != RootScope::Full || state.tree.is_none() || reads_all {
             return Ok(None);
         }
         let hints = self.backup.journal.hints_upto(&plan.id, self.run.cut)?;
@@ -158,6 +161,15 @@ impl Running<'_> {
     fn targets(&self, root: &str, cut: Cut) -> Result<Vec<Target>, RunError> {
         let hints = self.backup.journal.hints_upto(root, cut)?;
         Ok(hints.into_iter().map(|hint| Target { dir: hint.dir, recursive: hint.recursive }).collect())
+    }
+}
+
+/// What was lost is read at once; what could not be read then, when everything is compared anyway.
+pub(in crate::backup) fn reads_all(distrust: Option<Distrust>, scope: RootScope) -> bool {
+    match distrust {
+        None => false,
+        Some(Distrust::Unread) => true,
+        Some(Distrust::Kept) => scope == RootScope::Full,
     }
 }
 

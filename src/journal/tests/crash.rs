@@ -16,7 +16,7 @@ fn count_up(dir: &Path) {
         journal.announce_manifest(run.id, head, &[]).unwrap();
         let tree =
             NewTree { root: "home".into(), tree: chunk(number), put: vec![(chunk(number), vec![1])], drop: vec![] };
-        let root = FinishRoot { tree, recovery_point_ms: Some(number as i64), audited_ms: None, is_all_seen: true };
+        let root = FinishRoot { tree, recovery_point_ms: Some(number as i64), audited_ms: None, reading: Reading::All };
         journal.finish_run(&FinishRun { run: run.id, now_ms: 2, head: Some(head), roots: vec![root] }).unwrap();
     }
 }

@@ -41,7 +41,7 @@ impl Bench {
             tree: NewTree { root: (*root).to_owned(), tree: chunk(0), put: vec![], drop: vec![] },
             recovery_point_ms: Some(2),
             audited_ms: Some(1),
-            is_all_seen: true,
+            reading: Reading::All,
         });
         self.journal.finish_run(&FinishRun { run, now_ms: 3, head, roots: roots.collect() }).unwrap();
     }

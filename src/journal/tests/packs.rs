@@ -141,11 +141,11 @@ fn lost_packs_are_forgotten_and_no_root_is_trusted_until_it_was_read_whole() {
     journal.adopt_tree("home", &chunk(1)).unwrap();
     journal.set_recovery_point("home", Some(15)).unwrap();
     assert_eq!(journal.lose_packs(&[object(9)], 20).unwrap(), 0);
-    assert!(!journal.is_distrusted("home").unwrap(), "a pack that nobody knew changes nothing");
+    assert!(journal.distrust("home").unwrap().is_none(), "a pack that nobody knew changes nothing");
     assert_eq!(journal.lose_packs(&[object(1), object(9)], 20).unwrap(), 1);
     let state = journal.root_state("home").unwrap();
     assert!(!journal.chunk_known(&chunk(5)).unwrap() && state.audit.is_some());
-    assert!(state.tree.is_some() && journal.is_distrusted("home").unwrap());
+    assert!(state.tree.is_some() && journal.distrust("home").unwrap() == Some(Distrust::Unread));
     assert_eq!(state.recovery_point_ms, None, "what was safe may not be so any more");
     assert!(state.last_audit_ms.is_some(), "it was stored: an empty folder in its place is a question");
 }

@@ -84,7 +84,7 @@ fn the_end_of_a_run_replaces_the_tree_and_clears_the_staging() {
         put: vec![(chunk(3), b"three".to_vec()), (chunk(2), b"two".to_vec())],
         drop: vec![chunk(1), chunk(2)],
     };
-    let roots = vec![FinishRoot { tree, recovery_point_ms: None, audited_ms: None, is_all_seen: true }];
+    let roots = vec![FinishRoot { tree, recovery_point_ms: None, audited_ms: None, reading: Reading::All }];
     journal.finish_run(&FinishRun { run: run.id, now_ms: 11, head: None, roots }).unwrap();
     assert_eq!(journal.root_state("home").unwrap().tree, Some(chunk(3)));
     assert_eq!(journal.root_state("home").unwrap().recovery_point_ms, Some(2));
@@ -138,7 +138,7 @@ fn what_a_partial_snapshot_replaces_can_be_read_until_its_run_ends_however_it_en
         journal.make_nodes("home", &[(chunk(2), b"two".to_vec())]).unwrap();
         let expected = if ends_well {
             let tree = NewTree { root: "home".into(), tree: chunk(2), put: vec![], drop: vec![chunk(3)] };
-            let roots = vec![FinishRoot { tree, recovery_point_ms: None, audited_ms: None, is_all_seen: true }];
+            let roots = vec![FinishRoot { tree, recovery_point_ms: None, audited_ms: None, reading: Reading::All }];
             journal.finish_run(&FinishRun { run: run.id, now_ms: 11, head: None, roots }).unwrap();
             [false, true, false]
         } else {
