@@ -47,7 +47,7 @@ impl Chain<'_> {
         let follows = seq == self.last.next();
         if !follows {
             let missing = seq.0 - self.last.0 - 1;
-            found(FindingCode::Gap, format!("{missing} snapshots before it are missing: somebody took them away"));
+            found(FindingCode::Gap, format!("before it {missing} are missing: somebody took snapshots away"));
         }
         let before = self.hash.take().filter(|_| follows);
         self.last = seq;

@@ -236,8 +236,9 @@ fn sleep(pause: Duration, counts: ThawCounts, context: &Context) -> Result<(), C
     let live = Live::start(&context.output, move || {
         let next = span(shown.load(Relaxed) as u64);
         format!(
-            "waiting for {} of {packs} packs of the archive; looking again in {next}",
-            counts.thawing + counts.frozen
+            "waiting for {} of {} of the archive; looking again in {next}",
+            counts.thawing + counts.frozen,
+            counted(packs as u64, "pack", "packs")
         )
     });
     let end = context.clock.monotonic() + pause;

@@ -334,6 +334,7 @@ fn log_end(outcome: &Outcome) {
             let problems: usize = stored.map(|covered| covered.problems.len()).sum();
             match snapshot {
                 Some(seq) => tracing::info!(snapshot = seq.0, problems, unavailable, "a snapshot is stored"),
+                None if unavailable == roots.len() => tracing::info!(unavailable, "no root could be read"),
                 None => tracing::info!(problems, unavailable, "nothing had changed"),
             }
         }

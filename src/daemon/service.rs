@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::status::{Agent, Status};
+use crate::status::{Agent, Status, counted};
 
 /// To be told so often that the agent is alive; `None` when nobody asks.
 pub(super) fn watchdog_period() -> Option<Duration> {
@@ -37,7 +37,8 @@ fn line(status: &Status) -> String {
     };
     let safe = status.roots.iter().filter(|root| root.up_to_date).count();
     let problems = status.problems.len() as u64 + status.more_problems;
-    format!("{what}; {safe} of {} roots up to date, {problems} problems", status.roots.len())
+    let roots = counted(status.roots.len() as u64, "root", "roots");
+    format!("{what}; {safe} of {roots} up to date, {}", counted(problems, "problem", "problems"))
 }
 
 fn tell(state: &[NotifyState<'_>]) {

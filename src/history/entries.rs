@@ -136,7 +136,7 @@ pub(super) fn shown(manifest: &Manifest, root: usize, path: &RelPath) -> Vec<u8>
 fn lost_event(manifest: &Manifest, root: usize, lost: &Lost<'_, RepoError>) -> HistoryEvent {
     let path = lost.first.and_then(TreeKey::path).unwrap_or_default();
     let entries = lost.entries.unwrap_or(manifest.body.roots[root].entries);
-    let message = format!("{entries} entries from here on cannot be read: {}", lost.error);
+    let message = format!("from here on nothing can be read ({entries}): {}", lost.error);
     HistoryEvent::Lost { shown: shown(manifest, root, &path), message }
 }
 

@@ -1,9 +1,8 @@
 //! What a restore will do, as data: decided from the manifest and the options alone.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::format::{Manifest, ManifestRoot};
@@ -125,22 +124,15 @@ fn place(to: &RestoreTo, root: &ManifestRoot, several: bool) -> PathBuf {
     }
 }
 
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for root in &self.roots {
-            let from = String::from_utf8_lossy(&root.path);
-            for path in &root.wanted {
-                let (from, to) = (path.under(std::path::Path::new(&*from)), path.under(&root.place));
-                writeln!(f, "{} -> {}", from.display(), to.display())?;
-            }
-        }
-        match &self.totals {
-            Some(t) => {
-                write!(f, "{} files, {} directories, {} others, {} bytes", t.files, t.dirs, t.others, t.bytes)?;
-                if t.lost > 0 { write!(f, "; {} entries are lost", t.lost) } else { Ok(()) }
-            }
-            None => Ok(()),
-        }
+impl Plan {
+    /// From where it was to where it goes: each path that is wanted.
+    pub fn moves(&self) -> Vec<(PathBuf, PathBuf)> {
+        let of_root = |root: &PlannedRoot| {
+            let from = String::from_utf8_lossy(&root.path).into_owned();
+            let of_path = |path: &RelPath| (path.under(Path::new(&from)), path.under(&root.place));
+            root.wanted.iter().map(of_path).collect::<Vec<_>>()
+        };
+        self.roots.iter().flat_map(of_root).collect()
     }
 }
 

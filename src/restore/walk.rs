@@ -246,9 +246,9 @@ impl<'c, 'a> Walk<'c, 'a> {
         {
             return self.context.target_gone();
         }
-        let count = lost.entries.map_or("all".to_owned(), |entries| format!("{entries}"));
+        let count = lost.entries.map_or_else(String::new, |entries| format!(" ({entries})"));
         let end = lost.next.and_then(TreeKey::path).map_or_else(String::new, |next| format!(" and before {next:?}"));
-        let what = format!("{count} entries from here on{end} are lost");
+        let what = format!("all from here on{end} is lost{count}");
         self.context.lost(&path, what, lost.error);
     }
 

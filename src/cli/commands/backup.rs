@@ -17,7 +17,7 @@ use crate::config::{Config, Rate};
 use crate::control::Wish;
 use crate::cost::RunCost;
 use crate::model::RootId;
-use crate::status::{BackupAnswer, bytes, counted, grouped, merge_line};
+use crate::status::{BackupAnswer, bytes, counted, merge_line};
 
 /// Back up now
 ///
@@ -148,13 +148,15 @@ fn report(report: &RunReport, cost: Option<RunCost>, progress: &Progress, contex
     let seq = report.snapshot.map(|snapshot| snapshot.seq);
     match seq {
         Some(seq) => context.output.line(format!(
-            "snapshot {seq}: {} entries compared, {} read, {} stored",
-            grouped(report.entries),
+            "snapshot {seq}: {} compared, {} read, {} stored",
+            counted(report.entries, "entry", "entries"),
             bytes(report.bytes),
             bytes(stored)
         ))?,
+        None if report.roots.is_empty() => context.output.line("no folder could be read: nothing is stored")?,
         None => {
-            context.output.line(format!("nothing has changed: {} entries compared", grouped(report.entries)))?;
+            let compared = counted(report.entries, "entry", "entries");
+            context.output.line(format!("nothing has changed: {compared} compared"))?;
         }
     }
     for merged in &report.merged {

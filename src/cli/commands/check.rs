@@ -16,7 +16,7 @@ use crate::cli::show::{Live, Meter};
 use crate::crypto::MachineKeys;
 use crate::journal::Journal;
 use crate::model::{MachineId, ObjectHash};
-use crate::status::{counted, grouped, printable};
+use crate::status::{counted, printable};
 
 /// Check that every snapshot can be restored
 ///
@@ -79,7 +79,8 @@ impl Own {
         }
         let forgotten = self.journal.lose_packs(&lost, context.clock.wall_ms())?;
         context.output.line(match forgotten {
-            0 => "the lost packs are forgotten already: the next backup stores their content again".to_owned(),
+            0 => "no pack that is still needed is lost anew: what was forgotten before is stored again by the next backup"
+                .to_owned(),
             count => format!(
                 "{} forgotten: the next backup reads all folders and stores again what of their content is still there; \
                  nothing else is sent",
@@ -107,7 +108,7 @@ fn follow(progress: &Arc<CheckProgress>, context: &Context) -> Live {
         let now = progress.now();
         let total = Some(now.total_bytes).filter(|total| *total > 0);
         match total {
-            None => format!("checking: {} entries", grouped(now.entries)),
+            None => format!("checking: {}", counted(now.entries, "entry", "entries")),
             Some(_) => format!("checking the data: {}", meter.bytes(now.read_bytes, total)),
         }
     })

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::reading::{self, ReadArgs};
 use crate::cli::recovering::{self, Candidate, Plan, Recovered, Settings};
 use crate::cli::show;
-use crate::status::{bytes, counted, grouped, printable};
+use crate::status::{bytes, counted, printable};
 
 /// Set this computer up in the place of one that was lost
 ///
@@ -81,7 +81,8 @@ fn tell_machine(candidate: &Candidate, context: &Context) -> Result<(), CliError
     output.line(format!("    last snapshot {} of {}", newest.seq, show::local_time(newest.body.finished)))?;
     newest.body.roots.iter().try_for_each(|root| {
         let path = printable(&String::from_utf8_lossy(&root.path));
-        output.line(format!("    {path} as `{}`: {} entries, {}", root.id, grouped(root.entries), bytes(root.bytes)))
+        let entries = counted(root.entries, "entry", "entries");
+        output.line(format!("    {path} as `{}`: {entries}, {}", root.id, bytes(root.bytes)))
     })
 }
 

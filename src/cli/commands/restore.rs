@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -17,9 +17,9 @@ use crate::cli::thaw::{self, ThawArgs, ThawPlan};
 use crate::cli::typed;
 use crate::format::Manifest;
 use crate::repo::Repository;
-use crate::restore::{self, Archived, Overwrite, Progress, RestoreOptions, RestoreReport, RestoreTo};
+use crate::restore::{self, Archived, Overwrite, Plan, PlanTotals, Progress, RestoreOptions, RestoreReport, RestoreTo};
 use crate::source::OwnerPolicy;
-use crate::status::{bytes, counted, grouped};
+use crate::status::{bytes, counted, printable};
 
 /// Get files back
 ///
@@ -106,7 +106,14 @@ fn dry_run(
     context: &Context,
 ) -> Result<Exit, CliError> {
     let plan = restore::plan(repository, manifest, options)?;
-    context.output.line(plan.to_string())?;
+    for (from, to) in plan.moves() {
+        context.output.line(format!(
+            "{} -> {}",
+            printable(&from.to_string_lossy()),
+            printable(&to.to_string_lossy())
+        ))?;
+    }
+    plan.totals.iter().try_for_each(|totals| context.output.line(totals_line(totals)))?;
     let place = repository.store.place();
     let thaw = archived.map(|archived| ThawPlan::new(archived, place, &args.thaw, context)).transpose()?;
     if let Some(thaw) = &thaw {
@@ -114,9 +121,31 @@ fn dry_run(
     }
     context.output.json(|| {
         let thaw = thaw.as_ref().map(ThawPlan::json);
-        json!({ "dry_run": true, "snapshot": manifest.seq, "plan": plan.to_string(), "archive": thaw })
+        json!({ "dry_run": true, "snapshot": manifest.seq, "plan": plan_json(&plan), "archive": thaw })
     })?;
     Ok(Exit::Done)
+}
+
+fn totals_line(totals: &PlanTotals) -> String {
+    let files = counted(totals.files, "file", "files");
+    let (dirs, others) =
+        (counted(totals.dirs, "folder", "folders"), counted(totals.others, "other entry", "other entries"));
+    let line = format!("{files} ({}), {dirs}, {others}", bytes(totals.bytes));
+    match totals.lost {
+        0 => line,
+        lost => format!("{line}; lost: {}", counted(lost, "entry", "entries")),
+    }
+}
+
+fn plan_json(plan: &Plan) -> Value {
+    let moves = plan.moves().into_iter();
+    json!({
+        "paths": moves.map(|(from, to)| json!({ "from": from.to_string_lossy(), "to": to.to_string_lossy() })).collect::<Vec<_>>(),
+        "totals": plan.totals.map(|totals| json!({
+            "files": totals.files, "bytes": totals.bytes, "directories": totals.dirs,
+            "other_entries": totals.others, "lost": totals.lost,
+        })),
+    })
 }
 
 fn pass(
@@ -181,10 +210,13 @@ fn report(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> 
         counted(report.dirs, "folder", "folders"),
     ))?;
     if report.skipped > 0 {
-        context.output.line(format!("{} were there already", grouped(report.skipped)))?;
+        context.output.line(format!("there already: {}", counted(report.skipped, "entry", "entries")))?;
     }
     if report.kept > 0 {
-        context.output.line(format!("{} were there, differ and were kept (--overwrite)", grouped(report.kept)))?;
+        context.output.line(format!(
+            "kept as they are, though they differ (--overwrite): {}",
+            counted(report.kept, "entry", "entries")
+        ))?;
     }
     context.output.json(|| json!({ "snapshot": seq, "restored": report }))?;
     if report.problem_count > 0 {

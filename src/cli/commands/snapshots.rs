@@ -38,10 +38,11 @@ fn show_one(manifest: &Manifest, context: &Context) -> Result<(), CliError> {
     let body = &manifest.body;
     let (entries, size) = body.roots.iter().fold((0, 0), |(n, b), root| (n + root.entries, b + root.bytes));
     context.output.line(format!(
-        "{:>6}  {}  {:>12} entries  {:>10}{}  {}",
+        "{:>6}  {}  {:>12} {:<7}  {:>10}{}  {}",
         manifest.seq.0,
         show::local_time(body.started),
         grouped(entries),
+        if entries == 1 { "entry" } else { "entries" },
         bytes(size),
         if body.partial { "  partial" } else { "" },
         printable(&body.host),

@@ -16,7 +16,7 @@ use crate::cli::show::{self, Live};
 use crate::config::{Config, Places};
 use crate::control::{Client, Endpoint};
 use crate::daemon::{Agent, AgentOptions};
-use crate::status::{RootState, Status, bytes, counted, grouped, span};
+use crate::status::{RootState, Status, bytes, counted, span};
 use crate::store::StoreUrl;
 
 /// Protect folders: set up what is missing, then back up continuously
@@ -180,8 +180,8 @@ fn line(status: &Status, now: i64) -> String {
         let total = run.bytes.total.map(|total| format!(" of {}", bytes(total))).unwrap_or_default();
         let rate = run.bytes_per_second.map(|rate| format!(", {}/s", bytes(rate))).unwrap_or_default();
         let eta = run.eta_seconds.map(|left| format!(", about {} left", span(left))).unwrap_or_default();
-        let (entries, size) = (grouped(run.entries.done), bytes(run.bytes.done));
-        return format!("backing up: {entries} entries, {size}{total}{rate}{eta}   (Ctrl-C stops, nothing is lost)");
+        let (entries, size) = (counted(run.entries.done, "entry", "entries"), bytes(run.bytes.done));
+        return format!("backing up: {entries}, {size}{total}{rate}{eta}   (Ctrl-C stops, nothing is lost)");
     }
     let waiting: u64 = status.roots.iter().map(|root| root.pending_hints).sum();
     let oldest = status.roots.iter().filter_map(|root| root.recovery_point).min();

@@ -6,6 +6,7 @@ use super::Finding;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::control::ControlError;
+use crate::status::counted;
 
 pub(in crate::cli) fn agent(context: &Context) -> Finding {
     const CHECK: &str = "agent";
@@ -14,7 +15,11 @@ pub(in crate::cli) fn agent(context: &Context) -> Finding {
         Ok(status) if status.problems.is_empty() => Finding::ok(CHECK, format!("it runs, version {}", status.version)),
         Ok(status) => {
             let count = status.problems.len() as u64 + status.more_problems;
-            Finding::warning(CHECK, format!("it runs and has {count} problems"), "rozenctl status")
+            Finding::warning(
+                CHECK,
+                format!("it runs and has {}", counted(count, "problem", "problems")),
+                "rozenctl status",
+            )
         }
         Err(CliError::Control(ControlError::NotRunning { .. })) => {
             let start = format!("Start it: {}, or rozenctl up", systemctl("start"));
