@@ -280,7 +280,7 @@ fn what_is_in_an_archive_is_planned_priced_asked_for_awaited_and_restored() {
 
     let mut check = machine.rozenctl("check");
     let checked = text(&expect(check.arg("--read-data").arg("--recovery").arg(machine.recovery()), 0));
-    assert!(checked.contains("1 packs not read: they are archived"), "{checked}");
+    assert!(checked.contains("not read: 1 pack in an archive class"), "{checked}");
 
     let plan = text(&expect(restore().arg("--dry-run"), 0));
     for word in ["1 must be thawed", "prices of 2026", "bulk", "within 2 days", "standard", "within 12 hours", "$"] {

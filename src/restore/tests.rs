@@ -213,7 +213,7 @@ fn a_damaged_tree_node_costs_only_its_entries() {
     let manifest = f.repo.commit(&f.entries);
     f.repo.damage("/trees/");
     let report = run(&f.repo.open(), &manifest, f.options(), &Progress::default()).unwrap();
-    assert!(report.problems.iter().any(|p| p.message.contains("are lost")), "{:?}", report.problems);
+    assert!(report.problems.iter().any(|p| p.message.contains("is lost")), "{:?}", report.problems);
     assert!(report.files > 1000 && report.files < 3000, "{}", report.files);
 }
 
