@@ -35,6 +35,8 @@ pub struct Lab {
     noise: Noise,
     files: usize,
     pub merge: Option<MergeRule>,
+    /// A full pack of the archive.
+    pub full: u64,
 }
 
 impl Lab {
@@ -53,7 +55,7 @@ impl Lab {
         let (clock, time) = Clock::manual(Timestamp::new(now.secs + 3600, 0));
         let merge = Some(MergeRule { at_bytes: 10 * SMALL as u64, after: Duration::from_secs(24 * 3600) });
         let noise = Noise::new(3);
-        Self { dir, target, store, faults, counted, secret, keys, clock, time, noise, files: 0, merge }
+        Self { dir, target, store, faults, counted, secret, keys, clock, time, noise, files: 0, merge, full: 1 << 30 }
     }
 
     pub fn root(&self) -> PathBuf {
@@ -78,7 +80,8 @@ impl Lab {
 
     pub fn run(&self) -> RunReport {
         let (store, keys, clock) = (self.store.clone(), self.keys.clone(), self.clock.clone());
-        let options = BackupOptions { merge: self.merge, ..BackupOptions::default() };
+        let (merge, archive_pack_bytes) = (self.merge, self.full);
+        let options = BackupOptions { merge, archive_pack_bytes, ..BackupOptions::default() };
         let (backup, _) = Backup::open(&self.state(), store, keys, clock, options).unwrap();
         let plan = RootPlan {
             id: "root".into(),

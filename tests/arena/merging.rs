@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use rozen::check::{self, CheckOptions, CheckProgress};
-use rozen::model::{ProblemCode, StorageClass};
+use rozen::model::{MergeRule, ProblemCode, StorageClass};
 use rozen::repo::Repository;
 use rozen::store::{Moment, Verb};
 use rustix::io::Errno;
@@ -71,6 +71,18 @@ fn packs_that_wait_long_are_merged_when_they_are_worth_it() {
     lab.run();
     lab.time.advance(Duration::from_secs(48 * 3600));
     assert_eq!((lab.run().merged, lab.waiting().len()), (vec![], 1));
+}
+
+#[test]
+fn packs_that_wait_for_a_full_pack_of_the_archive_become_one() {
+    let mut lab = Lab::new();
+    // the largest that the configuration takes
+    lab.full = 4 * SMALL as u64;
+    lab.merge = Some(MergeRule { at_bytes: lab.full, after: Duration::from_secs(24 * 3600) });
+    let merged: Vec<_> = (0..12).flat_map(|_| lab.small_run().merged).collect();
+    assert!(merged.len() >= 2 && merged.iter().all(|merge| merge.packs >= 3), "{merged:?}");
+    assert!(lab.copies().len() <= 5, "{:?}", lab.copies());
+    lab.assert_restores();
 }
 
 #[test]
