@@ -207,9 +207,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             true => self.previous.list(&pending.path).map_err(ScanError::Tree)?,
             false => Vec::new(),
         };
-        self.visited.compare(&pending.path);
         // other rules may hold for everything below
         let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
+        self.visited.compare(&pending.path, recursive);
         let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive };
         let mut before = before.into_iter().peekable();
         let mut below = Vec::new();

@@ -117,7 +117,7 @@ impl S3Refusal {
                 "Use a target that offers this; for one that refuses If-None-Match, add conditional=no to its URL."
             }
             S3Refusal::WholeDiffers { .. } => {
-                "It is sent once more. If it stays, the server sums up whole objects in another way: write checksum=md5 into its URL."
+                "Each run sends it again. If it stays, the server sums up whole objects in another way: write checksum=md5 into its URL."
             }
             S3Refusal::Refused { .. } => "Look the answer up in the documentation of the target.",
         }
