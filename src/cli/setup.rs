@@ -16,6 +16,7 @@ use super::show;
 use crate::chunk::ChunkLimits;
 use crate::config::{Config, Places, RootConfig};
 use crate::crypto::{KeyFileError, MachineKeys, Passphrase, RecoveryCode, RecoveryFile, RecoverySecret};
+use crate::journal::Journal;
 use crate::model::{RepoId, RootId};
 use crate::repo::{self, Repository, names};
 use crate::status::printable;
@@ -54,7 +55,7 @@ pub(super) fn set_up(wish: Wish, places: &Places, context: &Context) -> Result<M
     make_parent(&key_path)?;
     let store = Store::create(&wish.url)?.retrying(RetryPolicy::default(), context.clock.clone());
     let created = created_text(context);
-    let repository = open_or_create(&wish, &store, &created)?;
+    let repository = open_or_create(&wish, &store, &created, &places.state)?;
     let machine = machine_key(&repository, &wish, &store, &key_path, context)?;
     let config = Config::new(wish.url.to_string(), key_path, wish.roots);
     write_config(&config.to_toml(&places.config), &places.config)?;
@@ -68,15 +69,17 @@ struct Opened {
     new_secret: Option<RecoverySecret>,
 }
 
-fn open_or_create(wish: &Wish, store: &Store, created: &str) -> Result<Opened, CliError> {
+fn open_or_create(wish: &Wish, store: &Store, created: &str, state: &Path) -> Result<Opened, CliError> {
     if let Some(secret) = &wish.secret {
         let repository = Repository::open(store.clone(), secret)?.for_writing()?;
+        refuse_foreign_state(state, Some(repository.keys.repo_id))?;
         return Ok(Opened { id: Some(repository.keys.repo_id), new_secret: None });
     }
     if store.head(&names::repository())?.is_some() {
         return Ok(Opened { id: None, new_secret: None });
     }
     refuse_existing(wish.recovery_out.as_deref())?;
+    refuse_foreign_state(state, None)?;
     let secret = RecoverySecret::generate();
     let id = repo::create(store, &secret, ChunkLimits::DEFAULT, created)?;
     if let Err(error) = write_recovery_file(wish, &secret, id) {
@@ -85,6 +88,21 @@ fn open_or_create(wish: &Wish, store: &Store, created: &str) -> Result<Opened, C
         return Err(error.into());
     }
     Ok(Opened { id: Some(id), new_secret: Some(secret) })
+}
+
+/// A state directory belongs to one repository: with another one no backup would be possible. `id`: `None` for a new one.
+fn refuse_foreign_state(state: &Path, id: Option<RepoId>) -> Result<(), CliError> {
+    if !state.join("journal.db").exists() {
+        return Ok(());
+    }
+    match Journal::open(state)?.repository()? {
+        Some(found) if Some(found) != id => Err(CliError::refused(
+            format!("the state directory {} belongs to another repository ({found})", state.display()),
+            "Give this backup a state directory of its own with --state DIR; or, when the other backup is given up, remove that \
+             directory.",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn write_recovery_file(wish: &Wish, secret: &RecoverySecret, id: RepoId) -> Result<(), KeyFileError> {

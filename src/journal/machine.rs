@@ -21,6 +21,13 @@ impl Journal {
         })
     }
 
+    /// The one that this state directory belongs to; `None`: to none yet.
+    pub fn repository(&self) -> Result<Option<RepoId>, JournalError> {
+        self.read("read the repository", |connection| {
+            Ok(connection.prepare_cached("SELECT repo FROM machine")?.query_row([], |row| row.get(0))?)
+        })
+    }
+
     /// Sequence number and manifest of the last committed snapshot of this machine.
     pub fn head(&self) -> Result<Option<(Seq, ObjectHash)>, JournalError> {
         self.read("read the last snapshot", |connection| {

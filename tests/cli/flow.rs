@@ -190,3 +190,21 @@ fn the_doctor_says_what_to_do_about_each_thing() {
     assert_eq!(target["state"], "failed", "{target}");
     assert!(findings.iter().all(|finding| (finding["state"] == "ok") == (finding["remedy"] == "")), "{json}");
 }
+
+#[test]
+fn a_state_directory_of_another_repository_is_refused_before_anything_is_made() {
+    let lab = Lab::new();
+    lab.init();
+    lab.backup().expect(0);
+    ["rozen.toml", "rozen.key"].iter().for_each(|name| fs::remove_file(lab.path(name)).unwrap());
+    let refused = lab.ctl(&["init", "--repo", "other", "--root", "data", "--recovery-out", "other.txt"]).expect(1);
+    assert!(
+        refused.err.contains("belongs to another repository") && refused.err.contains("--state"),
+        "{}",
+        refused.err
+    );
+    for made in ["other", "other.txt", "rozen.toml", "rozen.key"] {
+        let is_empty = lab.path(made).read_dir().is_ok_and(|mut dir| dir.next().is_none());
+        assert!(is_empty || !lab.path(made).exists(), "{made} was made");
+    }
+}
