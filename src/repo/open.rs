@@ -86,14 +86,9 @@ impl Repository {
     /// Machines of which a certificate was found; what is wrong with others, or with their other certificates, beside them.
     pub fn machines(&self) -> Result<(Vec<Machine>, Vec<RepoError>), RepoError> {
         let (mut machines, mut errors) = (vec![], vec![]);
-        let mut last = None;
-        for listed in self.store.list("machines/")? {
-            let id = listed.name.as_str().split('/').nth(1).and_then(|text| text.parse::<MachineId>().ok());
-            if id.is_none() || id == last {
-                continue;
-            }
-            last = id;
-            let (machine, mut problems) = self.find_machine(id.expect("checked above"))?;
+        for folder in self.store.folders("machines/")? {
+            let Ok(id) = folder.parse::<MachineId>() else { continue };
+            let (machine, mut problems) = self.find_machine(id)?;
             errors.append(&mut problems);
             machines.extend(machine);
         }

@@ -63,6 +63,7 @@ for_every_kind!(
     a_limit_is_checked_before_reading,
     what_is_missing_is_told_apart_from_errors,
     lists_are_sorted_and_cut_by_prefix,
+    folders_are_those_that_hold_objects,
     deleting_is_idempotent,
     a_missing_spool_file_is_no_error_of_the_target,
 );
@@ -176,6 +177,19 @@ fn lists_are_sorted_and_cut_by_prefix(kind: &Kind) {
         assert_eq!(names(&kind.store, prefix), expected, "{prefix}");
     }
     assert_eq!(kind.store.list("a/c/").unwrap()[0].size, 5);
+}
+
+fn folders_are_those_that_hold_objects(kind: &Kind) {
+    for text in ["m/b/x/1", "m/a/1", "m/a/2", "m/b/y", "m/file", "m0/c/1", "n/d/1"] {
+        put(&kind.store, text, b"x").unwrap();
+    }
+    assert_eq!(kind.store.folders("m/").unwrap(), ["a", "b"]);
+    assert_eq!(kind.store.folders("m/b/").unwrap(), ["x"]);
+    assert_eq!(kind.store.folders("m/a/").unwrap(), [""; 0]);
+    assert_eq!(kind.store.folders("none/").unwrap(), [""; 0]);
+    kind.store.delete(&name("m/a/1")).unwrap();
+    kind.store.delete(&name("m/a/2")).unwrap();
+    assert_eq!(kind.store.folders("m/").unwrap(), ["b"]);
 }
 
 fn deleting_is_idempotent(kind: &Kind) {

@@ -171,6 +171,10 @@ impl Backend for FaultyStore {
         self.run(Verb::PutPart, upload.name.as_str(), |inner| inner.put_part(upload, number, source))
     }
 
+    fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.run(Verb::List, prefix, |inner| inner.folders(prefix))
+    }
+
     fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
         self.run(Verb::ListParts, upload.name.as_str(), |inner| inner.list_parts(upload))
     }

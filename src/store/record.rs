@@ -122,6 +122,12 @@ impl Backend for RecordingStore {
         result
     }
 
+    fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let result = self.inner.folders(prefix);
+        self.recorder.note(Verb::List, &result, |_| 0);
+        result
+    }
+
     fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
         let result = self.inner.list_parts(upload);
         self.recorder.note(Verb::ListParts, &result, |_| 0);

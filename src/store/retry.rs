@@ -131,6 +131,10 @@ impl Backend for RetryingStore {
         self.run(|inner| inner.put_part(upload, number, source))
     }
 
+    fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.run(|inner| inner.folders(prefix))
+    }
+
     fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
         self.run(|inner| inner.list_parts(upload))
     }

@@ -55,6 +55,14 @@ pub struct Listed {
     pub class: StorageClass,
 }
 
+/// Out of a list of all objects below it.
+fn folders_of(prefix: &str, objects: &[Listed]) -> Vec<String> {
+    let below = objects.iter().filter_map(|object| object.name.as_str().strip_prefix(prefix)?.split_once('/'));
+    let mut folders: Vec<String> = below.map(|(folder, _)| folder.to_owned()).collect();
+    folders.dedup();
+    folders
+}
+
 /// The verbs as kinds and decorators implement them; [`Store`] documents them. What not every target offers has a
 /// default that says so; a decorator hands everything on.
 pub(super) trait Backend: Send + Sync {
@@ -69,6 +77,11 @@ pub(super) trait Backend: Send + Sync {
     fn head(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError>;
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError>;
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError>;
+
+    /// Kinds that can ask for less than all objects do so.
+    fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        Ok(folders_of(prefix, &self.list(prefix)?))
+    }
 
     fn part_rules(&self) -> Option<PartRules> {
         None
@@ -223,6 +236,13 @@ impl Store {
     /// for what was stored before the call. It is no part of the backup path; the list is held in memory.
     pub fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         self.backend.list(prefix)
+    }
+
+    /// The folders that hold objects below the folder `prefix`, which ends with a slash: their own names, each once, ascending.
+    /// However many objects they hold, it costs little: with S3 a request for a thousand folders.
+    pub fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        debug_assert!(prefix.ends_with('/'), "{prefix:?} is no folder");
+        self.backend.folders(prefix)
     }
 
     /// Only for an admin (prune): the credentials of a machine need not allow it. An object that is not there is

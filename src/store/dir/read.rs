@@ -122,6 +122,68 @@ pub(super) fn list(store: &DirStore, prefix: &str) -> Result<Vec<Listed>, StoreE
     Ok(found)
 }
 
+pub(super) fn folders(store: &DirStore, prefix: &str) -> Result<Vec<String>, StoreError> {
+    let fd = match openat(store.root(), prefix.trim_end_matches('/'), DIR_FLAGS, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(vec![]),
+        fd => fd.map_err(|errno| StoreError::io(Verb::List, format_args!("folders in {prefix:?}"), errno))?,
+    };
+    let mut found = Vec::new();
+    each(&fd, prefix, |leaf, _| {
+        if let Some(below) = open_dir(&fd, prefix, leaf)?
+            && holds_object(&below, &format!("{prefix}{leaf}/"))?
+        {
+            found.push(leaf.to_owned());
+        }
+        Ok(())
+    })?;
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// A crash may have left a directory that nothing was stored in.
+fn holds_object(dir: &OwnedFd, path: &str) -> Result<bool, StoreError> {
+    let mut found = false;
+    each(dir, path, |leaf, file_type| {
+        if found || file_type == FileType::RegularFile {
+            found = true;
+            return Ok(());
+        }
+        found = match open_dir(dir, path, leaf)? {
+            Some(below) => holds_object(&below, &format!("{path}{leaf}/"))?,
+            // a link to a file, or a filesystem that does not tell what it is
+            None => true,
+        };
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// `None`: it is none.
+fn open_dir(dir: &OwnedFd, path: &str, leaf: &str) -> Result<Option<OwnedFd>, StoreError> {
+    match openat(dir, leaf, DIR_FLAGS, Mode::empty()) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Errno::NOTDIR | Errno::NOENT) => Ok(None),
+        Err(errno) => Err(StoreError::io(Verb::List, format_args!("objects in {path}{leaf}"), errno)),
+    }
+}
+
+/// What can be part of an object's name; `path` ends with a slash.
+fn each(
+    dir: &OwnedFd,
+    path: &str,
+    mut visit: impl FnMut(&str, FileType) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let failed = |errno: Errno| StoreError::io(Verb::List, format_args!("objects in {path:?}"), errno);
+    for entry in Dir::read_from(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        match entry.file_name().to_str() {
+            Ok(leaf) if ObjectName::parse(&format!("{path}{leaf}")).is_ok() => visit(leaf, entry.file_type())?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 struct Walk<'a> {
     prefix: &'a str,
     found: &'a mut Vec<Listed>,

@@ -153,6 +153,11 @@ impl Backend for DirStore {
         read::list(self, prefix)
     }
 
+    fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.check_root(Verb::List)?;
+        read::folders(self, prefix)
+    }
+
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         self.open_objects.forget(name);
         match unlinkat(&self.root, name.as_str(), AtFlags::empty()) {

@@ -131,6 +131,10 @@ impl Backend for S3Store {
         self.send_part(upload, number, source)
     }
 
+    fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        S3Store::folders(self, prefix)
+    }
+
     fn list_parts(&self, upload: &Upload) -> Result<Option<Vec<PartReceipt>>, StoreError> {
         self.parts_of(upload)
     }

@@ -1,6 +1,7 @@
 //! Whole objects: put, get, look for, list, delete.
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{Object, OptionalObjectAttributes};
 
 use super::answer::{Failure, Unanswered};
@@ -157,27 +158,52 @@ impl S3Store {
     }
 
     pub(super) fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        let mut found = Vec::new();
+        self.pages(prefix, None, |page| {
+            for object in page.contents() {
+                found.extend(self.listed(object)?);
+            }
+            Ok(())
+        })?;
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    pub(super) fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let whole = format!("{}{prefix}", self.address().prefix());
         let mut found = Vec::new();
+        self.pages(prefix, Some("/"), |page| {
+            let below = page.common_prefixes().iter().filter_map(|below| below.prefix()?.strip_prefix(&whole));
+            found.extend(below.map(|below| below.trim_end_matches('/').to_owned()));
+            Ok(())
+        })?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// All of a list.
+    fn pages(
+        &self,
+        prefix: &str,
+        delimiter: Option<&str>,
+        mut visit: impl FnMut(&ListObjectsV2Output) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let whole = format!("{}{prefix}", self.address().prefix());
         let mut next: Option<String> = None;
         loop {
             let answer = self.client.call(Ask::new(Verb::List), |s3| {
                 let list = s3.list_objects_v2().bucket(self.bucket()).prefix(&whole).max_keys(PAGE);
-                list.set_continuation_token(next.clone()).send()
+                list.set_delimiter(delimiter.map(str::to_owned)).set_continuation_token(next.clone()).send()
             });
             let page = answer.map_err(|failure| self.client.failed(Verb::List, &shown(prefix), failure))?;
-            for object in page.contents() {
-                found.extend(self.listed(object)?);
-            }
+            visit(&page)?;
             next = match (page.is_truncated(), page.next_continuation_token().map(str::to_owned)) {
-                (Some(false), _) | (None, None) => break,
+                (Some(false), _) | (None, None) => return Ok(()),
                 // where it is not said whether anything follows, the way on says it
                 (_, Some(token)) if Some(&token) != next.as_ref() => Some(token),
                 _ => return Err(self.garbled(Verb::List, &shown(prefix), "a page has no successor")),
             };
         }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
     }
 
     /// `None` for what cannot be an object of ours: a bucket may hold other things.
