@@ -141,7 +141,13 @@ impl Patient {
         let Some(machine) = machines.first() else { return Err(format!("no machine: {errors:?}")) };
         let manifest = repository.manifest(machine, Seq(seq)).map_err(|error| text(&error))?;
         let options = RestoreOptions { workers: 1, ..RestoreOptions::new(RestoreTo::Dir(to.to_path_buf())) };
-        restore::run(&repository, &manifest, options, &restore::Progress::default()).map_err(|error| text(&error))
+        restore::run(
+            &repository.contents().map_err(|error| text(&error))?,
+            &manifest,
+            options,
+            &restore::Progress::default(),
+        )
+        .map_err(|error| text(&error))
     }
 
     /// A problem names it, or a directory that holds it.

@@ -76,7 +76,7 @@ impl Lab {
 
     fn restore(&self, options: RestoreOptions) -> RestoreReport {
         let (repository, manifest) = self.open();
-        restore::run(&repository, &manifest, options, &restore::Progress::default()).unwrap()
+        restore::run(&repository.contents().unwrap(), &manifest, options, &restore::Progress::default()).unwrap()
     }
 
     /// What rsync would still have to do to make `to` equal `root`.

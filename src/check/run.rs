@@ -38,7 +38,7 @@ pub fn run(
         read_packs(repository, &contents, &mut objects, options.read_data, progress, &mut report)?;
     }
     let mut damage = DamageList::default();
-    let mut trees = Trees::new(&contents, Files::new(repository, &contents), &objects, progress);
+    let mut trees = Trees::new(&contents, Files::new(&contents), &objects, progress);
     for manifest in &manifests {
         trees.check(manifest, &mut damage)?;
     }

@@ -6,23 +6,17 @@ use super::HistoryError;
 use super::entries::entry_at;
 use crate::format::Manifest;
 use crate::model::EntryKind;
-use crate::repo::{ContentError, Contents, Files, Repository};
+use crate::repo::{ContentError, Contents, Files};
 
 /// Writes the content of the file that `path` names, holes as zeros; gives its length. Each part is checked before it is
 /// written, so what was written before an error is right, but not all.
-pub fn cat(
-    repository: &Repository,
-    contents: &Contents,
-    manifest: &Manifest,
-    path: &[u8],
-    out: &mut dyn Write,
-) -> Result<u64, HistoryError> {
+pub fn cat(contents: &Contents, manifest: &Manifest, path: &[u8], out: &mut dyn Write) -> Result<u64, HistoryError> {
     let found = entry_at(contents, manifest, path)?;
     let shown = || String::from_utf8_lossy(&found.shown).into_owned();
     if found.entry.kind != EntryKind::File {
         return Err(HistoryError::NotAFile(shown()));
     }
-    let files = Files::new(repository, contents);
+    let files = Files::new(contents);
     let mut written = 0;
     let given = files.open(&found.entry).map_err(CatError::Content).and_then(|data| {
         files.read(&data, &mut |at, bytes| {

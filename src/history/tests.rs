@@ -95,9 +95,9 @@ fn cat_gives_the_content_with_its_holes_and_refuses_what_is_no_file() {
     let manifest = repo.commit(&all);
     let (repository, mut out) = (repo.open(), vec![]);
     let contents = repository.contents().unwrap();
-    assert_eq!(cat(&repository, &contents, &manifest, b"f", &mut out).unwrap(), 8);
+    assert_eq!(cat(&contents, &manifest, b"f", &mut out).unwrap(), 8);
     assert_eq!(out, b"\0\0data\0\0");
-    assert!(matches!(cat(&repository, &contents, &manifest, b"d", &mut out), Err(HistoryError::NotAFile(_))));
+    assert!(matches!(cat(&contents, &manifest, b"d", &mut out), Err(HistoryError::NotAFile(_))));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::gather::Gathered;
 use super::open::{Machine, Repository};
 use super::openers::Openers;
-use super::placement::Archived;
+use super::placement::Listed;
 use super::shelf::Shelf;
 use super::{RepoError, names};
 use crate::crypto::ReadKeys;
@@ -23,7 +23,7 @@ pub struct Contents {
     pub(super) table: Mutex<LocationTable>,
     /// Set when the packs' own directories have been read as well.
     pub(super) scanned: Mutex<bool>,
-    pub(super) archived: Archived,
+    pub(super) listed: Listed,
     pub(super) openers: Openers,
     shelf: Shelf,
     problems: Mutex<Vec<RepoError>>,
@@ -38,7 +38,7 @@ impl Contents {
             machines,
             table: Mutex::new(LocationTable::temporary()?),
             scanned: Mutex::new(false),
-            archived: Archived::default(),
+            listed: Listed::default(),
             openers: Openers::default(),
             shelf: Shelf::default(),
             problems: Mutex::new(errors),
@@ -83,6 +83,11 @@ impl Contents {
             tracing::debug!(%error, "a frame is read once more, by itself");
             self.chunk(id)
         })
+    }
+
+    /// What is read from.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Whether it is worth knowing what will be wanted next.

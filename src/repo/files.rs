@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Ahead, Contents, RepoError, Repository};
+use super::{Ahead, Contents, RepoError};
 use crate::crypto::FileIdKeys;
 use crate::format::{ContentMap, FormatError};
 use crate::model::{ChunkId, ChunkRef, Content, Entry, EntryFlags, Extent, FileId};
@@ -67,8 +67,8 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    pub fn new(repository: &Repository, contents: &'a Contents) -> Self {
-        Self { contents, ids: repository.keys.id.file_ids() }
+    pub fn new(contents: &'a Contents) -> Self {
+        Self { contents, ids: contents.keys.id.file_ids() }
     }
 
     /// `entry` is a regular file's. Reads the content map where there is one.

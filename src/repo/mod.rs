@@ -41,5 +41,6 @@ pub use create::{create, enroll, take_over};
 pub use error::RepoError;
 pub use files::{ContentError, DataParts, DataSink, FileData, Files};
 pub use open::{Machine, Repository, SnapshotRef};
+pub use placement::{ListedPack, ListedPacks};
 pub use places::{PathQueryError, Place, places_of};
 pub use rebuild::{Rebuilt, contents_of, open_for_backup, rebuild};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::contents::Contents;
 use super::{RepoError, names};
-use crate::model::{ChunkId, ChunkLocation, PackKey};
+use crate::model::{ChunkId, ChunkLocation, PackKey, StorageClass};
 
 /// How soon a pack can be read. The first is tried first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +17,20 @@ enum Reads {
     Never,
 }
 
-/// The packs of content that are there: one list of each machine's packs, made when a chunk with several places is met for the
-/// first time.
+/// A pack of content as the target's list has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ListedPack {
+    /// In bytes.
+    pub size: u64,
+    pub class: StorageClass,
+}
+
+/// The packs of content that are there.
+pub type ListedPacks = HashMap<PackKey, ListedPack>;
+
+/// One list of each machine's packs, made when it is wanted for the first time.
 #[derive(Default)]
-pub(super) struct Archived(Mutex<Option<Arc<HashMap<PackKey, Reads>>>>);
+pub(super) struct Listed(Mutex<Option<Arc<ListedPacks>>>);
 
 impl Contents {
     /// All places, the one to be tried first at the front.
@@ -32,27 +42,37 @@ impl Contents {
         }
         if found.len() > 1 && self.store.has_classes() {
             let packs = self.listed_packs()?;
-            // trees are always where they read at once, and are not listed
-            let unlisted = |pack: &PackKey| if pack.is_tree { Reads::AtOnce } else { Reads::Never };
-            found.sort_by_key(|at| packs.get(&at.pack).copied().unwrap_or(unlisted(&at.pack)));
+            found.sort_by_key(|at| reads(&packs, &at.pack));
         }
         Ok(found)
     }
 
-    fn listed_packs(&self) -> Result<Arc<HashMap<PackKey, Reads>>, RepoError> {
-        let mut known = self.archived.0.lock().expect("no panic while it is held");
+    /// Packs of content of all machines. Asks the target once; a list that is older than what it holds now names packs that were
+    /// merged since.
+    pub fn listed_packs(&self) -> Result<Arc<ListedPacks>, RepoError> {
+        let mut known = self.listed.0.lock().expect("no panic while it is held");
         if let Some(known) = &*known {
             return Ok(known.clone());
         }
         let mut packs = HashMap::new();
         for machine in &self.machines {
             for listed in self.store.list(&names::folder(&machine.id, "packs"))? {
-                let reads = if listed.class.reads_at_once() { Reads::AtOnce } else { Reads::WhenThawed };
                 if let Some(hash) = names::hash_of(&listed.name) {
-                    packs.insert(PackKey { machine: machine.id, is_tree: false, hash }, reads);
+                    let pack = ListedPack { size: listed.size, class: listed.class };
+                    packs.insert(PackKey { machine: machine.id, is_tree: false, hash }, pack);
                 }
             }
         }
         Ok(known.insert(Arc::new(packs)).clone())
+    }
+}
+
+/// Trees are always where they read at once, and are not listed.
+fn reads(packs: &ListedPacks, pack: &PackKey) -> Reads {
+    match packs.get(pack) {
+        _ if pack.is_tree => Reads::AtOnce,
+        Some(listed) if listed.class.reads_at_once() => Reads::AtOnce,
+        Some(_) => Reads::WhenThawed,
+        None => Reads::Never,
     }
 }

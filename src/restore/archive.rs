@@ -6,7 +6,7 @@
 use super::packs::{NeededPack, needed_packs};
 use super::{RestoreError, RestoreOptions};
 use crate::format::Manifest;
-use crate::repo::{Repository, names};
+use crate::repo::{Contents, names};
 use crate::store::{Access, ObjectName, Store, ThawOutcome, ThawTier};
 
 /// A pack that the restore reads, and whether it can.
@@ -40,23 +40,23 @@ pub struct ThawCounts {
 }
 
 impl Archived {
-    /// `None`: everything that is wanted reads at once. Walks the tree of what is wanted; asks the target for a list of
-    /// packs, and for each archived pack how it is.
+    /// `None`: everything that is wanted reads at once. Asks the target for a list of packs; only where some are in an archive,
+    /// walks the tree of what is wanted, and asks for each archived pack how it is.
     pub fn find(
-        repository: &Repository,
+        contents: &Contents,
         manifest: &Manifest,
         options: &RestoreOptions,
     ) -> Result<Option<Self>, RestoreError> {
-        if !repository.store.has_classes() {
+        if !contents.store().has_classes() || contents.listed_packs()?.values().all(|pack| pack.class.reads_at_once()) {
             return Ok(None);
         }
-        let needed = needed_packs(repository, manifest, options)?.packs;
+        let needed = needed_packs(contents, manifest, options)?.packs;
         if needed.iter().all(|pack| pack.class.reads_at_once()) {
             return Ok(None);
         }
         let packs = needed.into_iter().map(|needed| ReadPack { needed, access: Access::Now }).collect();
         let mut archived = Self { packs };
-        archived.look(&repository.store)?;
+        archived.look(contents.store())?;
         Ok(Some(archived))
     }
 

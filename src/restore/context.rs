@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::report::{Collector, Count};
 use super::{RestoreError, RestoreOptions};
 use crate::model::{Entry, Problem, ProblemCode, RelPath};
-use crate::repo::{ContentError, Contents, Files, RepoError, Repository};
+use crate::repo::{ContentError, Contents, Files, RepoError};
 use crate::source::{Destination, DestinationError};
 use crate::store::{Disposition, StoreError};
 
@@ -46,7 +46,6 @@ pub(super) enum ItemError {
 
 impl<'a> Context<'a> {
     pub fn new(
-        repository: &'a Repository,
         contents: &'a Contents,
         options: &'a RestoreOptions,
         root: &'a PlannedRoot,
@@ -55,8 +54,8 @@ impl<'a> Context<'a> {
     ) -> Self {
         Self {
             contents,
-            files: Files::new(repository, contents),
-            place: repository.store.place(),
+            files: Files::new(contents),
+            place: contents.store().place(),
             bundles: Bundles::default(),
             options,
             root,

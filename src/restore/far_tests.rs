@@ -48,7 +48,7 @@ impl Fixture {
     /// The report, requests for ranges, and their bytes.
     fn restore(&self, manifest: &Manifest, options: RestoreOptions) -> (RestoreReport, u64, u64) {
         let (repository, recorder) = self.repo.open_recorded();
-        let report = run(&repository, manifest, options, &Progress::default()).unwrap();
+        let report = run(&repository.contents().unwrap(), manifest, options, &Progress::default()).unwrap();
         let ranges = recorder.counts(Verb::GetRange);
         (report, ranges.calls, ranges.bytes)
     }
@@ -144,7 +144,7 @@ fn what_is_archived_is_left_and_what_reads_at_once_is_not_asked_of_an_archive() 
     f.repo.class = StorageClass::Standard;
     f.file("both", &noise(2, 40_000));
     let manifest = f.commit();
-    let classes: Vec<_> = needed_packs(&f.repo.open(), &manifest, &f.options())
+    let classes: Vec<_> = needed_packs(&f.repo.open().contents().unwrap(), &manifest, &f.options())
         .unwrap()
         .packs
         .iter()
@@ -170,7 +170,7 @@ fn a_walk_through_a_tree_reads_siblings_together() {
     let contents = f.repo.open().contents().unwrap();
     crate::tree::TreeReader::new(&contents, manifest.body.roots[0].tree).visit_nodes(&mut |_, _| nodes += 1);
     assert!(nodes > 50, "{nodes}");
-    let totals = plan(&repository, &manifest, &f.options()).unwrap().totals.unwrap();
+    let totals = plan(&repository.contents().unwrap(), &manifest, &f.options()).unwrap().totals.unwrap();
     assert_eq!((totals.others, totals.lost), (20_000, 0));
     let requests = recorder.calls(Verb::GetRange);
     assert!(requests <= 6, "{requests} requests for {nodes} nodes");
@@ -187,4 +187,19 @@ fn batches_that_share_a_bundle_read_it_once() {
     assert_eq!((report.files, report.problem_count), (3_000, 0));
     let whole = f.repo.store.list("machines/").unwrap().iter().map(|object| object.size).sum::<u64>();
     assert!(bytes <= whole, "{bytes} bytes read, {whole} stored");
+}
+
+#[test]
+fn where_nothing_is_archived_that_is_known_from_one_list_without_reading_a_tree() {
+    let mut f = Fixture::new();
+    f.file("a", &noise(1, 40_000));
+    let manifest = f.commit();
+    let (repository, recorder) = f.repo.open_recorded();
+    let contents = repository.contents().unwrap();
+    let calls = || [recorder.calls(Verb::List), recorder.calls(Verb::GetRange)];
+    let [lists, ranges] = calls();
+    assert_eq!(Archived::find(&contents, &manifest, &f.options()).unwrap(), None);
+    assert_eq!(calls(), [lists + 1, ranges]);
+    run(&contents, &manifest, f.options(), &Progress::default()).unwrap();
+    assert_eq!(calls()[0], lists + 1);
 }

@@ -1,13 +1,13 @@
 //! Which packs a restore reads, and how much of each: what a thaw and its price are planned from. Reads trees, no content.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::plan::{Plan, PlannedRoot};
 use super::{RestoreError, RestoreOptions};
 use crate::format::Manifest;
-use crate::model::{ChunkId, Entry, EntryKind, MachineId, PackKey, StorageClass};
-use crate::repo::{Contents, DataParts, Files, Repository, names};
+use crate::model::{ChunkId, Entry, EntryKind, PackKey, StorageClass};
+use crate::repo::{Contents, DataParts, Files, ListedPack};
 use crate::tree::{Seen, TreeReader};
 
 /// A pack with content that is wanted.
@@ -32,18 +32,17 @@ pub struct NeededPacks {
 
 /// Lists the packs of the target once. Remembers the id of every chunk: about 40 MiB for a TiB of content.
 pub fn needed_packs(
-    repository: &Repository,
+    contents: &Contents,
     manifest: &Manifest,
     options: &RestoreOptions,
 ) -> Result<NeededPacks, RestoreError> {
     let plan = Plan::new(manifest, options)?;
-    let contents = repository.contents()?;
-    let files = Files::new(repository, &contents);
-    let mut found = Found { contents: &contents, files, seen: HashSet::new(), packs: BTreeMap::new(), lost: 0 };
+    let files = Files::new(contents);
+    let mut found = Found { contents, files, seen: HashSet::new(), packs: BTreeMap::new(), lost: 0 };
     for root in &plan.roots {
         found.root(root)?;
     }
-    found.finish(repository)
+    found.finish()
 }
 
 struct Found<'a> {
@@ -115,33 +114,17 @@ impl Found<'_> {
         Ok(())
     }
 
-    fn finish(self, repository: &Repository) -> Result<NeededPacks, RestoreError> {
-        let listed = listed(repository, self.packs.keys())?;
+    fn finish(self) -> Result<NeededPacks, RestoreError> {
+        let listed = self.contents.listed_packs()?;
         let mut needed = NeededPacks { packs: Vec::new(), lost: self.lost };
         for (pack, (frames, bytes)) in self.packs {
             match listed.get(&pack) {
-                Some(&(size, class)) => needed.packs.push(NeededPack { pack, class, size, frames, bytes }),
+                Some(&ListedPack { size, class }) => {
+                    needed.packs.push(NeededPack { pack, class, size, frames, bytes });
+                }
                 None => needed.lost += frames,
             }
         }
         Ok(needed)
     }
-}
-
-/// Sizes and classes of all packs of the machines that stored these.
-fn listed<'k>(
-    repository: &Repository,
-    packs: impl Iterator<Item = &'k PackKey>,
-) -> Result<HashMap<PackKey, (u64, StorageClass)>, RestoreError> {
-    let folders: HashSet<(MachineId, bool)> = packs.map(|pack| (pack.machine, pack.is_tree)).collect();
-    let mut found = HashMap::new();
-    for (machine, is_tree) in folders {
-        let folder = names::folder(&machine, if is_tree { "trees" } else { "packs" });
-        for object in repository.store.list(&folder).map_err(crate::repo::RepoError::from)? {
-            if let Some(hash) = names::hash_of(&object.name) {
-                found.insert(PackKey { machine, is_tree, hash }, (object.size, object.class));
-            }
-        }
-    }
-    Ok(found)
 }

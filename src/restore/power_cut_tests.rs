@@ -69,7 +69,7 @@ fn what_was_restored_is_there_after_a_power_cut() {
     }
     let manifest = repo.commit(&entries);
     let options = RestoreOptions::new(RestoreTo::Dir(root.join("to")));
-    let report = run(&repo.open(), &manifest, options, &Progress::default()).unwrap();
+    let report = run(&repo.open().contents().unwrap(), &manifest, options, &Progress::default()).unwrap();
     assert_eq!((report.files, report.problem_count), (2, 0));
 
     fs::copy(disks.path("image"), disks.path("cut")).unwrap();

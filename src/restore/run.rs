@@ -14,17 +14,16 @@ use super::worker::Worker;
 use super::{RestoreError, RestoreOptions, RestoreTo, finish};
 use crate::format::Manifest;
 use crate::model::{Entry, EntryKind, ProblemCode, RelPath};
-use crate::repo::{Contents, Repository};
+use crate::repo::Contents;
 use crate::source::{Destination, DestinationError, MetadataWriter};
 use crate::tree::{Seen, TreeReader};
 
 /// What a restore would do, counted: reads the tree, writes nothing.
-pub fn plan(repository: &Repository, manifest: &Manifest, options: &RestoreOptions) -> Result<Plan, RestoreError> {
+pub fn plan(contents: &Contents, manifest: &Manifest, options: &RestoreOptions) -> Result<Plan, RestoreError> {
     let mut plan = Plan::new(manifest, options)?;
-    let contents = repository.contents()?;
     let mut totals = PlanTotals::default();
     for root in &plan.roots {
-        count_root(&contents, root, &mut totals)?;
+        count_root(contents, root, &mut totals)?;
     }
     plan.totals = Some(totals);
     Ok(plan)
@@ -33,18 +32,17 @@ pub fn plan(repository: &Repository, manifest: &Manifest, options: &RestoreOptio
 /// Restores. Files that cannot be restored are problems in the report; an error means that it ended early, and may be
 /// started again.
 pub fn run(
-    repository: &Repository,
+    contents: &Contents,
     manifest: &Manifest,
     options: RestoreOptions,
     progress: &Progress,
 ) -> Result<RestoreReport, RestoreError> {
     let plan = Plan::new(manifest, &options)?;
-    let contents = repository.contents()?;
     let collector = Collector::default();
     progress.expect(plan.expected());
     for root in &plan.roots {
         let destination = open_destination(root, &options)?;
-        let context = Context::new(repository, &contents, &options, root, destination, (&collector, progress));
+        let context = Context::new(contents, &options, root, destination, (&collector, progress));
         restore_root(context)?;
     }
     Ok(collector.finish())

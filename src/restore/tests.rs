@@ -49,7 +49,7 @@ impl Fixture {
 
     fn restore_with(&mut self, options: RestoreOptions) -> Result<RestoreReport, RestoreError> {
         let manifest = self.repo.commit(&self.entries);
-        run(&self.repo.open(), &manifest, options, &Progress::default())
+        run(&self.repo.open().contents().unwrap(), &manifest, options, &Progress::default())
     }
 
     fn read(&self, path: &str) -> Vec<u8> {
@@ -176,7 +176,7 @@ fn what_was_to_be_replaced_stays_when_the_new_content_is_damaged() {
     fs::write(f.to().join("x"), b"my work").unwrap();
     f.repo.change("/packs/", |bytes| bytes[300..].fill(0));
     let options = RestoreOptions { overwrite: Overwrite::Always, ..f.options() };
-    let report = run(&f.repo.open(), &manifest, options, &Progress::default()).unwrap();
+    let report = run(&f.repo.open().contents().unwrap(), &manifest, options, &Progress::default()).unwrap();
     assert_eq!(report.problems[0].code, ProblemCode::Damaged);
     assert_eq!(f.read("x"), b"my work");
     assert_eq!(fs::read_dir(f.to()).unwrap().count(), 1, "no staged file is left");
@@ -191,7 +191,7 @@ fn a_damaged_chunk_costs_only_its_files_and_none_of_them_looks_complete() {
     }
     let manifest = f.repo.commit(&f.entries);
     f.repo.damage("/packs/");
-    let report = run(&f.repo.open(), &manifest, f.options(), &Progress::default()).unwrap();
+    let report = run(&f.repo.open().contents().unwrap(), &manifest, f.options(), &Progress::default()).unwrap();
     let lost: Vec<_> = report.problems.iter().map(|p| p.path.clone()).collect();
     assert!(!lost.is_empty() && lost.len() < 9, "{lost:?}");
     for (n, data) in parts.iter().enumerate() {
@@ -212,7 +212,7 @@ fn a_damaged_tree_node_costs_only_its_entries() {
     (0..10).for_each(|n| f.add(&format!("d{n}"), Entry::test_dir()));
     let manifest = f.repo.commit(&f.entries);
     f.repo.damage("/trees/");
-    let report = run(&f.repo.open(), &manifest, f.options(), &Progress::default()).unwrap();
+    let report = run(&f.repo.open().contents().unwrap(), &manifest, f.options(), &Progress::default()).unwrap();
     assert!(report.problems.iter().any(|p| p.message.contains("is lost")), "{:?}", report.problems);
     assert!(report.files > 1000 && report.files < 3000, "{}", report.files);
 }
@@ -294,12 +294,15 @@ fn several_roots_go_into_directories_of_their_own_and_a_stopped_restore_says_so(
     f.file("x", b"x");
     let manifest = f.repo.commit_roots(&[("one", "/one", &f.entries), ("two", "/two", &f.entries)]);
     let progress = Progress::default();
-    let report = run(&f.repo.open(), &manifest, f.options(), &progress).unwrap();
+    let report = run(&f.repo.open().contents().unwrap(), &manifest, f.options(), &progress).unwrap();
     assert_eq!(report.files, 2);
     assert_eq!((f.read("one/x"), f.read("two/x")), (b"x".to_vec(), b"x".to_vec()));
     assert_eq!(progress.now().entries, 4);
     progress.stop();
-    assert!(matches!(run(&f.repo.open(), &manifest, f.options(), &progress), Err(RestoreError::Interrupted)));
+    assert!(matches!(
+        run(&f.repo.open().contents().unwrap(), &manifest, f.options(), &progress),
+        Err(RestoreError::Interrupted)
+    ));
 }
 
 #[test]
@@ -313,7 +316,7 @@ fn what_a_restore_reads_is_told_pack_by_pack_and_each_chunk_once() {
     let manifest = f.repo.commit(&f.entries);
     let needed = |paths: &[&str]| {
         let paths = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
-        needed_packs(&f.repo.open(), &manifest, &RestoreOptions { paths, ..f.options() }).unwrap()
+        needed_packs(&f.repo.open().contents().unwrap(), &manifest, &RestoreOptions { paths, ..f.options() }).unwrap()
     };
     let sums = |needed: &NeededPacks| {
         let sum = |of: fn(&NeededPack) -> u64| needed.packs.iter().map(of).sum::<u64>();
@@ -335,7 +338,7 @@ fn a_plan_counts_and_writes_nothing() {
     f.file("x", b"four");
     f.add("d", Entry::test_dir());
     let manifest = f.repo.commit(&f.entries);
-    let plan = plan(&f.repo.open(), &manifest, &f.options()).unwrap();
+    let plan = plan(&f.repo.open().contents().unwrap(), &manifest, &f.options()).unwrap();
     assert_eq!(plan.totals, Some(PlanTotals { dirs: 2, files: 1, others: 0, bytes: 4, lost: 0 }));
     assert_eq!(plan.moves()[0].0, std::path::PathBuf::from("/home/u"));
     assert_eq!(plan.roots[0].wanted, [RelPath::root()]);

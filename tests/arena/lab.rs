@@ -136,7 +136,8 @@ impl Lab {
         let manifest = repository.manifest(&machine, last.seq).unwrap();
         let to = tempfile::tempdir().unwrap();
         let options = RestoreOptions::new(RestoreTo::Dir(to.path().join("out")));
-        let report = restore::run(&repository, &manifest, options, &restore::Progress::default()).unwrap();
+        let report =
+            restore::run(&repository.contents().unwrap(), &manifest, options, &restore::Progress::default()).unwrap();
         assert!(report.is_clean(), "{report:?}");
         assert_same(&read_facts(&self.root()), &read_facts(&to.path().join("out")));
     }

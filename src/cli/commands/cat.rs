@@ -29,7 +29,7 @@ pub(in crate::cli) fn run(args: &CatArgs, context: &Context) -> Result<Exit, Cli
     let manifest = reading::pick(&repository, &args.snapshot, context)?;
     let contents = reading::contents(&repository, context)?;
     let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    history::cat(&repository, &contents, &manifest, &typed::path(&manifest, &args.path), &mut out)?;
+    history::cat(&contents, &manifest, &typed::path(&manifest, &args.path), &mut out)?;
     out.flush().map_err(CliError::Output)?;
     Ok(Exit::Done)
 }

@@ -147,9 +147,10 @@ fn restore(
     let repository = reading::open(&args.read, context)?;
     let machine = reading::pick_machine(&repository, &args.machine, context)?;
     let manifest = reading::pick_of(&repository, &machine, snapshot, context)?;
+    let contents = reading::contents(&repository, context)?;
     let paths = args.path.iter().map(|path| typed::path(&manifest, path)).collect();
     let options = RestoreOptions { paths, ..RestoreOptions::new(RestoreTo::InPlace) };
-    let needed = restore::needed_packs(&repository, &manifest, &options)?;
+    let needed = restore::needed_packs(&contents, &manifest, &options)?;
     let wanted = wanted(&needed);
     let ways = WaysBack::new(table, &wanted, args.days)?;
     let sum = |of: fn(&Wanted) -> u64| wanted.iter().map(of).sum::<u64>();

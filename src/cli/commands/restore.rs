@@ -16,7 +16,7 @@ use crate::cli::show::{self, Live, Meter};
 use crate::cli::thaw::{self, ThawArgs, ThawPlan};
 use crate::cli::typed;
 use crate::format::Manifest;
-use crate::repo::Repository;
+use crate::repo::{Contents, Repository};
 use crate::restore::{self, Archived, Overwrite, Plan, PlanTotals, Progress, RestoreOptions, RestoreReport, RestoreTo};
 use crate::source::OwnerPolicy;
 use crate::status::{bytes, counted, printable};
@@ -74,38 +74,57 @@ pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit,
     let repository = reading::open(&args.read, context)?;
     let manifest = reading::pick(&repository, &args.snapshot, context)?;
     let options = options(args, &manifest);
-    let archived = Archived::find(&repository, &manifest, &options)?;
+    let contents = reading::contents(&repository, context)?;
+    let archived = Archived::find(&contents, &manifest, &options)?;
     if args.dry_run {
-        return dry_run(args, &repository, &manifest, &options, archived.as_ref(), context);
+        return dry_run(args, &contents, &manifest, &options, archived.as_ref(), context);
     }
+    let Some(archived) = archived else {
+        let report = pass(&contents, &manifest, options, context)?;
+        return tell(&report, manifest.seq, context);
+    };
+    drop(contents);
+    let report = thawed(args, archived, &repository, &manifest, options, context)?;
+    tell(&report, manifest.seq, context)
+}
+
+/// Restores what reads at once, and everything else when it has thawed. That may take days, in which packs are merged: each pass asks
+/// anew where chunks are.
+fn thawed(
+    args: &RestoreArgs,
+    archived: Archived,
+    repository: &Repository,
+    manifest: &Manifest,
+    options: RestoreOptions,
+    context: &Context,
+) -> Result<RestoreReport, CliError> {
+    let again = |options| pass(&repository.contents()?, manifest, options, context);
     let mut sum = RestoreReport::default();
-    if let Some(archived) = archived {
-        let early = RestoreOptions { leave_archived: true, ..options.clone() };
-        thaw::wait(archived, &repository, &args.thaw, context, || {
-            let report = pass(&repository, &manifest, early.clone(), context)?;
-            context.output.line(format!("restored {} so far", counted(report.files, "file", "files")))?;
-            add(&mut sum, &report);
-            Ok(())
-        })?;
-    }
-    let last = pass(&repository, &manifest, options, context)?;
+    let early = RestoreOptions { leave_archived: true, ..options.clone() };
+    thaw::wait(archived, repository, &args.thaw, context, || {
+        let report = again(early.clone())?;
+        context.output.line(format!("restored {} so far", counted(report.files, "file", "files")))?;
+        add(&mut sum, &report);
+        Ok(())
+    })?;
+    let last = again(options)?;
     // what was restored while the rest thawed was there already for the last pass
     let early = sum.files + sum.others + sum.hard_links;
     let skipped = last.skipped.saturating_sub(early);
     add(&mut sum, &last);
     let RestoreReport { files, bytes, others, hard_links, .. } = sum;
-    report(&RestoreReport { files, bytes, others, hard_links, skipped, ..last }, manifest.seq, context)
+    Ok(RestoreReport { files, bytes, others, hard_links, skipped, ..last })
 }
 
 fn dry_run(
     args: &RestoreArgs,
-    repository: &Repository,
+    contents: &Contents,
     manifest: &Manifest,
     options: &RestoreOptions,
     archived: Option<&Archived>,
     context: &Context,
 ) -> Result<Exit, CliError> {
-    let plan = restore::plan(repository, manifest, options)?;
+    let plan = restore::plan(contents, manifest, options)?;
     for (from, to) in plan.moves() {
         context.output.line(format!(
             "{} -> {}",
@@ -114,7 +133,7 @@ fn dry_run(
         ))?;
     }
     plan.totals.iter().try_for_each(|totals| context.output.line(totals_line(totals)))?;
-    let place = repository.store.place();
+    let place = contents.store().place();
     let thaw = archived.map(|archived| ThawPlan::new(archived, place, &args.thaw, context)).transpose()?;
     if let Some(thaw) = &thaw {
         thaw.lines(context).iter().try_for_each(|line| context.output.line(line))?;
@@ -149,14 +168,14 @@ fn plan_json(plan: &Plan) -> Value {
 }
 
 fn pass(
-    repository: &Repository,
+    contents: &Contents,
     manifest: &Manifest,
     options: RestoreOptions,
     context: &Context,
 ) -> Result<RestoreReport, CliError> {
     let progress = Arc::new(Progress::default());
     let live = follow(&progress, context);
-    let result = restore::run(repository, manifest, options, &progress);
+    let result = restore::run(contents, manifest, options, &progress);
     drop(live);
     Ok(result?)
 }
@@ -202,7 +221,7 @@ fn follow(progress: &Arc<Progress>, context: &Context) -> Live {
     })
 }
 
-fn report(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> Result<Exit, CliError> {
+fn tell(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> Result<Exit, CliError> {
     context.output.line(format!(
         "restored {} ({}), {} from snapshot {seq}",
         counted(report.files, "file", "files"),
