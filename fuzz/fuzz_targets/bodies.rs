@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn again<'b, T: Decode<'b, ()> + for<'a> Decode<'a, ()> + Encode<()> + PartialEq + Debug>(data: &'b [u8]) -> Option<T> {
+fn again<T: for<'a> Decode<'a, ()> + Encode<()> + PartialEq + Debug>(data: &[u8]) -> Option<T> {
     let value: T = minicbor::decode(data).ok()?;
     let bytes = minicbor::to_vec(&value).expect("writing to a vector cannot fail");
     assert_eq!(minicbor::decode::<T>(&bytes).expect("what we wrote"), value);

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use rozen::bucket::Policy;
 use rozen::config::exclude::{ExcludeConfig, Rules};
-use rozen::cost::{Money, PriceTable};
+use rozen::cost::{Price, PriceTable};
 use rozen::history::{Pattern, SnapshotSpec};
 use rozen::model::{Mount, RelPath, Timestamp};
 use rozen::store::StoreUrl;
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
         1 => drop(StoreUrl::parse(&text)),
         2 => drop(PriceTable::parse(&text).map(|table| table.transfer(u64::MAX / 2, u64::MAX / 2))),
         3 => drop(Policy::parse(&text)),
-        4 => drop(Money::parse(&text)),
+        4 => drop(Price::parse(&text)),
         5 => drop(Mount::parse_table(data)),
         6 => drop(Pattern::new(&text, true).matches(&RelPath::root().join(b"a name"))),
         _ => ignore_file(data),
