@@ -36,3 +36,8 @@ pub use place::{PROBES, Place, Whose};
 pub use policy::{Call, Decision, Effect, Policy, Principal, Role, Statement, Values, decide, policy};
 pub use report::{Can, Conclusion, Report, Sentence};
 pub use tried::{Outcome, Tried};
+
+/// How people say it.
+fn in_days(count: u32) -> String {
+    crate::status::counted(u64::from(count), "day", "days")
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::bucket::facts::{Fact, Facts, PublicAccessBlock, Retention, Versioning};
-use crate::bucket::{LONGEST_UPLOAD_DAYS, Place, Policy, Role, policy};
+use crate::bucket::{LONGEST_UPLOAD_DAYS, Place, Policy, Role, in_days, policy};
 
 /// Unfinished uploads are ended after so many days: well behind the longest of ours.
 pub const UNFINISHED_DAYS: u32 = 30;
@@ -128,12 +128,14 @@ impl fmt::Display for Step {
             Step::KeepVersions => f.write_str("keep versions: what is replaced or deleted can be brought back"),
             Step::Lock(Retention { compliance: true, days }) => write!(
                 f,
-                "lock every new object for {days} days; NOBODY can delete it before, not even you, and it is paid for so long"
+                "lock every new object for {}; NOBODY can delete it before, not even you, and it is paid for so long",
+                in_days(*days)
             ),
             Step::Lock(Retention { compliance: false, days }) => {
-                write!(f, "lock every new object for {days} days; only who may bypass governance can delete it before")
+                let days = in_days(*days);
+                write!(f, "lock every new object for {days}; only who may bypass governance can delete it before")
             }
-            Step::EndUnfinishedUploads { days } => write!(f, "end unfinished uploads after {days} days"),
+            Step::EndUnfinishedUploads { days } => write!(f, "end unfinished uploads after {}", in_days(*days)),
             Step::SetPolicy(policy) => {
                 let names: Vec<&str> = policy.statement.iter().map(|statement| statement.sid.as_str()).collect();
                 write!(f, "set the bucket's policy: {}", names.join(", "))

@@ -2,7 +2,7 @@
 
 use super::{Finding, Weight};
 use crate::bucket::facts::{Fact, Facts, Grant, LifecycleRule, PolicyFacts, PublicAccessBlock, Versioning};
-use crate::bucket::{Place, Tried};
+use crate::bucket::{Place, Tried, in_days};
 
 /// An upload of ours may take so long: a machine that sleeps over a weekend goes on where it stopped.
 pub const LONGEST_UPLOAD_DAYS: u32 = 7;
@@ -108,12 +108,15 @@ fn lifecycle(facts: &Facts, place: &Place) -> Vec<Finding> {
         findings.push(Finding::new("objects_expire", Weight::Danger, what, remedy));
     }
     for (rule, days) in with_days(&touching, |rule| rule.expire_noncurrent_days, SHORTEST_UNDO_DAYS) {
-        let what = format!("the lifecycle rule {:?} keeps deleted versions for only {days} days", rule.id);
+        let what = format!("the lifecycle rule {:?} keeps deleted versions for only {}", rule.id, in_days(days));
         findings.push(Finding::new("versions_go_early", Weight::Weak, what, "Let it keep them for 30 days or more."));
     }
     for (rule, days) in with_days(&touching, |rule| rule.abort_uploads_days, LONGEST_UPLOAD_DAYS) {
-        let what =
-            format!("the lifecycle rule {:?} ends unfinished uploads after {days} days; ours may take longer", rule.id);
+        let what = format!(
+            "the lifecycle rule {:?} ends unfinished uploads after {}; ours may take longer",
+            rule.id,
+            in_days(days)
+        );
         findings.push(Finding::new("uploads_end_early", Weight::Weak, what, "Let it wait for 7 days or more."));
     }
     if !rules.iter().any(|rule| rule.covers(place) && rule.abort_uploads_days.is_some()) {

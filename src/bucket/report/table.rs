@@ -1,6 +1,7 @@
 //! Settings and tries as lines of two columns.
 
 use crate::bucket::facts::{Fact, Facts, Lock, PolicyFacts, PublicAccessBlock, Versioning};
+use crate::bucket::in_days;
 use crate::bucket::{Abilities, Answer, LifecycleRule, Outcome, Tried, UploadList};
 
 /// What, and how it is.
@@ -75,7 +76,7 @@ fn lock_text(lock: &Lock) -> String {
         None => "possible, none by default".to_owned(),
         Some(retention) => {
             let mode = if retention.compliance { "compliance" } else { "governance" };
-            format!("{} days, {mode}", retention.days)
+            format!("{}, {mode}", in_days(retention.days))
         }
     }
 }
@@ -90,8 +91,8 @@ fn rules_text(rules: &[LifecycleRule]) -> String {
 fn rule_text(rule: &LifecycleRule) -> String {
     let mut does = Vec::new();
     does.extend(rule.expires.then(|| "deletes objects".to_owned()));
-    does.extend(rule.expire_noncurrent_days.map(|days| format!("removes old versions after {days} days")));
-    does.extend(rule.abort_uploads_days.map(|days| format!("ends unfinished uploads after {days} days")));
+    does.extend(rule.expire_noncurrent_days.map(|days| format!("removes old versions after {}", in_days(days))));
+    does.extend(rule.abort_uploads_days.map(|days| format!("ends unfinished uploads after {}", in_days(days))));
     let does = if does.is_empty() { "moves objects to other classes".to_owned() } else { does.join(", ") };
     let on = if rule.prefix.is_empty() { String::new() } else { format!(" below {}", rule.prefix) };
     format!("{:?}{on}: {does}", rule.id)

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::bucket::facts::PolicyFacts;
 use crate::bucket::findings::can_be_undone;
+use crate::bucket::in_days;
 use crate::bucket::{Facts, LifecycleRule, Outcome, Tried};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -113,7 +114,7 @@ fn replacing(facts: &Facts, tried: &Tried) -> Sentence {
 fn for_how_long(facts: &Facts) -> String {
     let rules = facts.lifecycle.known().map(Vec::as_slice).unwrap_or_default();
     let days = rules.iter().filter_map(|rule: &LifecycleRule| rule.expire_noncurrent_days).min();
-    days.map_or(String::new(), |days| format!(" for {days} days"))
+    days.map_or(String::new(), |count| format!(" for {}", in_days(count)))
 }
 
 fn adding() -> Sentence {
