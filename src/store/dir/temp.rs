@@ -1,4 +1,5 @@
-//! Temporary files of the target: `tmp/<pid>-<random>`, locked as long as their process lives.
+//! Temporary files of the target: `tmp/<pid>-<random>`, locked as long as their process lives. What has another name there is
+//! somebody else's and is never touched.
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -76,7 +77,7 @@ fn try_sweep(store: &DirStore) -> Result<usize, Errno> {
     let mut removed = 0;
     for entry in Dir::read_from(&dir)? {
         let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") && is_stale(&dir, entry.file_name(), now)? {
+        if is_own_name(entry.file_name().to_bytes()) && is_stale(&dir, entry.file_name(), now)? {
             unlinkat(&dir, entry.file_name(), AtFlags::empty())?;
             removed += 1;
         }
@@ -84,10 +85,21 @@ fn try_sweep(store: &DirStore) -> Result<usize, Errno> {
     Ok(removed)
 }
 
+/// A process id and 16 hexadecimal digits.
+fn is_own_name(name: &[u8]) -> bool {
+    let Some(at) = name.iter().position(|byte| *byte == b'-') else { return false };
+    let (pid, random) = (&name[..at], &name[at + 1..]);
+    let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    !pid.is_empty() && pid.iter().all(u8::is_ascii_digit) && random.len() == 16 && random.iter().all(is_hex)
+}
+
+/// Without waiting for anybody: what has such a name may be a FIFO all the same.
 fn is_stale(dir: &impl std::os::fd::AsFd, name: &std::ffi::CStr, now: i64) -> Result<bool, Errno> {
-    let file = match openat(dir, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match openat(dir, name, flags, Mode::empty()) {
         Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(false),
+        // gone, a link, or a socket
+        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(false),
         Err(errno) => return Err(errno),
     };
     let stat = fstat(&file)?;
