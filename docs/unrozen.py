@@ -460,6 +460,7 @@ class Restore:
                     self.entry(path, name, entry)
                 if entry[0] == DIR:
                     self.directories.append((path, entry))
+                    need(not entry.get(19, 0) & 2, "it could not be listed when the snapshot was made; what is in it may be missing")
         for path, entry in reversed(self.directories):
             with self.repository.goes_on(shown(path)):
                 self.go_to(path)

@@ -10,7 +10,7 @@ use super::plan::PlannedRoot;
 use super::progress::Progress;
 use super::report::{Collector, Count};
 use super::{RestoreError, RestoreOptions};
-use crate::model::{Entry, Problem, ProblemCode, RelPath};
+use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
 use crate::repo::{ContentError, Contents, Files, RepoError};
 use crate::source::{Destination, DestinationError};
 use crate::store::{Disposition, StoreError};
@@ -142,7 +142,12 @@ impl<'a> Context<'a> {
     /// Content that is older than the snapshot.
     pub fn note_unreadable(&self, path: &RelPath, entry: &Entry) {
         if entry.flags.has(crate::model::EntryFlags::UNREADABLE) {
-            let message = "it could not be read when it was backed up; what was restored is of an earlier snapshot";
+            let message = match entry.kind {
+                EntryKind::Dir => {
+                    "it could not be listed when it was backed up: what is in it is of an earlier snapshot, or missing"
+                }
+                _ => "it could not be read when it was backed up; what was restored is of an earlier snapshot",
+            };
             self.problem(path, ProblemCode::Unreadable, message, "check whether it is what you need");
         }
     }

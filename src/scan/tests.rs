@@ -65,6 +65,11 @@ impl Lab {
         self.dir.path().join("root").join(path)
     }
 
+    fn is_unread(&self, path: &str) -> bool {
+        let key = TreeKey::of(&RelPath::parse(path.as_bytes()).unwrap());
+        self.tree.get(&key).is_some_and(|entry| entry.flags.has(crate::model::EntryFlags::UNREADABLE))
+    }
+
     fn move_out(&self, name: &str) {
         fs::rename(self.at(name), self.dir.path().join("outside").join(name)).unwrap();
     }
@@ -245,4 +250,25 @@ fn a_directory_that_cannot_be_opened_is_told_and_stays_as_it_was() {
     as_user(|| lab.scan(targets(&["x/deep"]), |_, _| {}));
     let codes: Vec<_> = lab.problems.iter().map(|problem| problem.code).collect();
     assert_eq!((codes, lab.paths()), (vec![ProblemCode::Unreadable], before), "{:?}", lab.problems);
+    assert!(lab.is_unread("x/deep") || lab.is_unread("x"));
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_says_so_in_its_entry_until_it_can() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give up rights");
+        return;
+    }
+    let mut lab = Lab::new();
+    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(lab.at("x"), fs::Permissions::from_mode(0o700)).unwrap();
+    for _ in 0..2 {
+        as_user(|| lab.scan(Target::everything(), |_, _| {}));
+        assert!(lab.is_unread("x") && lab.paths().contains("x/f"), "{:?}", lab.problems);
+    }
+    for targets in [Target::everything(), targets(&["x"])] {
+        lab.scan(targets, |_, _| {});
+        assert!(!lab.is_unread("x") && lab.problems.is_empty());
+        as_user(|| lab.scan(Target::everything(), |_, _| {}));
+    }
 }

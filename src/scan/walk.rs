@@ -132,7 +132,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             let known = self.previous.entry(&path).map_err(ScanError::Tree)?;
             let opened = match open_dir(&dir, component) {
                 Ok(opened) => opened,
-                Err(error) => return self.unopened(known.is_some(), error, sink),
+                Err(error) => return self.unopened(known.is_some(), (&dir, &path, at.place), error, sink),
             };
             let (Some((child, stat)), Some(EntryKind::Dir)) = (opened, known.map(|entry| entry.kind)) else {
                 // gone, new or not a directory: comparing its parent says which
@@ -164,12 +164,39 @@ impl<'a, N: NodeSource> Scan<'a, N> {
     }
 
     /// On the way to a target: its parent knows no more of it, and would not say that anything is wrong.
-    fn unopened(&mut self, is_known: bool, error: SourceError, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+    fn unopened(
+        &mut self,
+        is_known: bool,
+        (parent, path, place): (&Dir, &RelPath, Place),
+        error: SourceError,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), ScanError<N::Error>> {
         if error.disposition() == Disposition::StopRun {
             return Err(ScanError::Source(error));
         }
         self.kept |= is_known;
-        say(Found::Problem(error.to_problem()), sink)
+        say(Found::Problem(error.to_problem()), sink)?;
+        self.mark_unread(parent, path, place, sink)
+    }
+
+    /// The entry of a directory that could not be listed says so: without it an empty folder would be restored, and nobody told.
+    fn mark_unread(
+        &mut self,
+        parent: &Dir,
+        path: &RelPath,
+        place: Place,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), ScanError<N::Error>> {
+        let name = path.name();
+        let read = parent.stat(name).and_then(|stat| Ok((parent.read_entry(name, &stat, &mut self.names)?.0, stat)));
+        // what is wrong with it has been told; that it cannot be looked at either says nothing new
+        let Ok((mut entry, stat)) = read else { return Ok(()) };
+        if entry.kind != EntryKind::Dir {
+            return Ok(());
+        }
+        entry.fs = self.place(path, place, stat.dev).fs;
+        entry.flags = entry.flags.with(EntryFlags::UNREADABLE);
+        say(Found::Put(TreeKey::of(path), entry), sink)
     }
 
     /// The entry of a directory that a scan begins with; all others come with their parents.
@@ -186,6 +213,16 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         say(Found::Put(key, entry), sink)
     }
 
+    fn unlisted(&mut self, pending: &Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        let above = pending.path.split().0;
+        // its own place is that of everything in it, as its parent found it
+        match (&pending.parent, self.view.open_dir(&above)) {
+            (Some(parent), _) => self.mark_unread(&parent.clone(), &pending.path, pending.place, sink),
+            (None, Ok(parent)) => self.mark_unread(&parent, &pending.path, pending.place, sink),
+            (None, Err(_)) => Ok(()),
+        }
+    }
+
     fn directory(&mut self, pending: Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
         let opened = match &pending.parent {
             Some(parent) => parent.open_child(pending.path.name()),
@@ -195,7 +232,11 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let (dir, listing) = match listed {
             Ok(listed) => listed,
             Err(error) => {
+                let is_unread = error.disposition() == Disposition::Unreadable;
                 unlisted(&pending, error, sink)?;
+                if is_unread {
+                    self.unlisted(&pending, sink)?;
+                }
                 self.kept |=
                     pending.is_known && !self.previous.list(&pending.path).map_err(ScanError::Tree)?.is_empty();
                 return Ok(());
