@@ -57,7 +57,7 @@ fn open_destination(root: &PlannedRoot, options: &RestoreOptions) -> Result<Dest
             Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
                 Err(DestinationError::Root { path: root.place.clone(), source })
             }
-            _ => Destination::open(&root.place),
+            _ => Destination::create(&root.place),
         },
     };
     opened.map_err(RestoreError::Destination)

@@ -344,3 +344,48 @@ fn a_plan_counts_and_writes_nothing() {
     assert_eq!(plan.roots[0].wanted, [RelPath::root()]);
     assert!(!f.to().exists());
 }
+
+#[test]
+fn folders_that_are_there_already_stay_as_they_are_unless_differences_are_to_be_replaced() {
+    let mut f = Fixture::new();
+    f.add("d", Entry { mode: 0o755, mtime: Timestamp::new(1_000, 0), ..Entry::test_dir() });
+    f.file("d/f", b"x");
+    fs::create_dir_all(f.to().join("d")).unwrap();
+    let mode = |f: &Fixture, path: &str| fs::metadata(f.to().join(path)).unwrap().permissions().mode() & 0o7777;
+    let set = |f: &Fixture, path: &str, mode| {
+        fs::set_permissions(f.to().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(&f, "", 0o1777);
+    set(&f, "d", 0o700);
+    let report = f.restore();
+    assert_eq!((mode(&f, ""), mode(&f, "d"), report.kept), (0o1777, 0o700, 1), "{report:?}");
+    assert_eq!(f.read("d/f"), b"x");
+    f.restore_with(RestoreOptions { overwrite: Overwrite::Changed, ..f.options() }).unwrap();
+    assert_eq!((mode(&f, "d"), fs::metadata(f.to().join("d")).unwrap().mtime()), (0o755, 1_000));
+    assert_ne!(mode(&f, ""), 0o1777);
+}
+
+#[test]
+fn an_empty_directory_gets_the_metadata_of_the_root_and_one_that_was_cut_off_too() {
+    let mut f = Fixture::new();
+    f.entries.insert(vec![], Entry { mode: 0o750, ..Entry::test_dir() });
+    f.add("d", Entry { mode: 0o751, mtime: Timestamp::new(1_000, 0), ..Entry::test_dir() });
+    f.file("d/f", b"x");
+    let mode = |f: &Fixture, path: &str| fs::metadata(f.to().join(path)).unwrap().permissions().mode() & 0o7777;
+    fs::create_dir_all(f.to()).unwrap();
+    f.restore();
+    assert_eq!((mode(&f, ""), mode(&f, "d")), (0o750, 0o751));
+    // as a restore leaves them that was cut off
+    for path in ["", "d"] {
+        fs::set_permissions(f.to().join(path), fs::Permissions::from_mode(0o1700)).unwrap();
+    }
+    f.restore();
+    assert_eq!((mode(&f, ""), mode(&f, "d")), (0o750, 0o751));
+    // what is put into a finished one later does not change its times
+    fs::remove_file(f.to().join("d/f")).unwrap();
+    let d = fs::File::open(f.to().join("d")).unwrap();
+    d.set_times(fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000)))
+        .unwrap();
+    f.restore();
+    assert_eq!((f.read("d/f"), fs::metadata(f.to().join("d")).unwrap().mtime()), (b"x".to_vec(), 1_000));
+}

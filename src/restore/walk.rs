@@ -14,7 +14,7 @@ use super::worker::Worker;
 use super::{Overwrite, RestoreError, large};
 use crate::model::{Entry, EntryKind, ProblemCode, RelPath};
 use crate::repo::RepoError;
-use crate::source::{DestDir, DestinationError};
+use crate::source::{DestDir, DestinationError, OwnerPolicy, Stat};
 use crate::tree::{Lost, Seen, TreeError, TreeKey, TreeReader};
 
 /// Directories that were made and whose content comes soon stay open, up to so many.
@@ -39,6 +39,18 @@ pub(super) struct Waiting {
     pub links: Later,
     /// Directories in the order in which they were made: what lies within another comes later.
     pub dirs: Later,
+}
+
+/// What became of a directory.
+enum Made {
+    /// Made now.
+    Open(DestDir),
+    /// It was there, and gets its metadata at the end.
+    ToFinish,
+    /// It was there, and stays as it is.
+    Left,
+    /// The same, though its mode is another one.
+    Kept,
 }
 
 impl<'c, 'a> Walk<'c, 'a> {
@@ -131,7 +143,10 @@ impl<'c, 'a> Walk<'c, 'a> {
 
     fn entry(&mut self, key: &TreeKey, entry: &Entry) -> Result<(), RestoreError> {
         if key.name.is_empty() {
-            if entry.kind == EntryKind::Dir {
+            let destination = &self.context.destination;
+            let is_ours =
+                destination.was_empty() || matches!(self.existing(destination.found(), entry), Made::ToFinish);
+            if entry.kind == EntryKind::Dir && is_ours {
                 self.waiting.dirs.push(&RelPath::root(), entry)?;
             }
             self.context.progress.entry();
@@ -160,38 +175,55 @@ impl<'c, 'a> Walk<'c, 'a> {
 
     fn make_dir(&mut self, parent: &Arc<DestDir>, name: &[u8], entry: &Entry) -> Result<(), RestoreError> {
         let path = parent.path().join(name);
-        match self.made(parent, name) {
-            Ok(made) => {
-                if let Some(dir) = made
-                    && self.open.len() < MAX_OPEN_DIRS
-                {
+        match self.made(parent, name, entry) {
+            Ok(Made::Kept) => self.context.count(Count::Kept),
+            Ok(Made::Left) => self.context.count(Count::Skipped),
+            Ok(Made::Open(dir)) => {
+                if self.open.len() < MAX_OPEN_DIRS {
                     self.open.insert(path.as_bytes().to_vec(), Arc::new(dir));
                 }
                 self.waiting.dirs.push(&path, entry)?;
                 self.context.count(Count::Dir);
-                self.context.note_unreadable(&path, entry);
+            }
+            Ok(Made::ToFinish) => {
+                self.waiting.dirs.push(&path, entry)?;
+                self.context.count(Count::Dir);
             }
             Err(error) => self.context.failed(&path, error.into()),
         }
+        self.context.note_unreadable(&path, entry);
         self.context.progress.entry();
         Ok(())
     }
 
-    /// `None`: it was there before.
-    fn made(&self, parent: &DestDir, name: &[u8]) -> Result<Option<DestDir>, DestinationError> {
+    fn made(&self, parent: &DestDir, name: &[u8], entry: &Entry) -> Result<Made, DestinationError> {
         match parent.create_dir(name) {
             Err(DestinationError::Exists { path }) => match parent.stat(name)? {
-                Some(found) if found.kind == EntryKind::Dir => Ok(None),
+                Some(found) if found.kind == EntryKind::Dir => Ok(self.existing(&found, entry)),
                 Some(_) if self.context.options.overwrite == Overwrite::Never => {
                     Err(DestinationError::InTheWay { path })
                 }
                 Some(_) => {
                     parent.remove(name)?;
-                    parent.create_dir(name).map(Some)
+                    parent.create_dir(name).map(Made::Open)
                 }
-                None => parent.create_dir(name).map(Some),
+                None => parent.create_dir(name).map(Made::Open),
             },
-            made => made.map(Some),
+            made => made.map(Made::Open),
+        }
+    }
+
+    /// Somebody's directory is left as it is unless differences are to be replaced. One that an earlier restore made, finished or
+    /// not, gets its metadata once more: what is put into it changes its times.
+    fn existing(&self, found: &Stat, entry: &Entry) -> Made {
+        let options = self.context.options;
+        let is_owner = options.owner == OwnerPolicy::Names || (found.uid, found.gid) == (entry.uid, entry.gid);
+        let is_restored = found.mode == entry.mode && found.mtime == entry.mtime && is_owner;
+        let is_unfinished = self.context.destination.is_unfinished_dir(found);
+        match options.overwrite != Overwrite::Never || is_restored || is_unfinished {
+            true => Made::ToFinish,
+            false if found.mode == entry.mode => Made::Left,
+            false => Made::Kept,
         }
     }
 

@@ -18,8 +18,9 @@ use super::{DestinationError, Listing, Stat, flags, linux, xattr};
 
 type Result<T> = std::result::Result<T, DestinationError>;
 
-/// The sticky bit, without meaning on a Linux file: a created file carries it until its metadata is applied, so that a
-/// restore that was cut off knows its own unfinished files from files that were there before.
+/// The sticky bit, without meaning on a Linux file, and without effect on a directory that is closed to all but its owner: what
+/// is created carries it until its metadata is applied, so that a restore that was cut off knows its own unfinished files and
+/// directories from those that were there before.
 const UNFINISHED: u32 = 0o1000;
 
 /// Cheap to clone; workers share it.
@@ -28,6 +29,9 @@ pub struct Destination {
     root: Arc<OwnedFd>,
     uid: u32,
     gid: u32,
+    /// Of the root, before anything was done to it.
+    found: Stat,
+    is_empty: bool,
 }
 
 impl Destination {
@@ -37,13 +41,37 @@ impl Destination {
         let root = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        Ok(Self { root: Arc::new(root), uid, gid })
+        let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        let found = linux::stat_fd(root.as_fd())
+            .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
+        let found = Stat::from_statx(&found).unwrap_or_else(|_| unreachable!("a directory was opened"));
+        Ok(Self { root: Arc::new(root), uid, gid, found, is_empty })
     }
 
-    /// Makes the directory and those above it, as far as they are missing.
+    /// Makes the directory and those above it, as far as they are missing. An empty one is marked as unfinished.
     pub fn create(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(|source| DestinationError::Root { path: path.to_path_buf(), source })?;
-        Self::open(path)
+        let opened = Self::open(path)?;
+        if opened.is_empty {
+            // of somebody else it may not be allowed: then the next restore does not know it again
+            let _ = rustix::fs::fchmod(&*opened.root, Mode::RWXU | Mode::from_raw_mode(UNFINISHED));
+        }
+        Ok(opened)
+    }
+
+    /// The root itself, as it was found.
+    pub fn found(&self) -> &Stat {
+        &self.found
+    }
+
+    /// The root held nothing: it is as good as made now.
+    pub fn was_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Was this directory made by a restore that did not come to an end?
+    pub fn is_unfinished_dir(&self, stat: &Stat) -> bool {
+        stat.kind == EntryKind::Dir && stat.uid == self.uid && stat.mode & (UNFINISHED | 0o077) == UNFINISHED
     }
 
     /// By path; costs a lookup per component. With a parent at hand, [`DestDir::open_child`] is cheaper.
@@ -115,7 +143,8 @@ impl DestDir {
     /// Open to its owner alone until its metadata is applied, which is to be done after all that it holds.
     pub fn create_dir(&self, name: &[u8]) -> Result<DestDir> {
         let path = self.child(name)?;
-        rustix::fs::mkdirat(&self.fd, name, Mode::RWXU).map_err(DestinationError::at("create the directory", &path))?;
+        rustix::fs::mkdirat(&self.fd, name, Mode::RWXU | Mode::from_raw_mode(UNFINISHED))
+            .map_err(DestinationError::at("create the directory", &path))?;
         let fd = linux::open_name(self.fd.as_fd(), name, linux::DIR_FLAGS)
             .map_err(DestinationError::at("open the directory", &path))?;
         let bequeaths = self.bequeaths && bequeaths(fd.as_fd());
