@@ -113,6 +113,7 @@ impl Backup {
         look: bool,
     ) -> Result<(Self, Recovered), RunError> {
         journal.bind_repository(keys.repo_id)?;
+        journal.bind_machine(keys.machine_id)?;
         let Limits { limits, asked } = target::limits(&journal, &store, &keys, look)?;
         let chunker = Chunker::new(keys.chunker.gear_table(), limits);
         let spool = Spool::open(&state_dir.join("spool"))?;

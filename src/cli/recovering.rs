@@ -146,6 +146,7 @@ pub(super) fn carry_out(
     write_config(&plan.text, &plan.places.config)?;
     let journal = Journal::open(&plan.places.state)?;
     journal.bind_repository(keys.repo_id)?;
+    journal.bind_machine(keys.machine_id)?;
     let rebuilt = repo::rebuild(&repository.store, &keys, &journal, now_ms)?;
     Ok(Recovered { serial: keys.certificate.serial, rebuilt })
 }

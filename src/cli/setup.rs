@@ -56,6 +56,9 @@ pub(super) fn set_up(wish: Wish, places: &Places, context: &Context) -> Result<M
     let store = Store::create(&wish.url)?.retrying(RetryPolicy::default(), context.clock.clone());
     let created = created_text(context);
     let repository = open_or_create(&wish, &store, &created, &places.state)?;
+    if fs::symlink_metadata(&key_path).is_err() {
+        refuse_state_of_another_machine(&places.state)?;
+    }
     let machine = machine_key(&repository, &wish, &store, &key_path, context)?;
     let config = Config::new(wish.url.to_string(), key_path, wish.roots);
     write_config(&config.to_toml(&places.config), &places.config)?;
@@ -80,6 +83,7 @@ fn open_or_create(wish: &Wish, store: &Store, created: &str, state: &Path) -> Re
     }
     refuse_existing(wish.recovery_out.as_deref())?;
     refuse_foreign_state(state, None)?;
+    refuse_headless(store)?;
     let secret = RecoverySecret::generate();
     let id = repo::create(store, &secret, ChunkLimits::DEFAULT, created)?;
     if let Err(error) = write_recovery_file(wish, &secret, id) {
@@ -102,6 +106,33 @@ fn refuse_foreign_state(state: &Path, id: Option<RepoId>) -> Result<(), CliError
              directory.",
         )),
         _ => Ok(()),
+    }
+}
+
+/// A new machine of the same repository would take over what the old one knows as stored, and store nothing of its own.
+fn refuse_state_of_another_machine(state: &Path) -> Result<(), CliError> {
+    if !state.join("journal.db").exists() {
+        return Ok(());
+    }
+    match Journal::open(state)?.machine()? {
+        Some(found) => Err(CliError::refused(
+            format!("the state directory {} belongs to machine {found}, whose key is not here", state.display()),
+            "To go on as that machine: remove the state directory and run `rozenctl recover`; nothing is uploaded again. For a \
+             new machine: give it a state directory of its own with --state DIR, or remove this one.",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// With a new `rozen.json` on top, the old recovery file would open nothing any more.
+fn refuse_headless(store: &Store) -> Result<(), CliError> {
+    match store.folders("machines/")?.is_empty() {
+        true => Ok(()),
+        false => Err(CliError::refused(
+            format!("{} holds the backups of a repository whose rozen.json is lost", store.place()),
+            "They can be read with their recovery file, and rozen.json can be put back from a copy (docs/disaster.md). For a \
+             new repository choose an empty place.",
+        )),
     }
 }
 

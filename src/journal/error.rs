@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use crate::model::{ChunkId, ObjectHash, RepoId};
+use crate::model::{ChunkId, MachineId, ObjectHash, RepoId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -23,6 +23,8 @@ pub enum JournalError {
     Damaged { path: PathBuf, doing: &'static str, source: rusqlite::Error },
     #[error("the state directory belongs to the repository {found}, not to {expected}")]
     OtherRepository { expected: RepoId, found: RepoId },
+    #[error("the state directory belongs to machine {found}, not to {expected}")]
+    OtherMachine { expected: MachineId, found: MachineId },
     #[error("the journal knows no root {root:?}")]
     UnknownRoot { root: String },
     #[error("the journal knows no pack {hash}")]
@@ -49,6 +51,9 @@ impl JournalError {
             JournalError::Foreign { .. } => "Give another state directory with --state, or move the file away.",
             JournalError::Damaged { .. } => {
                 "Check the disk, move the journal away and start again: it is rebuilt from the target, nothing is lost."
+            }
+            JournalError::OtherMachine { .. } => {
+                "Give each machine its own state directory with --state; or remove this one, when that machine is given up."
             }
             JournalError::OtherRepository { .. } => "Give each repository its own state directory with --state.",
             JournalError::Sql { .. } if self.is_full() => "Free space on the disk of the state directory.",

@@ -3,7 +3,10 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Journal, JournalError, listing, roots};
-use crate::model::{ListedRoot, ObjectHash, RepoId, Seq};
+use crate::model::{ListedRoot, MachineId, ObjectHash, RepoId, Seq};
+
+/// A fact: whose state this is.
+const MACHINE: &str = "machine/id";
 
 impl Journal {
     /// Binds a new state directory to its repository; an old one must belong to the same.
@@ -21,7 +24,21 @@ impl Journal {
         })
     }
 
-    /// The one that this state directory belongs to; `None`: to none yet.
+    /// Binds it to its machine as well: what another machine has stored and not stored is not known here.
+    pub fn bind_machine(&self, expected: MachineId) -> Result<(), JournalError> {
+        match self.machine()? {
+            Some(found) if found != expected => Err(JournalError::OtherMachine { expected, found }),
+            Some(_) => Ok(()),
+            None => self.set_fact(MACHINE, &expected.0),
+        }
+    }
+
+    /// The machine that this state directory belongs to; `None`: to none yet.
+    pub fn machine(&self) -> Result<Option<MachineId>, JournalError> {
+        Ok(self.fact(MACHINE)?.and_then(|bytes| bytes.try_into().ok()).map(MachineId))
+    }
+
+    /// The repository that this state directory belongs to; `None`: to none yet.
     pub fn repository(&self) -> Result<Option<RepoId>, JournalError> {
         self.read("read the repository", |connection| {
             Ok(connection.prepare_cached("SELECT repo FROM machine")?.query_row([], |row| row.get(0))?)

@@ -1,10 +1,11 @@
 //! From nothing to a backup and back.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::lab::{Lab, assert_same, is_root, skipped};
+use crate::lab::{Done, Lab, assert_same, is_root, skipped};
 
 #[test]
 fn what_was_backed_up_comes_back_on_another_computer() {
@@ -137,31 +138,45 @@ fn a_secret_of_another_repository_is_a_wrong_key() {
     lab.ctl(&args).expect(12).says(&["does not belong"]);
 }
 
+/// Runs it until it has said this, then does what Ctrl-C does.
+fn interrupted_after(command: &mut Command, said: &str) -> Done {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut out = String::new();
+    for line in lines.by_ref() {
+        out += &format!("{line}\n");
+        if line.contains(said) {
+            break;
+        }
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    lines.for_each(|line| out += &format!("{line}\n"));
+    let ended = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&ended.stderr).into_owned();
+    Done { code: ended.status.code().unwrap_or(-1), out, err }.expect(0)
+}
+
 #[test]
 fn up_protects_a_folder_of_an_ordinary_user_from_nothing() {
     let lab = Lab::new();
-    let stop_after = |command: &mut Command| {
-        let done = lab.run(command, "");
-        assert_eq!(done.code, 0, "{}\n{}", done.out, done.err);
-        done
-    };
     let home = lab.path("home");
     fs::create_dir(&home).unwrap();
-    // `timeout` sends what Ctrl-C sends
-    let mut command = Command::new("timeout");
-    command.args(["--signal=INT", "--preserve-status", "10"]);
+    let program = env!("CARGO_BIN_EXE_rozenctl");
+    let mut command = Command::new(program);
     if is_root() {
         if !fs::metadata(env!("CARGO_BIN_EXE_rozenctl")).is_ok_and(|m| m.permissions().mode() & 0o1 != 0) {
             return skipped("the program cannot be executed by another user");
         }
         let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(lab.path("")).status().unwrap();
         assert!(owned.success());
-        command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", program]);
     }
-    command.arg(env!("CARGO_BIN_EXE_rozenctl")).args(["up", "data"]);
+    command.args(["up", "data"]);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("HOME", &home).current_dir(lab.path(""));
-    let done = stop_after(&mut command);
+    let done = interrupted_after(&mut command, "snapshot 1");
     assert!(done.out.contains("Your recovery code") && done.out.contains("snapshot 1"), "{}", done.out);
     assert!(done.err.contains("same disk"), "{}", done.err);
     let repo = home.join(".local/share/rozen/repository");
@@ -207,4 +222,62 @@ fn a_state_directory_of_another_repository_is_refused_before_anything_is_made() 
         let is_empty = lab.path(made).read_dir().is_ok_and(|mut dir| dir.next().is_none());
         assert!(is_empty || !lab.path(made).exists(), "{made} was made");
     }
+}
+
+#[test]
+fn a_new_machine_never_takes_over_the_state_of_an_old_one() {
+    let lab = Lab::new();
+    lab.init();
+    lab.backup().expect(0);
+    ["rozen.toml", "rozen.key"].iter().for_each(|name| fs::remove_file(lab.path(name)).unwrap());
+    let again = ["init", "--repo", "repo", "--root", "data", "--recovery", "recovery.txt"];
+    let refused = lab.ctl(&again).expect(1);
+    assert!(refused.err.contains("whose key is not here") && refused.err.contains("recover"), "{}", refused.err);
+    assert!(!lab.path("rozen.key").exists(), "no machine was enrolled");
+    lab.ctl(&[&again[..], &["--state", "other-state"]].concat()).expect(0);
+    // whoever uses the old state with the new key is told too
+    let refused = lab.backup().expect(1);
+    assert!(refused.err.contains("belongs to machine"), "{}", refused.err);
+    let done = lab.ctl(&["backup", "--once", "--state", "other-state"]).expect(0);
+    assert!(done.out.contains("snapshot 1"), "{}", done.out);
+}
+
+#[test]
+fn no_new_repository_is_made_over_backups_whose_record_is_lost() {
+    let lab = Lab::new();
+    lab.init();
+    lab.backup().expect(0);
+    fs::remove_file(lab.path("repo/rozen.json")).unwrap();
+    let elsewhere = ["--config", "new.toml", "--state", "new-state"];
+    let init = ["init", "--repo", "repo", "--root", "data", "--recovery-out", "new.txt"];
+    let refused = lab.ctl(&[&init[..], &elsewhere].concat()).expect(1);
+    assert!(refused.err.contains("rozen.json is lost"), "{}", refused.err);
+    assert!(!lab.path("repo/rozen.json").exists() && !lab.path("new.txt").exists());
+    lab.ctl(&["restore", "latest", "--repo", "repo", "--recovery", "recovery.txt", "--to", "out"]).expect(0);
+}
+
+#[test]
+fn what_lies_in_a_folder_named_tmp_is_not_ours_to_remove() {
+    let lab = Lab::new();
+    fs::create_dir_all(lab.path("repo/tmp")).unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(30 * 86_400);
+    for name in ["thesis", "12-notes", "12-0123456789abcdef.txt"] {
+        let file = fs::File::create(lab.path(&format!("repo/tmp/{name}"))).unwrap();
+        file.set_times(fs::FileTimes::new().set_modified(old)).unwrap();
+    }
+    // nobody ever writes into it: who waited for that would wait for ever
+    for name in ["pipe", "7-0123456789abcdef"] {
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            lab.path(&format!("repo/tmp/{name}")),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+    }
+    lab.init();
+    lab.backup().expect(0);
+    let left = fs::read_dir(lab.path("repo/tmp")).unwrap().count();
+    assert_eq!(left, 5);
 }
