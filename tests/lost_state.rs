@@ -89,6 +89,89 @@ fn a_state_directory_that_was_put_back_from_an_older_copy_goes_on_behind_what_wa
     assert_latest_is_the_tree(&machine, "again");
 }
 
+/// Runs a backup that finds the target with an older history; what it tells, and the snapshot that it makes.
+fn backup_after_going_back(machine: &Machine) -> serde_json::Value {
+    let report = common::machine::json(&expect(machine.rozenctl("backup").args(["--once", "--json"]), 3));
+    let codes: Vec<_> = report["problems"].as_array().unwrap().iter().map(|problem| &problem["code"]).collect();
+    assert_eq!(codes, ["went_back"], "{report}");
+    report["snapshot"].clone()
+}
+
+#[test]
+fn a_target_that_was_put_back_from_an_older_copy_holds_everything_after_the_next_backup() {
+    let machine = machine_with_files();
+    machine.backup();
+    let (repo, other) = (machine.repository(), machine.at("other-disk"));
+    copy_dir(&repo, &other);
+    let swap = || {
+        fs::rename(&repo, machine.at("away")).unwrap();
+        fs::rename(&other, &repo).unwrap();
+        fs::rename(machine.at("away"), &other).unwrap();
+    };
+    fs::write(machine.root().join("monday"), Noise::new(5).bytes(90_000)).unwrap();
+    assert_eq!(machine.backup()["snapshot"], 2);
+    swap();
+    // also where nothing has changed since; no number is used twice
+    assert_eq!(backup_after_going_back(&machine), 3);
+    assert_latest_is_the_tree(&machine, "copy");
+    // it is told once
+    machine.backup();
+    fs::write(machine.root().join("tuesday"), "t").unwrap();
+    let last = machine.backup()["snapshot"].as_u64().unwrap();
+    swap();
+    fs::write(machine.root().join("wednesday"), "w").unwrap();
+    let before = machine.content_bytes();
+    assert_eq!(backup_after_going_back(&machine), last + 1);
+    assert_latest_is_the_tree(&machine, "first");
+    let added = machine.content_bytes() - before;
+    assert!(added < 48 << 10, "{added} bytes though this disk has nearly everything");
+}
+
+#[test]
+fn whatever_somebody_takes_away_from_a_machine_is_stored_again_by_the_next_backup() {
+    let machine = machine_with_files();
+    machine.backup();
+    fs::remove_dir_all(machine.repository().join("machines")).unwrap();
+    assert_eq!(backup_after_going_back(&machine), 2);
+    assert_latest_is_the_tree(&machine, "all");
+    let newest = glob(&machine, "snapshots").pop().unwrap();
+    fs::remove_file(newest).unwrap();
+    assert_eq!(backup_after_going_back(&machine), 3);
+    assert_latest_is_the_tree(&machine, "newest");
+    // packs alone are not missed by a backup, but by a check
+    glob(&machine, "packs").iter().for_each(|pack| fs::remove_file(pack).unwrap());
+    expect(machine.rozenctl("check").arg("--store-again").arg("--recovery").arg(machine.recovery()), 3);
+    machine.backup();
+    assert_latest_is_the_tree(&machine, "packs");
+}
+
+#[test]
+fn what_only_the_journal_still_knows_is_forgotten_by_a_check_that_stores_again() {
+    let machine = machine_with_files();
+    machine.backup();
+    for folder in ["packs", "index"] {
+        glob(&machine, folder).iter().for_each(|object| fs::remove_file(object).unwrap());
+    }
+    expect(machine.rozenctl("check").arg("--store-again").arg("--recovery").arg(machine.recovery()), 3);
+    machine.backup();
+    assert_latest_is_the_tree(&machine, "again");
+}
+
+/// The objects of this folder of the only machine, by name.
+fn glob(machine: &Machine, folder: &str) -> Vec<std::path::PathBuf> {
+    let machines = fs::read_dir(machine.repository().join("machines")).unwrap();
+    let dir = machines.map(|entry| entry.unwrap().path().join(folder)).find(|dir| dir.exists()).unwrap();
+    let mut found = Vec::new();
+    let mut dirs = vec![dir];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() { dirs.push(entry) } else { found.push(entry) }
+        }
+    }
+    found.sort();
+    found
+}
+
 #[test]
 fn a_second_machine_in_the_repository_has_snapshots_of_its_own() {
     let machine = machine_with_files();

@@ -70,7 +70,7 @@ pub(super) fn catch_up(backup: &Backup) -> Result<Option<CaughtUp>, RunError> {
     if caught_up.is_some() {
         // the one that was taken over may be
         snapshot::remember_partial(backup, true)?;
-        tracing::warn!(?caught_up, "the target has snapshots of this machine that the journal did not know");
+        tracing::warn!("the target has another history of this machine than the journal");
     }
     Ok(caught_up)
 }
@@ -79,6 +79,16 @@ pub(super) fn catch_up(backup: &Backup) -> Result<Option<CaughtUp>, RunError> {
 pub(super) fn told(caught_up: &CaughtUp, machine: &MachineId) -> Option<Problem> {
     if caught_up.is_announced {
         return None;
+    }
+    if let Some(gone) = caught_up.gone {
+        let name = names::manifest(machine, gone);
+        return Some(Problem::new(
+            ProblemCode::WentBack,
+            name.as_str().as_bytes(),
+            format!("the target does not hold snapshot {} any more; what is missing with it is stored again", gone.0),
+            "Nothing to do where an older copy of the target was put back, or another disk is used in turn. Otherwise find out who \
+             took it away: `rozenctl check` names all that is missing.",
+        ));
     }
     let name = names::manifest(machine, caught_up.last);
     Some(Problem::new(

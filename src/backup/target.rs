@@ -10,7 +10,7 @@ use super::recover;
 use crate::chunk::ChunkLimits;
 use crate::crypto::MachineKeys;
 use crate::journal::{Journal, JournalError, RunState};
-use crate::repo;
+use crate::repo::{self, CaughtUp, RepoError};
 use crate::store::Store;
 
 /// The chunk limits of the repository never change: the journal, which belongs to one repository, keeps them.
@@ -39,7 +39,8 @@ impl Backup {
     /// Looks at the target although nothing may have to be sent: once in the life of an agent.
     pub fn look_at_target(&mut self) -> Result<(), RunError> {
         if !self.is_target_asked() {
-            self.require_target()?;
+            repo::open_for_backup(&self.store, &self.keys)?;
+            self.target_asked.store(true, Ordering::Release);
             let caught_up = recover::catch_up(self)?;
             self.found.extend(caught_up.and_then(|caught_up| recover::told(&caught_up, &self.keys.machine_id)));
             recover::end_orphans(self)?;
@@ -51,13 +52,30 @@ impl Backup {
         self.target_asked.load(Ordering::Acquire)
     }
 
-    /// Before the first object of this process is sent: the target is there and is the one that it was.
+    /// Before the first object of this process is sent: the target is there, is the one that it was, and holds what it held.
     pub(super) fn require_target(&self) -> Result<(), RunError> {
         if !self.is_target_asked() {
             repo::open_for_backup(&self.store, &self.keys)?;
             self.target_asked.store(true, Ordering::Release);
+            if !repo::is_last_there(&self.store, &self.keys, &self.journal)? {
+                return Err(RepoError::WentBack { machine: self.keys.machine_id }.into());
+            }
         }
         Ok(())
+    }
+
+    /// Before each run, where looking costs nothing: a disk may be another one than at the last run, or an older copy of
+    /// itself. One that is not there is no error yet: perhaps nothing has to be sent.
+    pub(super) fn look_at_near_target(&self) -> Result<Option<CaughtUp>, RunError> {
+        if self.store.is_far() || repo::open_for_backup(&self.store, &self.keys).is_err() {
+            return Ok(None);
+        }
+        match recover::catch_up(self) {
+            Err(RunError::Repository(RepoError::Store(error))) if error.is_of_target() => Ok(None),
+            // who has the number is told by the run that needs it
+            Err(RunError::Repository(RepoError::SequenceTaken { .. })) => Ok(None),
+            looked => looked,
+        }
     }
 }
 

@@ -178,6 +178,11 @@ impl Journal {
         })
     }
 
+    /// All index objects are to be read again: they may list packs that were lost and have come back.
+    pub fn forget_indexes(&self) -> Result<(), JournalError> {
+        self.write("forget which indexes were read", |tx| Ok(tx.execute_batch("DELETE FROM indexes")?))
+    }
+
     pub fn index_known(&self, index: &ObjectHash) -> Result<bool, JournalError> {
         self.read("look for an index", |connection| {
             Ok(connection.prepare_cached("SELECT 1 FROM indexes WHERE hash = ?1")?.exists([index])?)

@@ -33,6 +33,8 @@ pub enum ProblemCode {
     Leftover,
     /// The target has snapshots of this machine that its journal did not know.
     AnotherCopy,
+    /// The target does not hold the last snapshot of this machine any more.
+    WentBack,
 }
 
 impl ProblemCode {
@@ -51,6 +53,7 @@ impl ProblemCode {
             RunFailed => "run_failed",
             Leftover => "leftover",
             AnotherCopy => "another_copy",
+            WentBack => "went_back",
         }
     }
 }

@@ -12,20 +12,24 @@ use crate::store::{Store, StoreError};
 
 const MAX_MANIFEST: u64 = 64 << 20;
 
-/// Snapshots of this machine that its journal did not know, and knows now.
+/// The target had another history than the journal, which knows it now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CaughtUp {
-    /// The last of them.
+    /// The last number that is taken.
     pub last: Seq,
+    /// The last snapshot that the journal knew is not there: the target went back, or it was taken away.
+    pub gone: Option<Seq>,
     /// This journal had announced it and never heard that it was stored: nobody else has stored anything.
     pub is_announced: bool,
     pub rebuilt: Rebuilt,
 }
 
-/// Asks whether the number of the next snapshot is free; `None`: it is. It is taken when the journal is older than the
-/// target (a copy that was put back), when another computer stores with the same keys, or when a manifest arrived after
-/// its run was given up. What a key of this machine signed is its history: the journal is brought to it, and every root is to
-/// be compared in full.
+/// Asks whether the last snapshot is there and the number of the next one free; `None`: so it is. The number is taken when the
+/// journal is older than the target (a copy that was put back), when another computer stores with the same keys, or when a
+/// manifest arrived after its run was given up. The last snapshot is missing when the target is older than the journal (a disk that is
+/// used in turn with another one, or a copy that was put back), or when somebody took it away. What a key of this machine
+/// signed and the target holds is its history: the journal is brought to it, and every root is to be compared in full. A
+/// number that the journal knew is not used again.
 ///
 /// [`RepoError::SequenceTaken`]: what has the number is not of this machine. [`RepoError::Superseded`]: it has a later key
 /// than this one. May be repeated.
@@ -35,21 +39,43 @@ pub fn catch_up(
     journal: &Journal,
     now_ms: i64,
 ) -> Result<Option<CaughtUp>, RepoError> {
-    let Some((head, _)) = journal.head()? else { return Ok(None) };
+    let Some((head, known)) = journal.head()? else { return Ok(None) };
     let next = head.next();
-    if store.head(&names::manifest(&keys.machine_id, next))?.is_none() {
+    let is_free = store.head(&names::manifest(&keys.machine_id, next))?.is_none();
+    let gone = (!is_there(store, keys, head, &known)?).then_some(head);
+    if is_free && gone.is_none() {
         return Ok(None);
     }
-    if own_manifest(store, keys, next)?.is_none() {
+    if !is_free && own_manifest(store, keys, next)?.is_none() {
         return Err(RepoError::SequenceTaken { machine: keys.machine_id, seq: next });
     }
     let rebuilt = rebuild(store, keys, journal, now_ms)?;
     let (last, manifest) = journal.head()?.expect("a head is moved and never removed");
-    Ok(Some(CaughtUp { last, is_announced: journal.was_announced(&manifest)?, rebuilt }))
+    let is_announced = gone.is_none() && journal.was_announced(&manifest)?;
+    Ok(Some(CaughtUp { last, gone, is_announced, rebuilt }))
+}
+
+/// Does the target hold the last snapshot that the journal knows, if it knows one? Where not, [`catch_up`] tells what to follow.
+pub fn is_last_there(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<bool, RepoError> {
+    match journal.head()? {
+        Some((head, known)) => is_there(store, keys, head, &known),
+        None => Ok(true),
+    }
+}
+
+/// Does the target hold the last snapshot that the journal knows? A manifest of this number that is not one of ours says nothing:
+/// the journal counts over such numbers.
+fn is_there(store: &Store, keys: &MachineKeys, head: Seq, known: &ObjectHash) -> Result<bool, RepoError> {
+    match own_manifest(store, keys, head) {
+        Ok(found) => Ok(found.is_none_or(|(hash, _)| hash == *known)),
+        Err(RepoError::Store(error)) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The last manifest that we signed is what the next one follows. Numbers behind it may be taken by something else (a
-/// damaged manifest, somebody's file): the next manifest goes behind those that follow without a gap, all others are ignored.
+/// damaged manifest, somebody's file): the next manifest goes behind those that follow without a gap, all others are ignored. Nor are
+/// numbers used again that the journal knew before.
 pub(super) fn adopt_last_snapshot(
     store: &Store,
     keys: &MachineKeys,
@@ -69,7 +95,8 @@ pub(super) fn adopt_last_snapshot(
     let (last, (previous, listing)) = own.unwrap_or((Seq(0), (ObjectHash([0; ObjectHash::LEN]), vec![])));
     let next = |seq: &Seq| seq.0.checked_add(1).map(Seq).filter(|seq| taken.contains(seq));
     let behind = std::iter::successors(next(&last), next).last();
-    if let Some(head) = behind.or(own_seq) {
+    let before = journal.head()?.map(|(seq, _)| seq);
+    if let Some(head) = behind.or(own_seq).max(before) {
         journal.adopt_head(head, previous, &listing, now_ms)?;
     }
     Ok(own_seq)

@@ -51,6 +51,8 @@ pub enum RepoError {
         "snapshot {seq} of machine {machine} exists already, and no key of this machine has signed it, or it is damaged"
     )]
     SequenceTaken { machine: MachineId, seq: Seq },
+    #[error("the target does not hold the last snapshot of machine {machine} any more")]
+    WentBack { machine: MachineId },
     #[error("the repository has several machines: {0}; name one with --machine")]
     WhichMachine(String),
     #[error("no machine {0} in this repository")]
@@ -100,6 +102,7 @@ impl RepoError {
             RepoError::SequenceTaken { .. } => {
                 "Find out what else writes to the target. To go on behind it, remove the state directory: nothing that is stored is uploaded again."
             }
+            RepoError::WentBack { .. } => "The next run stores again what is missing. `rozenctl check` names it.",
             RepoError::WhichMachine(_) | RepoError::NoMachine(_) => "`rozenctl snapshots` lists the machines.",
             RepoError::Journal(_) => "See above.",
             _ => {

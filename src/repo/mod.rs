@@ -33,7 +33,7 @@ mod shelf;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use adopt::{CaughtUp, catch_up};
+pub use adopt::{CaughtUp, catch_up, is_last_there};
 pub use ahead::Ahead;
 pub use commit::{CommittedSnapshot, DurableIndex, SealedManifest, is_committed, write_index};
 pub use contents::Contents;
@@ -43,4 +43,4 @@ pub use files::{ContentError, DataParts, DataSink, FileData, Files};
 pub use open::{Machine, Repository, SnapshotRef};
 pub use placement::{ListedPack, ListedPacks};
 pub use places::{PathQueryError, Place, places_of};
-pub use rebuild::{Rebuilt, contents_of, open_for_backup, rebuild};
+pub use rebuild::{Rebuilt, contents_of, missing_packs, open_for_backup, rebuild};

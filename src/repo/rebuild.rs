@@ -96,13 +96,23 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal, now_ms: i64
 
 /// A journal that is a copy of an older one may believe in packs that never became durable, or that are gone since.
 fn forget_missing(journal: &Journal, present: &Present, now_ms: i64) -> Result<u64, RepoError> {
-    let mut believed = journal.packs_stored()?;
-    believed.retain(|(hash, size)| present.get(hash).is_none_or(|(found, _)| found != size));
-    let lost: Vec<ObjectHash> = believed.into_iter().map(|(hash, _)| hash).collect();
+    let lost = missing_of(journal, present)?;
     if !lost.is_empty() {
         tracing::warn!(packs = lost.len(), "the journal knew of packs that the target does not hold");
+        journal.forget_indexes()?;
     }
     Ok(journal.lose_packs(&lost, now_ms)?)
+}
+
+fn missing_of(journal: &Journal, present: &Present) -> Result<Vec<ObjectHash>, RepoError> {
+    let mut believed = journal.packs_stored()?;
+    believed.retain(|(hash, size)| present.get(hash).is_none_or(|(found, _)| found != size));
+    Ok(believed.into_iter().map(|(hash, _)| hash).collect())
+}
+
+/// Packs that the journal believes in and the target does not hold, or not with that size. Costs two LISTs.
+pub fn missing_packs(store: &Store, keys: &MachineKeys, journal: &Journal) -> Result<Vec<ObjectHash>, RepoError> {
+    missing_of(journal, &present_packs(store, keys)?)
 }
 
 /// The sizes and classes of the packs that are there.

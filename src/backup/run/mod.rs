@@ -24,16 +24,20 @@ use crate::model::{ListedRoot, Problem, ProblemCode, RelPath, Timestamp};
 use crate::repo::RepoError;
 
 impl Backup {
-    /// Runs to the end. On an error no hint is lost and what was stored is kept for the next run. Where the number of its
-    /// snapshot turns out to be taken by this machine's own history, it begins once more behind that.
+    /// Runs to the end. On an error no hint is lost and what was stored is kept for the next run. Where the target turns out to
+    /// have another history of this machine than the journal, it begins once more behind that.
     pub fn run(&self, request: &RunRequest, progress: &Progress, stop: &AtomicBool) -> Result<RunReport, RunError> {
-        let taken = match self.run_once(request, progress, stop) {
-            Err(error @ RunError::Repository(RepoError::SequenceTaken { .. })) => error,
-            ended => return ended,
+        let looked = self.look_at_near_target()?;
+        let (caught_up, mut report) = match self.run_once(request, progress, stop) {
+            Err(RunError::Repository(error @ (RepoError::SequenceTaken { .. } | RepoError::WentBack { .. }))) => {
+                let Some(caught_up) = recover::catch_up(self)? else { return Err(error.into()) };
+                (Some(caught_up), self.run_once(request, progress, stop)?)
+            }
+            ended => (looked, ended?),
         };
-        let Some(caught_up) = recover::catch_up(self)? else { return Err(taken) };
-        let mut report = self.run_once(request, progress, stop)?;
-        report.problems.extend(recover::told(&caught_up, &self.keys.machine_id));
+        let told = caught_up.and_then(|caught_up| recover::told(&caught_up, &self.keys.machine_id));
+        // what was found at the start is found again until a snapshot follows it
+        report.problems.extend(told.filter(|told| !self.found.contains(told)));
         Ok(report)
     }
 

@@ -1,5 +1,6 @@
 //! `rozenctl check`: is everything there, and right?
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,7 +16,8 @@ use crate::cli::reading::{self, ReadArgs};
 use crate::cli::show::{Live, Meter};
 use crate::crypto::MachineKeys;
 use crate::journal::Journal;
-use crate::model::{MachineId, ObjectHash};
+use crate::model::ObjectHash;
+use crate::repo::{self, Repository};
 use crate::status::{counted, printable};
 
 /// Check that every snapshot can be restored
@@ -53,26 +55,31 @@ pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, C
     for line in checked::told(&report).lines() {
         context.output.line(printable(line))?;
     }
-    let again = own.map(|own| own.store_again(&report, context)).transpose()?;
+    let again = own.map(|own| own.store_again(&repository, &report, context)).transpose()?;
     context.output.json(|| with_again(json!(report), again))?;
     Ok(Exit::done(!report.is_clean()))
 }
 
 /// This machine and its journal, which nobody else has open.
 struct Own {
-    machine: MachineId,
+    keys: MachineKeys,
     journal: Journal,
 }
 
 impl Own {
     fn open(context: &Context) -> Result<Self, CliError> {
         let keys = reading::warned(MachineKeys::load(&context.config()?.machine_key)?, context);
-        Ok(Self { machine: keys.machine_id, journal: Journal::open(&context.places()?.state)? })
+        Ok(Self { keys, journal: Journal::open(&context.places()?.state)? })
     }
 
     /// How many packs the next backup makes good as far as the disk still has their content.
-    fn store_again(&self, report: &CheckReport, context: &Context) -> Result<u64, CliError> {
-        let lost: Vec<ObjectHash> = report.lost_packs(&self.machine).into_iter().collect();
+    fn store_again(&self, repository: &Repository, report: &CheckReport, context: &Context) -> Result<u64, CliError> {
+        let mut lost: BTreeSet<ObjectHash> = report.lost_packs(&self.keys.machine_id).into_iter().collect();
+        // those that only the journal still knows
+        if repository.keys.repo_id == self.keys.repo_id {
+            lost.extend(repo::missing_packs(&repository.store, &self.keys, &self.journal)?);
+        }
+        let lost: Vec<ObjectHash> = lost.into_iter().collect();
         if lost.is_empty() {
             context.output.line("no pack of this machine is lost: nothing has to be stored again")?;
             return Ok(0);
