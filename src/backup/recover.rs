@@ -20,7 +20,7 @@ pub struct Recovered {
     pub caught_up: Option<CaughtUp>,
     /// Packs of the spool that were uploaded.
     pub uploaded: u64,
-    /// Packs of the spool that were damaged or lost: their content is read again.
+    /// Packs of the spool that were damaged or lost, or for which there is no room: their content is read again.
     pub lost: u64,
     /// Names of packs for which the target holds other bytes: their content is read again and stored under another
     /// name.
@@ -118,10 +118,26 @@ fn upload_spooled(backup: &Backup) -> Result<Recovered, RunError> {
                 forget(backup, &row)?;
                 found.damaged.push(name);
             }
+            Err(error) if error.is_target_full() => {
+                forget(backup, &row)?;
+                found.lost += 1;
+            }
             Err(error) => return Err(error.into()),
         }
     }
     Ok(found)
+}
+
+/// A pack for which the target has no room is forgotten: its content may have been deleted or excluded since, and then something smaller
+/// has room. The error stays.
+pub(super) fn upload_or_forget(backup: &Backup, row: &PackRow, origin: Origin) -> Result<(), RunError> {
+    match backup.upload(row, origin) {
+        Err(error) if error.is_target_full() => {
+            forget(backup, row)?;
+            Err(error.into())
+        }
+        ended => Ok(ended?),
+    }
 }
 
 /// Uploads by parts that nobody will complete. A list at the target: once a process, not once a run.

@@ -5,6 +5,7 @@ use super::config;
 use super::error::RunError;
 use super::nodes::BuiltTree;
 use super::progress::Progress;
+use super::recover;
 use crate::format::{ManifestBody, ManifestProblem, ManifestRoot, ManifestStats};
 use crate::journal::{RootState, RunId};
 use crate::model::{ListedRoot, ObjectHash, Problem, Seq, Timestamp};
@@ -49,7 +50,7 @@ pub(super) fn commit(
     backup.require_target()?;
     // a pack that is only in the spool is known to the presence, so it must be durable before anything refers to it
     for row in backup.journal.packs_spooled()? {
-        backup.upload(&row, Origin::EarlierProcess)?;
+        recover::upload_or_forget(backup, &row, Origin::EarlierProcess)?;
     }
     backup.journal.packs_stored_at(backup.clock.wall_ms())?;
     let index = repo::write_index(&backup.uploader, &backup.keys, &backup.journal)?;

@@ -10,6 +10,7 @@ use super::pipeline::{EmptyOnPanic, Flow, SliceContext};
 use super::placement::Placement;
 use super::presence::Presence;
 use super::progress::Progress;
+use super::recover;
 use crate::journal::{PackContents, PackRow};
 use crate::pack::PackWriter;
 use crate::repo;
@@ -58,6 +59,6 @@ pub(super) fn store_pack(
     }
     presence.settle(frames.iter().map(|frame| frame.chunk), members.iter().map(|member| (member.file, member.len)));
     backup.require_target()?;
-    backup.upload(&row, Origin::ThisProcess)?;
+    recover::upload_or_forget(backup, &row, Origin::ThisProcess)?;
     Ok(row.size)
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::journal::JournalError;
-use crate::store::{ObjectName, StoreError};
+use crate::store::{Disposition, ObjectName, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
@@ -41,6 +41,11 @@ impl UploadError {
     /// No repetition of the same request changes it.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, UploadError::Target { source, .. } if source.is_refusal())
+    }
+
+    /// The target has no room for it.
+    pub fn is_target_full(&self) -> bool {
+        matches!(self, UploadError::Target { source, .. } if source.disposition() == Disposition::Full)
     }
 
     /// What a person can do.

@@ -58,6 +58,13 @@ fn a_full_target_is_told_and_the_backup_goes_on_when_there_is_space() {
     lab.write("big", &noise(40 << 20, 3));
     lab.backup().expect(1).says(&["No space left on device", "Free or add space"]);
     lab.ctl(&["check", "--recovery", "recovery.txt"]).expect(0);
+    assert_eq!(fs::read_dir(lab.path("state/spool")).unwrap().count(), 0, "nothing waits that may never have room");
+    // what is smaller has room, though what did not fit is gone
+    fs::rename(lab.root().join("big"), lab.path("big")).unwrap();
+    lab.write("small", &noise(1 << 20, 4));
+    lab.backup().expect(0);
+    lab.assert_restores();
+    fs::rename(lab.path("big"), lab.root().join("big")).unwrap();
     fs::remove_file(repo.join("ballast")).unwrap();
     lab.backup().expect(0);
     lab.assert_restores();
