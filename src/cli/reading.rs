@@ -100,8 +100,21 @@ pub(super) fn open(args: &ReadArgs, context: &Context) -> Result<Repository, Cli
     Ok(open_with_secret(args, context)?.0)
 }
 
-/// The same, for who also needs the secret itself: a person types it once.
+/// The same for a command that only shows what it reads: it ends at once when it is interrupted.
+pub(super) fn open_to_show(args: &ReadArgs, context: &Context) -> Result<Repository, CliError> {
+    let (url, recovery) = secret(args, context)?;
+    context.end_at_once()?;
+    open_at(&url, &recovery, args, context)
+}
+
+/// As [`open`], for who also needs the secret itself: a person types it once.
 pub(super) fn open_with_secret(args: &ReadArgs, context: &Context) -> Result<(Repository, RecoveryFile), CliError> {
+    let (url, recovery) = secret(args, context)?;
+    Ok((open_at(&url, &recovery, args, context)?, recovery))
+}
+
+/// Where the repository is, and what opens it.
+fn secret(args: &ReadArgs, context: &Context) -> Result<(String, RecoveryFile), CliError> {
     let url = args.repo.clone().map_or_else(|| configured(context), |url| Ok(Some(url)));
     let recovery = recovery(args, context)?;
     let url = match (url, &recovery.url_hint) {
@@ -115,11 +128,15 @@ pub(super) fn open_with_secret(args: &ReadArgs, context: &Context) -> Result<(Re
             return Err(CliError::usage("no repository is named", "Give it with --repo URL, or a configuration."));
         }
     };
-    let repository = Repository::open(context.store(&url, &limiter(args, context))?, &recovery.secret)?;
+    Ok((url, recovery))
+}
+
+fn open_at(url: &str, recovery: &RecoveryFile, args: &ReadArgs, context: &Context) -> Result<Repository, CliError> {
+    let repository = Repository::open(context.store(url, &limiter(args, context))?, &recovery.secret)?;
     if let Some(damage) = &repository.damage {
         context.output.warn(format!("{damage}; backups can be read all the same, but nothing can be added"));
     }
-    Ok((repository, recovery))
+    Ok(repository)
 }
 
 /// A limit that nobody typed is told: a restore may be in a hurry.

@@ -25,7 +25,7 @@ pub(in crate::cli) struct CatArgs {
 }
 
 pub(in crate::cli) fn run(args: &CatArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = reading::open(&args.read, context)?;
+    let repository = reading::open_to_show(&args.read, context)?;
     let manifest = reading::pick(&repository, &args.snapshot, context)?;
     let contents = reading::contents(&repository, context)?;
     let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());

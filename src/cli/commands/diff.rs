@@ -29,7 +29,7 @@ pub(in crate::cli) struct DiffArgs {
 }
 
 pub(in crate::cli) fn run(args: &DiffArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = reading::open(&args.read, context)?;
+    let repository = reading::open_to_show(&args.read, context)?;
     let machine = reading::pick_machine(&repository, &args.machine, context)?;
     let before = reading::pick_of(&repository, &machine, &args.before, context)?;
     let after = reading::pick_of(&repository, &machine, &args.after, context)?;

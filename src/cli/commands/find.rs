@@ -29,7 +29,7 @@ pub(in crate::cli) struct FindArgs {
 }
 
 pub(in crate::cli) fn run(args: &FindArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = reading::open(&args.read, context)?;
+    let repository = reading::open_to_show(&args.read, context)?;
     let machine = reading::pick_machine(&repository, &args.machine, context)?;
     let manifest = reading::pick_of(&repository, &machine, &args.snapshot, context)?;
     let contents = reading::contents(&repository, context)?;

@@ -28,7 +28,7 @@ pub(in crate::cli) struct LsArgs {
 }
 
 pub(in crate::cli) fn run(args: &LsArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = reading::open(&args.read, context)?;
+    let repository = reading::open_to_show(&args.read, context)?;
     let manifest = reading::pick(&repository, &args.snapshot, context)?;
     let contents = reading::contents(&repository, context)?;
     let mut printer = Printer::new(&context.output);
