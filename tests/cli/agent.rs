@@ -53,9 +53,14 @@ fn a_backup_that_is_asked_for_ends_with_its_answer() {
     let told = lab.ctl(&["backup", "--wait"]).expect(0).out;
     assert!(told.starts_with("snapshot "), "{told}");
     lab.assert_restores();
-    lab.ctl(&["backup", "--wait", "nonsense"]).expect(2).says(&["no folder `nonsense`"]);
+    for args in [&["backup", "nonsense"][..], &["backup", "--accept", "nonsense"], &["backup", "--wait", "nonsense"]] {
+        lab.ctl(args).expect(2).says(&["no folder `nonsense`"]);
+    }
     lab.ctl(&["pause", "1h"]).expect(0);
-    lab.ctl(&["backup", "--wait"]).expect(1).says(&["paused", "resume"]);
+    lab.ctl(&["backup", "nonsense"]).expect(2).says(&["no folder `nonsense`"]);
+    for args in [&["backup"][..], &["backup", "--accept", "data"], &["backup", "--wait"]] {
+        lab.ctl(args).expect(1).says(&["paused", "resume"]);
+    }
     lab.ctl(&["resume"]).expect(0);
     lab.ctl(&["backup", "--wait", "--full", "data"]).expect(0);
     let told = lab.ctl(&["status"]).expect(0).out;
