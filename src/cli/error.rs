@@ -135,6 +135,7 @@ impl CliError {
 fn of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::TargetGone { .. } | StoreError::S3 { source: S3Refusal::NoSuchBucket, .. } => Exit::NoRepository,
+        StoreError::Stopped => Exit::Interrupted,
         StoreError::BadUrl { .. } | StoreError::NotYetSupported { .. } => Exit::Usage,
         _ if error.disposition() == Disposition::Denied => Exit::NotPermitted,
         _ => Exit::Failed,

@@ -128,6 +128,9 @@ pub enum StoreError {
     BadUrl { url: String, reason: Cow<'static, str> },
     #[error("targets of the kind {scheme}:// are not supported yet")]
     NotYetSupported { scheme: String },
+    /// Nothing is sent any more; nothing is wrong with the target.
+    #[error("stopped on request")]
+    Stopped,
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -175,6 +178,7 @@ impl StoreError {
             | StoreError::Archived { .. }
             | StoreError::UploadGone { .. }
             | StoreError::Certificates { .. }
+            | StoreError::Stopped
             | StoreError::Name(_) => Disposition::Permanent,
         }
     }
@@ -216,6 +220,7 @@ impl StoreError {
             StoreError::UploadGone { .. } => {
                 "Nothing to do: the object is looked for, and sent again if it is not there."
             }
+            StoreError::Stopped => "Start it again: it goes on from what is stored.",
             StoreError::Conflict { .. } => {
                 "Two writers may use one machine identity, or the object is damaged: run `rozenctl check`."
             }
