@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::format::{Manifest, ManifestRoot};
 use crate::model::{ChunkId, RelPath};
-use crate::repo::{PathQueryError, places_of};
+use crate::repo::{Contents, PathQueryError, places_of};
+use crate::tree::TreeReader;
 
 /// One root and what of it is wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +81,20 @@ impl Plan {
             return Err(RestoreError::Empty);
         }
         Ok(Self { roots, totals: None })
+    }
+
+    /// Before anything is written: what a person mistyped is told, and half of a restore is not left behind. What is damaged on
+    /// the way to a path is told later, as a problem.
+    pub(super) fn look_for_all(&self, contents: &Contents) -> Result<(), RestoreError> {
+        for root in &self.roots {
+            let reader = TreeReader::new(contents, root.tree);
+            for path in root.wanted.iter().filter(|path| !path.is_root()) {
+                if matches!(reader.entry(path), Ok(None)) {
+                    return Err(RestoreError::NotInSnapshot(String::from_utf8_lossy(path.as_bytes()).into()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Entries and bytes, where the manifest tells them or they were counted.
