@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::context::{Context, variable};
 use super::error::CliError;
@@ -10,9 +11,9 @@ use super::pacing::{self, Flags};
 use super::{prompt, show};
 use crate::config::Rate;
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
-use crate::format::Manifest;
-use crate::history::{self, HistoryError, SnapshotSpec};
-use crate::repo::{Contents, Machine, Repository};
+use crate::history::{self, HistoryError, Picked, SnapshotSpec};
+use crate::model::Seq;
+use crate::repo::{Contents, Machine, RepoError, Repository};
 use crate::store::Limiter;
 
 /// Flags of every command that reads backups.
@@ -51,7 +52,7 @@ pub(super) struct MachineArg {
 }
 
 /// Finds the snapshot and reads its manifest.
-pub(super) fn pick(repository: &Repository, arg: &SnapshotArg, context: &Context) -> Result<Manifest, CliError> {
+pub(super) fn pick(repository: &Repository, arg: &SnapshotArg, context: &Context) -> Result<Picked, CliError> {
     let machine = pick_machine(repository, &arg.machine, context)?;
     pick_of(repository, &machine, &arg.snapshot, context)
 }
@@ -62,14 +63,20 @@ pub(super) fn pick_of(
     machine: &Machine,
     text: &str,
     context: &Context,
-) -> Result<Manifest, CliError> {
+) -> Result<Picked, CliError> {
     let viewer = show::viewer(&context.clock);
     let spec = SnapshotSpec::parse(text, viewer.now, viewer.offset).map_err(HistoryError::from)?;
     let picked = history::pick(repository, machine, spec)?;
     for (seq, error) in &picked.unreadable {
         context.output.warn(format!("snapshot {seq} cannot be read and is passed over: {error}"));
     }
-    Ok(picked.manifest)
+    Ok(picked)
+}
+
+/// For programs: which snapshots were passed over, and why. A person was warned.
+pub(super) fn passed_over(picked: &Picked) -> Vec<Value> {
+    let told = |(seq, error): &(Seq, RepoError)| json!({ "snapshot": seq, "error": error.to_string() });
+    picked.unreadable.iter().map(told).collect()
 }
 
 /// The one that was named, this machine itself, or the only one.

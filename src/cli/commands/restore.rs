@@ -16,6 +16,7 @@ use crate::cli::show::{self, Live, Meter};
 use crate::cli::thaw::{self, ThawArgs, ThawPlan};
 use crate::cli::typed;
 use crate::format::Manifest;
+use crate::history::Picked;
 use crate::repo::{Contents, Repository};
 use crate::restore::{self, Archived, Overwrite, Plan, PlanTotals, Progress, RestoreOptions, RestoreReport, RestoreTo};
 use crate::source::OwnerPolicy;
@@ -72,20 +73,21 @@ enum When {
 
 pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open(&args.read, context)?;
-    let manifest = reading::pick(&repository, &args.snapshot, context)?;
-    let options = options(args, &manifest);
+    let picked = reading::pick(&repository, &args.snapshot, context)?;
+    let manifest = &picked.manifest;
+    let options = options(args, manifest);
     let contents = reading::contents(&repository, context)?;
-    let archived = Archived::find(&contents, &manifest, &options)?;
+    let archived = Archived::find(&contents, manifest, &options)?;
     if args.dry_run {
-        return dry_run(args, &contents, &manifest, &options, archived.as_ref(), context);
+        return dry_run(args, &contents, &picked, &options, archived.as_ref(), context);
     }
     let Some(archived) = archived else {
-        let report = pass(&contents, &manifest, options, context)?;
-        return tell(&report, manifest.seq, context);
+        let report = pass(&contents, manifest, options, context)?;
+        return tell(&report, &picked, context);
     };
     drop(contents);
-    let report = thawed(args, archived, &repository, &manifest, options, context)?;
-    tell(&report, manifest.seq, context)
+    let report = thawed(args, archived, &repository, manifest, options, context)?;
+    tell(&report, &picked, context)
 }
 
 /// Restores what reads at once, and everything else when it has thawed. That may take days, in which packs are merged: each pass asks
@@ -119,12 +121,12 @@ fn thawed(
 fn dry_run(
     args: &RestoreArgs,
     contents: &Contents,
-    manifest: &Manifest,
+    picked: &Picked,
     options: &RestoreOptions,
     archived: Option<&Archived>,
     context: &Context,
 ) -> Result<Exit, CliError> {
-    let plan = restore::plan(contents, manifest, options)?;
+    let plan = restore::plan(contents, &picked.manifest, options)?;
     for (from, to) in plan.moves() {
         context.output.line(format!(
             "{} -> {}",
@@ -140,9 +142,12 @@ fn dry_run(
     }
     context.output.json(|| {
         let thaw = thaw.as_ref().map(ThawPlan::json);
-        json!({ "dry_run": true, "snapshot": manifest.seq, "plan": plan_json(&plan), "archive": thaw })
+        json!({
+            "dry_run": true, "snapshot": picked.manifest.seq, "passed_over": reading::passed_over(picked),
+            "plan": plan_json(&plan), "archive": thaw,
+        })
     })?;
-    Ok(Exit::Done)
+    Ok(Exit::done(!picked.is_sure()))
 }
 
 fn totals_line(totals: &PlanTotals) -> String {
@@ -221,7 +226,8 @@ fn follow(progress: &Arc<Progress>, context: &Context) -> Live {
     })
 }
 
-fn tell(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> Result<Exit, CliError> {
+fn tell(report: &RestoreReport, picked: &Picked, context: &Context) -> Result<Exit, CliError> {
+    let seq = picked.manifest.seq;
     context.output.line(format!(
         "restored {} ({}), {} from snapshot {seq}",
         counted(report.files, "file", "files"),
@@ -237,12 +243,17 @@ fn tell(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> Re
             counted(report.kept, "entry", "entries")
         ))?;
     }
-    context.output.json(|| json!({ "snapshot": seq, "restored": report }))?;
+    context
+        .output
+        .json(|| json!({ "snapshot": seq, "passed_over": reading::passed_over(picked), "restored": report }))?;
     if report.problem_count > 0 {
         context
             .output
             .warn(format!("{}; everything else is restored", counted(report.problem_count, "problem", "problems")));
         show::problems(&context.output, &report.problems);
     }
-    Ok(Exit::done(!report.is_clean()))
+    if let Some((newest, _)) = picked.unreadable.first() {
+        context.output.warn(format!("this is not snapshot {newest}, which cannot be read: it is older"));
+    }
+    Ok(Exit::done(!report.is_clean() || !picked.is_sure()))
 }
