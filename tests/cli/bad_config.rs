@@ -176,3 +176,22 @@ fn what_is_no_repository_is_told_with_exit_code_10() {
     fs::rename(lab.path("away"), lab.path("repo")).unwrap();
     lab.backup().expect(0);
 }
+
+#[test]
+fn a_command_line_that_is_not_understood_is_an_object_for_programs() {
+    let lab = Lab::new();
+    for args in [
+        &["restore", "latest", "--json"][..],
+        &["--json", "nonsense"],
+        &["backup", "--json", "--nonsense"],
+        &["--json"],
+    ] {
+        let done = lab.ctl(args).expect(2);
+        let told: serde_json::Value = serde_json::from_str(&done.err).unwrap_or_else(|e| panic!("{e}: {}", done.err));
+        assert_eq!(told["error"]["exit_code"], 2);
+        assert!(["message", "remedy"].iter().all(|field| !told["error"][field].as_str().unwrap().is_empty()), "{told}");
+        assert!(done.out.is_empty(), "{}", done.out);
+    }
+    assert!(lab.ctl(&["nonsense"]).expect(2).err.starts_with("error: "));
+    assert!(lab.ctl(&["--json", "--help"]).expect(0).out.contains("Usage"));
+}
