@@ -183,7 +183,15 @@ fn the_doctor_says_what_to_do_about_each_thing() {
     }
     assert!(told.contains("warning  recovery file:"), "it lies beside the configuration:\n{told}");
     assert!(told.contains("warning  agent: it does not run"), "{told}");
-    std::fs::rename(lab.path("repo"), lab.path("away")).unwrap();
+    fs::rename(lab.path("recovery.txt"), lab.path("way-back")).unwrap();
+    let told = lab.ctl(&["doctor"]).expect(3).out;
+    assert!(told.contains("warning  recovery file:") && told.contains("way-back is on this machine"), "{told}");
+    lab.backup().expect(0);
+    assert!(lab.ctl(&["doctor"]).expect(3).out.contains("ok       state directory:"));
+    fs::write(lab.path("state/journal.db"), b"garbage").unwrap();
+    let told = lab.ctl(&["doctor"]).expect(3).out;
+    assert!(told.contains("FAILED   state directory: the journal"), "{told}");
+    fs::rename(lab.path("repo"), lab.path("away")).unwrap();
     let json = lab.ctl(&["doctor", "--json"]).expect(3).out;
     let findings: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let target = findings.iter().find(|finding| finding["check"] == "target").unwrap();
