@@ -176,6 +176,9 @@ pub(super) fn recovery(args: &ReadArgs, context: &Context) -> Result<RecoveryFil
     let passphrase = passphrase(args.passphrase_file.as_deref(), context)?;
     if path == Path::new("-") {
         let text = prompt::recovery_code(&context.stop)?;
+        if text.trim().is_empty() {
+            return Err(CliError::NoCode);
+        }
         return with_passphrase(passphrase, context, |given| RecoveryFile::parse(&text, given));
     }
     with_passphrase(passphrase, context, |given| RecoveryFile::load(&path, given))

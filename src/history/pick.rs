@@ -50,7 +50,7 @@ pub fn pick(repository: &Repository, machine: &Machine, spec: SnapshotSpec) -> R
     }
     match (unreadable.pop(), spec) {
         (Some((_, error)), _) => Err(error.into()),
-        (None, SnapshotSpec::Latest) => Err(RepoError::NoSnapshots(machine.id).into()),
+        (None, SnapshotSpec::Latest) => Err(HistoryError::NoSnapshots(machine.id)),
         (None, _) => {
             let wanted = "that is so old".to_owned();
             Err(HistoryError::NoSnapshot { wanted, machine: machine.id })

@@ -216,3 +216,30 @@ fn a_state_directory_of_another_repository_is_refused_before_anything_is_made() 
         assert!(is_empty || !lab.path(made).exists(), "{made} was made");
     }
 }
+
+#[test]
+fn before_the_first_backup_the_remedy_is_a_backup() {
+    let lab = Lab::new();
+    lab.init();
+    for args in [&["restore", "latest", "--to", "out"][..], &["ls", "latest"]] {
+        let done = lab.ctl(&[args, &["--recovery", "recovery.txt"]].concat()).expect(1);
+        let done = done.says(&["has no snapshot yet", "rozenctl backup --once"]);
+        assert!(!done.err.contains("cannot be read"), "{}", done.err);
+    }
+    let told = lab.ctl(&["check", "--read-data", "--recovery", "recovery.txt"]).expect(0).out;
+    assert!(told.contains("nothing to check") && !told.contains("was not read"), "{told}");
+}
+
+#[test]
+fn a_secret_that_is_missing_is_told_with_a_remedy_that_helps() {
+    let lab = Lab::new();
+    lab.init();
+    lab.elsewhere(&["snapshots", "--repo", "repo", "--recovery", "-"], "\n").expect(12).says(&["no recovery code"]);
+    for args in
+        [&["--recovery", "nothing.txt"][..], &["--recovery", "recovery.txt", "--passphrase-file", "nothing.txt"]]
+    {
+        let done = lab.elsewhere(&[&["snapshots", "--repo", "repo"], args].concat(), "").expect(1);
+        let done = done.says(&["nothing.txt", "nothing is there"]);
+        assert!(!done.err.contains("never replaced"), "{}", done.err);
+    }
+}

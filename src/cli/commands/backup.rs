@@ -195,10 +195,9 @@ fn report(report: &RunReport, cost: Option<RunCost>, progress: &Progress, contex
         })
     })?;
     if !report.problems.is_empty() {
-        context.output.warn(format!(
-            "{}; everything else is stored",
-            counted(report.problems.len() as u64, "problem", "problems")
-        ));
+        let count = counted(report.problems.len() as u64, "problem", "problems");
+        let rest = if report.roots.is_empty() { "" } else { "; everything else is stored" };
+        context.output.warn(format!("{count}{rest}"));
         show::problems(&context.output, &report.problems);
     }
     if report.roots.is_empty() && !report.unavailable.is_empty() {
