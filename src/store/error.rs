@@ -66,6 +66,11 @@ impl Verb {
         }
     }
 
+    /// Changes nothing at the target.
+    fn is_reading(self) -> bool {
+        matches!(self, Verb::Open | Verb::Get | Verb::GetRange | Verb::Head | Verb::List)
+    }
+
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().chain([Verb::Open]).find(|verb| verb.code() == code)
     }
@@ -227,6 +232,9 @@ impl StoreError {
             StoreError::TooLarge { .. } | StoreError::OutOfRange { .. } | StoreError::Name(_) => {
                 "The repository may be damaged: run `rozenctl check`."
             }
+            StoreError::Io { verb, .. } if self.disposition() == Disposition::Denied && verb.is_reading() => {
+                "Run it as a user that may read the target's directory and all that is in it."
+            }
             _ => self.disposition().remedy(),
         }
     }
@@ -289,6 +297,13 @@ mod tests {
         assert_eq!(of(Errno::NAMETOOLONG), Disposition::Permanent);
         assert_eq!(of(Errno::IO), Disposition::Retry);
         assert_eq!(StoreError::io(Verb::Put, "x", io::Error::other("?")).disposition(), Disposition::Retry);
+    }
+
+    #[test]
+    fn who_may_not_read_is_not_told_to_let_somebody_write() {
+        let remedy = |verb| StoreError::io(verb, "x", Errno::ACCESS).remedy();
+        assert!(remedy(Verb::Get).contains("may read") && remedy(Verb::List).contains("may read"));
+        assert!(remedy(Verb::Put).contains("write"));
     }
 
     #[test]
