@@ -143,8 +143,8 @@ impl Plan {
     /// From where it was to where it goes: each path that is wanted.
     pub fn moves(&self) -> Vec<(PathBuf, PathBuf)> {
         let of_root = |root: &PlannedRoot| {
-            let from = String::from_utf8_lossy(&root.path).into_owned();
-            let of_path = |path: &RelPath| (path.under(Path::new(&from)), path.under(&root.place));
+            let from = Path::new(OsStr::from_bytes(&root.path));
+            let of_path = |path: &RelPath| (path.under(from), path.under(&root.place));
             root.wanted.iter().map(of_path).collect::<Vec<_>>()
         };
         self.roots.iter().flat_map(of_root).collect()

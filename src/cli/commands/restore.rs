@@ -1,12 +1,13 @@
 //! `rozenctl restore`: files back from a snapshot.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -17,6 +18,7 @@ use crate::cli::thaw::{self, ThawArgs, ThawPlan};
 use crate::cli::typed;
 use crate::format::Manifest;
 use crate::history::Picked;
+use crate::model::base64_encode;
 use crate::repo::{Contents, Repository};
 use crate::restore::{self, Archived, Overwrite, Plan, PlanTotals, Progress, RestoreOptions, RestoreReport, RestoreTo};
 use crate::source::OwnerPolicy;
@@ -161,10 +163,22 @@ fn totals_line(totals: &PlanTotals) -> String {
     }
 }
 
+fn move_json(from: &Path, to: &Path) -> Value {
+    let mut fields = Map::new();
+    for (name, path) in [("from", from), ("to", to)] {
+        let bytes = path.as_os_str().as_bytes();
+        fields.insert(name.to_owned(), json!(path.to_string_lossy()));
+        if path.to_str().is_none() {
+            fields.insert(format!("{name}_b64"), json!(base64_encode(bytes)));
+        }
+    }
+    Value::Object(fields)
+}
+
 fn plan_json(plan: &Plan) -> Value {
     let moves = plan.moves().into_iter();
     json!({
-        "paths": moves.map(|(from, to)| json!({ "from": from.to_string_lossy(), "to": to.to_string_lossy() })).collect::<Vec<_>>(),
+        "paths": moves.map(|(from, to)| move_json(&from, &to)).collect::<Vec<_>>(),
         "totals": plan.totals.map(|totals| json!({
             "files": totals.files, "bytes": totals.bytes, "directories": totals.dirs,
             "other_entries": totals.others, "lost": totals.lost,
