@@ -7,7 +7,7 @@ use crate::pack::PackError;
 use crate::repo::RepoError;
 use crate::seal::SealError;
 use crate::source::SourceError;
-use crate::store::Disposition;
+use crate::store::{Disposition, StoreError};
 use crate::upload::UploadError;
 
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,26 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// What the target refused because of the wish to stop is no error of the target.
+    pub(super) fn or_stopped(self) -> Self {
+        if self.is_stopped() { RunError::Stopped } else { self }
+    }
+
+    /// Somebody asked it to stop.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, RunError::Stopped) || matches!(self.of_target(), Some(StoreError::Stopped))
+    }
+
+    fn of_target(&self) -> Option<&StoreError> {
+        match self {
+            RunError::Upload(UploadError::Target { source, .. })
+            | RunError::Repository(RepoError::Store(source) | RepoError::Upload(UploadError::Target { source, .. })) => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -67,11 +87,7 @@ impl RunError {
 
     /// May the same run succeed later without a person's help?
     pub fn is_temporary(&self) -> bool {
-        let store = match self {
-            RunError::Upload(UploadError::Target { source, .. })
-            | RunError::Repository(RepoError::Store(source) | RepoError::Upload(UploadError::Target { source, .. })) => {
-                source
-            }
+        match self {
             RunError::Upload(
                 UploadError::Lost { .. } | UploadError::Damaged { .. } | UploadError::Unsettled { .. },
             )
@@ -79,9 +95,10 @@ impl RunError {
             | RunError::Freeze { .. }
             | RunError::Doubtful { .. }
             | RunError::FreezeTooOld { .. }
-            | RunError::LocalTree { .. } => return true,
-            _ => return false,
-        };
-        matches!(store.disposition(), Disposition::Retry | Disposition::Full)
+            | RunError::LocalTree { .. } => true,
+            _ => self
+                .of_target()
+                .is_some_and(|error| matches!(error.disposition(), Disposition::Retry | Disposition::Full)),
+        }
     }
 }

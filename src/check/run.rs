@@ -28,7 +28,10 @@ pub fn run(
         let place =
             if code == FindingCode::Repository { names::repository().to_string() } else { "machines".to_owned() };
         let object = error.object().map_or(place, ToString::to_string);
-        report.findings.push(Finding { code, object, message: causes(error) });
+        // which object it is stands before it already
+        let told = causes(error);
+        let message = told.strip_prefix(&object).map_or_else(|| told.clone(), |rest| format!("it{rest}"));
+        report.findings.push(Finding { code, object, message });
     }
     let manifests = check_snapshots(repository, &machines, &mut report)?;
     let contents = repository.contents()?;

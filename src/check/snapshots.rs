@@ -40,18 +40,27 @@ struct Chain<'a> {
     serial: Serial,
 }
 
+/// A number that nobody signed may be anything.
+fn gap(last: Seq, seq: Seq, is_signed: bool) -> String {
+    match seq.0.saturating_sub(last.0).saturating_sub(1) {
+        1 if is_signed => "the one before it is missing: somebody took it away".to_owned(),
+        missing if is_signed => format!("the {missing} before it are missing: somebody took snapshots away"),
+        _ => format!("it does not follow snapshot {last}: somebody took snapshots away, or it is none"),
+    }
+}
+
 impl Chain<'_> {
     fn next(&mut self, seq: Seq, report: &mut CheckReport) -> Option<Manifest> {
         let object = names::manifest(&self.machine.id, seq).to_string();
         let mut found = |code, message: String| report.findings.push(Finding { code, object: object.clone(), message });
         let follows = seq == self.last.next();
+        let read = read(self.repository, self.machine, seq);
         if !follows {
-            let missing = seq.0 - self.last.0 - 1;
-            found(FindingCode::Gap, format!("before it {missing} are missing: somebody took snapshots away"));
+            found(FindingCode::Gap, gap(self.last, seq, read.is_ok()));
         }
         let before = self.hash.take().filter(|_| follows);
         self.last = seq;
-        match read(self.repository, self.machine, seq) {
+        match read {
             Ok((manifest, hash)) => {
                 if before.is_some_and(|before| before != manifest.previous) {
                     let message =

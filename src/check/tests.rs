@@ -98,6 +98,11 @@ fn a_chunk_whose_other_place_is_whole_costs_nothing() {
     assert_eq!(without_damage, 2, "of three packs two hold the same");
 }
 
+fn put(target: &crate::store::Store, name: &crate::store::ObjectName, bytes: &[u8]) {
+    let source = crate::store::PutSource::Bytes(bytes);
+    target.put_if_absent(name, source, crate::model::StorageClass::Standard).unwrap();
+}
+
 #[test]
 fn what_a_backup_adds_during_a_check_is_no_finding() {
     use crate::store::{Moment, Verb};
@@ -116,10 +121,6 @@ fn what_a_backup_adds_during_a_check_is_no_finding() {
         let (store, faults) = repo.store.clone().failing();
         let waiting = Mutex::new((nth, objects.clone()));
         let target = repo.store.clone();
-        let put = move |target: &crate::store::Store, name: &_, bytes: &[u8]| {
-            let source = crate::store::PutSource::Bytes(bytes);
-            target.put_if_absent(name, source, crate::model::StorageClass::Standard).unwrap();
-        };
         faults.around(Verb::List, Moment::Before, move || {
             let (left, objects) = &mut *waiting.lock().unwrap();
             *left -= 1;
@@ -152,6 +153,14 @@ fn a_snapshot_that_was_taken_away_or_exchanged_breaks_the_chain() {
     let gone = repo();
     gone.store.delete(&names(&gone, "/snapshots/")[1]).unwrap();
     assert_eq!(codes(&check(&gone, 0)), [FindingCode::Gap]);
+    assert!(check(&gone, 0).findings[0].message.starts_with("the one before it is missing"));
+    let junk = repo();
+    let name = names(&junk, "/snapshots/")[0].as_str().replace("00000000000000000001", "18446744073709551615");
+    let name = crate::store::ObjectName::parse(&name).unwrap();
+    put(&junk.store, &name, b"junk");
+    let report = check(&junk, 0);
+    assert_eq!(codes(&report), [FindingCode::Manifest, FindingCode::Gap]);
+    assert!(report.findings[1].message.starts_with("it does not follow snapshot"), "{report:?}");
     let damaged = repo();
     damaged.damage("/snapshots/00000000000000000002");
     assert_eq!(codes(&check(&damaged, 0)), [FindingCode::Manifest]);

@@ -3,9 +3,11 @@
 
 use std::fmt::{self, Write};
 
-use crate::check::{CheckReport, Damage};
+use crate::check::{CheckReport, Damage, FindingCode};
 use crate::model::Seq;
 use crate::status::{bytes, counted};
+
+const STORE_AGAIN: &str = "`rozenctl check --store-again` on the machine that made these backups: its next backup stores again what it still has";
 
 pub(super) fn told(report: &CheckReport) -> String {
     let mut text = String::new();
@@ -36,7 +38,17 @@ fn write(out: &mut String, report: &CheckReport) -> fmt::Result {
     if further > 0 {
         writeln!(out, "and {}", counted(further, "more path", "more paths"))?;
     }
-    writeln!(out, "{}", verdict(report))
+    writeln!(out, "{}", verdict(report))?;
+    if has_lost_packs(report) {
+        writeln!(out, "remedy: {STORE_AGAIN}")?;
+    }
+    Ok(())
+}
+
+/// What a machine can make good as far as it still has the files.
+fn has_lost_packs(report: &CheckReport) -> bool {
+    use FindingCode::{Frame, PackChanged, PackMissing, PackSize};
+    report.findings.iter().any(|finding| matches!(finding.code, PackMissing | PackSize | PackChanged | Frame))
 }
 
 fn damaged(out: &mut String, damage: &Damage) -> fmt::Result {
@@ -50,6 +62,8 @@ fn damaged(out: &mut String, damage: &Damage) -> fmt::Result {
 /// Nothing is said of data that was not read.
 fn verdict(report: &CheckReport) -> String {
     match (report.damage_count, report.findings.is_empty()) {
+        (0, true) if report.snapshots == 0 => "there is no snapshot yet: nothing to check".to_owned(),
+        (0, true) if report.packs == 0 => "no damage found".to_owned(),
         (0, true) if report.packs_read == 0 => {
             "no damage found; the data itself was not read, `--read-data` reads it".to_owned()
         }
@@ -81,6 +95,7 @@ mod tests {
 
     #[test]
     fn the_last_line_says_whether_the_files_are_safe() {
+        assert_eq!(last(&CheckReport::default()), "there is no snapshot yet: nothing to check");
         let clean = CheckReport { snapshots: 1, packs: 2, ..CheckReport::default() };
         assert_eq!(told(&clean).lines().next(), Some("checked: 1 snapshot, 2 packs, 0 entries in their trees"));
         assert!(last(&clean).starts_with("no damage found; the data itself was not read"));
@@ -91,6 +106,14 @@ mod tests {
         let found = CheckReport { findings: vec![finding], ..read };
         assert!(told(&found).contains("i: cut short"));
         assert_eq!(last(&found), "every file of the readable snapshots can be restored all the same");
+    }
+
+    #[test]
+    fn what_can_be_made_good_is_told_with_how() {
+        let finding = |code| Finding { code, object: "p".into(), message: "it is missing".into() };
+        let with = |code| told(&CheckReport { snapshots: 1, findings: vec![finding(code)], ..CheckReport::default() });
+        assert!(with(FindingCode::PackMissing).contains("--store-again"));
+        assert!(!with(FindingCode::Gap).contains("--store-again"));
     }
 
     #[test]

@@ -26,6 +26,12 @@ impl Context {
         Ok(Self { output, clock: Clock::system(), stop: stop::on_signals()?, global })
     }
 
+    /// For commands that only read and print: there is nothing to tidy when they are interrupted. Not while a prompt may have
+    /// changed the terminal.
+    pub(super) fn end_at_once(&self) -> Result<(), CliError> {
+        stop::at_once(&self.stop)
+    }
+
     /// Fails only when neither flags nor a home directory say where.
     pub(super) fn places(&self) -> Result<Places, CliError> {
         resolve(&Overrides { config: self.global.config.clone(), state: self.global.state.clone() })

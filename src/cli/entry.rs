@@ -1,5 +1,6 @@
 //! From the process to one command and back to an exit code.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -80,12 +81,33 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
     }
 }
 
-/// Help and version are no errors; everything else is told by clap itself.
+/// Help and version are no errors; everything else is told by clap itself, in an object for programs.
 fn usage(error: &clap::Error) -> ExitCode {
+    let is_error = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_error && wants_json(std::env::args_os()) {
+        Output::new("rozenctl", true, 0).error(&told(error));
+        return Exit::Usage.into();
+    }
     // a closed terminal changes nothing about the exit code
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done.into(),
-        _ => Exit::Usage.into(),
+    if is_error { Exit::Usage.into() } else { Exit::Done.into() }
+}
+
+/// Of a command line that cannot be understood: what stands behind `--` is no flag.
+fn wants_json(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.by_ref().take_while(|argument| argument != "--").any(|argument| argument == "--json")
+}
+
+/// clap's words: the first paragraph says what is wrong, the rest what would be right.
+fn told(error: &clap::Error) -> CliError {
+    const HELP: &str = "`rozenctl --help` lists commands and options.";
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return CliError::usage("no command is given", HELP);
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim();
+    match text.split_once("\n\n") {
+        Some((what, remedy)) => CliError::usage(what, remedy),
+        None => CliError::usage(text, HELP),
     }
 }

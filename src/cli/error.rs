@@ -57,6 +57,8 @@ pub(super) enum CliError {
     Refused { what: String, remedy: String },
     #[error("this machine cannot read its own backups: its key can only add to them")]
     NoRecovery,
+    #[error("no recovery code was given")]
+    NoCode,
     #[error("cannot {doing} {}", path.display())]
     File {
         doing: &'static str,
@@ -98,7 +100,7 @@ impl CliError {
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
             Self::Usage { .. } => Exit::Usage,
-            Self::NoRecovery => Exit::WrongKey,
+            Self::NoRecovery | Self::NoCode => Exit::WrongKey,
             Self::File { source, .. } => of_io(source),
             Self::Config(ConfigError::Read { source, .. }) => of_io(source),
             Self::Places(_) | Self::Config(_) | Self::Refused { .. } | Self::Bucket(_) => Exit::Failed,
@@ -126,6 +128,9 @@ impl CliError {
             Self::NoRecovery => "Give the recovery file with --recovery FILE (or ROZEN_RECOVERY_FILE), or type the \
                                  recovery code: --recovery -"
                 .into(),
+            Self::NoCode => {
+                "Type it when asked, or hand it over through a pipe; --recovery FILE reads it from a file.".into()
+            }
             Self::File { .. } => "Check the path, its permissions and the free space.".into(),
             Self::Places(_) | Self::Output(_) | Self::Input(_) | Self::Signals(_) | Self::Interrupted => "".into(),
         }
@@ -135,6 +140,7 @@ impl CliError {
 fn of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::TargetGone { .. } | StoreError::S3 { source: S3Refusal::NoSuchBucket, .. } => Exit::NoRepository,
+        StoreError::Stopped => Exit::Interrupted,
         StoreError::BadUrl { .. } | StoreError::NotYetSupported { .. } => Exit::Usage,
         _ if error.disposition() == Disposition::Denied => Exit::NotPermitted,
         _ => Exit::Failed,
@@ -244,7 +250,13 @@ fn of_io(error: &io::Error) -> Exit {
 fn key_file_remedy(error: &KeyFileError) -> &'static str {
     match error {
         KeyFileError::InFile { source, .. } => key_file_remedy(source),
-        KeyFileError::Io { .. } => "Check the path and its permissions; an existing key file is never replaced.",
+        KeyFileError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            "Check the path: nothing is there."
+        }
+        KeyFileError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+            "Give another path: an existing key file is never replaced."
+        }
+        KeyFileError::Io { .. } => "Check the path and its permissions.",
         KeyFileError::NotKeyFile(_) => "Give the file that `rozenctl init` wrote, or a file with the recovery code.",
         KeyFileError::Newer { .. } | KeyFileError::CodeVersion { .. } => "Install the newest version of Rozen.",
         KeyFileError::Damaged { .. } => "Use another copy of the file, or type the recovery code: --recovery -",

@@ -18,14 +18,14 @@ pub(super) struct Output {
     program: &'static str,
     json: bool,
     verbose: u8,
-    /// The standard error is a terminal: progress may be redrawn there.
+    /// The standard error is a terminal that knows how: progress may be redrawn there.
     pub(super) live: bool,
     color: bool,
 }
 
 impl Output {
     pub(super) fn new(program: &'static str, json: bool, verbose: u8) -> Self {
-        let live = io::stderr().is_terminal();
+        let live = io::stderr().is_terminal() && !is_dumb();
         let color = live && super::context::variable("NO_COLOR").is_none();
         Self { program, json, verbose, live, color }
     }
@@ -63,7 +63,7 @@ impl Output {
     /// An empty screen for the next state, where there is a screen.
     pub(super) fn clear(&self) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
-        if self.json || !out.is_terminal() {
+        if self.json || !out.is_terminal() || is_dumb() {
             return Ok(());
         }
         write!(out, "\x1b[2J\x1b[H").map_err(CliError::Output)
@@ -117,6 +117,11 @@ impl Output {
     fn colored(&self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// It only shows characters, one after the other.
+fn is_dumb() -> bool {
+    super::context::variable("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// On a terminal, broken between words; what goes on stands as far to the right as the line began. Elsewhere as it is: who

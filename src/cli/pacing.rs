@@ -1,7 +1,5 @@
 //! How fast a command may send and read: what its flags say, else the configuration.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::context::Context;
 use crate::clock::Zone;
 use crate::config::{LimitsConfig, Rate};
@@ -15,13 +13,11 @@ pub(super) struct Flags {
     pub(super) download: Option<Rate>,
 }
 
-/// What holds at each time of day; nothing waits once the command is to stop.
+/// What holds at each time of day; nothing is sent any more once the command is to stop.
 pub(super) fn limiter(limits: LimitsConfig, flags: Flags, context: &Context) -> Limiter {
-    let (zone, stop) = (Zone::local(), context.stop.clone());
-    Limiter::new(context.clock.clone(), move |now| match stop.load(Relaxed) {
-        true => Rates::default(),
-        false => flags.over(limits.at(zone.minute_of_day(now).0)),
-    })
+    let zone = Zone::local();
+    let rates = move |now| flags.over(limits.at(zone.minute_of_day(now).0));
+    Limiter::stopped_by(context.stop.clone(), context.clock.clone(), rates)
 }
 
 impl Flags {

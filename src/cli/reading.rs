@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::context::{Context, variable};
 use super::error::CliError;
@@ -10,9 +11,9 @@ use super::pacing::{self, Flags};
 use super::{prompt, show};
 use crate::config::Rate;
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
-use crate::format::Manifest;
-use crate::history::{self, HistoryError, SnapshotSpec};
-use crate::repo::{Contents, Machine, Repository};
+use crate::history::{self, HistoryError, Picked, SnapshotSpec};
+use crate::model::Seq;
+use crate::repo::{Contents, Machine, RepoError, Repository};
 use crate::store::Limiter;
 
 /// Flags of every command that reads backups.
@@ -51,7 +52,7 @@ pub(super) struct MachineArg {
 }
 
 /// Finds the snapshot and reads its manifest.
-pub(super) fn pick(repository: &Repository, arg: &SnapshotArg, context: &Context) -> Result<Manifest, CliError> {
+pub(super) fn pick(repository: &Repository, arg: &SnapshotArg, context: &Context) -> Result<Picked, CliError> {
     let machine = pick_machine(repository, &arg.machine, context)?;
     pick_of(repository, &machine, &arg.snapshot, context)
 }
@@ -62,14 +63,20 @@ pub(super) fn pick_of(
     machine: &Machine,
     text: &str,
     context: &Context,
-) -> Result<Manifest, CliError> {
+) -> Result<Picked, CliError> {
     let viewer = show::viewer(&context.clock);
     let spec = SnapshotSpec::parse(text, viewer.now, viewer.offset).map_err(HistoryError::from)?;
     let picked = history::pick(repository, machine, spec)?;
     for (seq, error) in &picked.unreadable {
         context.output.warn(format!("snapshot {seq} cannot be read and is passed over: {error}"));
     }
-    Ok(picked.manifest)
+    Ok(picked)
+}
+
+/// For programs: which snapshots were passed over, and why. A person was warned.
+pub(super) fn passed_over(picked: &Picked) -> Vec<Value> {
+    let told = |(seq, error): &(Seq, RepoError)| json!({ "snapshot": seq, "error": error.to_string() });
+    picked.unreadable.iter().map(told).collect()
 }
 
 /// The one that was named, this machine itself, or the only one.
@@ -100,8 +107,21 @@ pub(super) fn open(args: &ReadArgs, context: &Context) -> Result<Repository, Cli
     Ok(open_with_secret(args, context)?.0)
 }
 
-/// The same, for who also needs the secret itself: a person types it once.
+/// The same for a command that only shows what it reads: it ends at once when it is interrupted.
+pub(super) fn open_to_show(args: &ReadArgs, context: &Context) -> Result<Repository, CliError> {
+    let (url, recovery) = secret(args, context)?;
+    context.end_at_once()?;
+    open_at(&url, &recovery, args, context)
+}
+
+/// As [`open`], for who also needs the secret itself: a person types it once.
 pub(super) fn open_with_secret(args: &ReadArgs, context: &Context) -> Result<(Repository, RecoveryFile), CliError> {
+    let (url, recovery) = secret(args, context)?;
+    Ok((open_at(&url, &recovery, args, context)?, recovery))
+}
+
+/// Where the repository is, and what opens it.
+fn secret(args: &ReadArgs, context: &Context) -> Result<(String, RecoveryFile), CliError> {
     let url = args.repo.clone().map_or_else(|| configured(context), |url| Ok(Some(url)));
     let recovery = recovery(args, context)?;
     let url = match (url, &recovery.url_hint) {
@@ -115,11 +135,15 @@ pub(super) fn open_with_secret(args: &ReadArgs, context: &Context) -> Result<(Re
             return Err(CliError::usage("no repository is named", "Give it with --repo URL, or a configuration."));
         }
     };
-    let repository = Repository::open(context.store(&url, &limiter(args, context))?, &recovery.secret)?;
+    Ok((url, recovery))
+}
+
+fn open_at(url: &str, recovery: &RecoveryFile, args: &ReadArgs, context: &Context) -> Result<Repository, CliError> {
+    let repository = Repository::open(context.store(url, &limiter(args, context))?, &recovery.secret)?;
     if let Some(damage) = &repository.damage {
         context.output.warn(format!("{damage}; backups can be read all the same, but nothing can be added"));
     }
-    Ok((repository, recovery))
+    Ok(repository)
 }
 
 /// A limit that nobody typed is told: a restore may be in a hurry.
@@ -152,6 +176,9 @@ pub(super) fn recovery(args: &ReadArgs, context: &Context) -> Result<RecoveryFil
     let passphrase = passphrase(args.passphrase_file.as_deref(), context)?;
     if path == Path::new("-") {
         let text = prompt::recovery_code(&context.stop)?;
+        if text.trim().is_empty() {
+            return Err(CliError::NoCode);
+        }
         return with_passphrase(passphrase, context, |given| RecoveryFile::parse(&text, given));
     }
     with_passphrase(passphrase, context, |given| RecoveryFile::load(&path, given))

@@ -65,7 +65,7 @@ pub(super) fn candidates(repository: &Repository, context: &Context) -> Result<V
         let snapshots = repository.snapshots(&machine)?.len();
         let newest = match history::pick(repository, &machine, SnapshotSpec::Latest) {
             Ok(picked) => Some(picked.manifest),
-            Err(HistoryError::Repository(RepoError::NoSnapshots(_))) => None,
+            Err(HistoryError::NoSnapshots(_)) => None,
             Err(error) => {
                 context.output.warn(format!("no snapshot of machine {} can be read: {error}", machine.id));
                 None

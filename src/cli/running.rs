@@ -34,19 +34,10 @@ pub(super) fn open(config: &Config, places: &Places, pace: Flags, context: &Cont
     Ok(backup.with_config(Config::read(&places.config)?))
 }
 
+/// What a person should know of it is a problem of the run; the fields are for who looks into it.
 fn tell_recovered(recovered: &Recovered) {
-    let Recovered { rebuilt, caught_up, uploaded, lost, damaged, orphans, interrupted, freezes } = recovered;
-    tracing::info!(
-        ?rebuilt,
-        ?caught_up,
-        uploaded,
-        lost,
-        ?damaged,
-        ?orphans,
-        interrupted,
-        freezes,
-        "the state of earlier runs is in order"
-    );
+    tracing::info!("the state of earlier runs is in order");
+    tracing::debug!(?recovered, "what was found of them");
 }
 
 /// Which roots may be read now.

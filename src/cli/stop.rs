@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -18,4 +19,14 @@ pub(super) fn on_signals() -> Result<Arc<AtomicBool>, CliError> {
             .map_err(CliError::Signals)?;
     }
     Ok(stop)
+}
+
+/// From now on the first signal ends the process at once, whatever it waits for: a limit, a server, who reads its output.
+pub(super) fn at_once(stop: &AtomicBool) -> Result<(), CliError> {
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, Arc::new(AtomicBool::new(true)))
+            .map_err(CliError::Signals)?;
+    }
+    // one that came before
+    if stop.load(Relaxed) { Err(CliError::Interrupted) } else { Ok(()) }
 }

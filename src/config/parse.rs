@@ -62,6 +62,13 @@ fn repository(section: &mut Section<'_, '_>) -> String {
             section.fault("repository", line, FaultKind::Missing { expected: EXPECTED });
             String::new()
         }
+        // the agent and a person in a shell stand in different directories
+        Some(At { value, line }) if !value.starts_with('/') && !value.contains("://") => {
+            let reason =
+                "it must be a URL, or begin with `/`: a relative path would be another one elsewhere".to_owned();
+            section.fault("repository", line, FaultKind::BadValue { reason });
+            String::new()
+        }
         Some(At { value, .. }) => value,
         None => {
             section.require("repository", EXPECTED);

@@ -1,5 +1,7 @@
 //! The settings as the rest of the program sees them: typed, in range, with defaults filled in.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,11 +119,12 @@ impl Config {
             std::io::ErrorKind::NotFound => ConfigError::Missing { path: path.into() },
             _ => ConfigError::Read { path: path.into(), source },
         };
-        let length = std::fs::metadata(path).map_err(read)?.len();
-        if length > MAX_BYTES {
+        let mut bytes = Vec::new();
+        // a device has no length and no end
+        File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(read)?;
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(ConfigError::TooLarge { path: path.into(), limit: MAX_BYTES });
         }
-        let bytes = std::fs::read(path).map_err(read)?;
         String::from_utf8(bytes)
             .map_err(|error| ConfigError::NotText { path: path.into(), offset: error.utf8_error().valid_up_to() })
     }

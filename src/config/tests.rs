@@ -182,9 +182,14 @@ fn values_that_cannot_work_are_refused_with_a_reason() {
         (root("path_b64 = \"L2I=\""), "`path` is given too"),
         ("[[root]]\nid = \"a\"\npath = \"/a\"".into(), "`repository` is missing"),
         ("repository = \"\"\n[[root]]\nid = \"a\"\npath = \"/a\"".into(), "`repository` is missing"),
-        ("repository = \"x\"".into(), "`root` is missing"),
-        ("repository = \"x\"\nroot = 5".into(), "`root` must be a list of tables"),
-        ("repository = \"x\"\nroot = [5]".into(), "`root[1]` must be a table"),
+        ("repository = \"/x\"".into(), "`root` is missing"),
+        ("repository = \"/x\"\nroot = 5".into(), "`root` must be a list of tables"),
+        ("repository = \"/x\"\nroot = [5]".into(), "`root[1]` must be a table"),
+        (
+            "repository = \"backup\"\n[[root]]\nid = \"a\"\npath = \"/a\"\nclass = \"GLACIER\"".into(),
+            "line 1: `repository` cannot",
+        ),
+        ("repository = \"~/backup\"\n[[root]]\nid = \"a\"\npath = \"/a\"".into(), "begin with `/`"),
         (root("[exclude]\nwat = 1"), "known here: globs, regex"),
         (root("[[limits.at]]\nfrom = \"08:00\"\nto = \"08:00\""), "the same time as `from`"),
         (root("[[limits.at]]\nto = \"08:00\""), "`limits.at[1].from` is missing"),
@@ -216,6 +221,8 @@ fn files_that_are_no_configuration_are_told_apart() {
     assert!(matches!(Config::load(&path), Err(ConfigError::Syntax { line: 2, .. })));
     std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
     assert!(matches!(Config::load(&path), Err(ConfigError::TooLarge { .. })));
+    // it has no length
+    assert!(matches!(Config::load(Path::new("/dev/zero")), Err(ConfigError::TooLarge { .. })));
     std::fs::write(&path, SMALLEST).unwrap();
     assert_eq!(Config::load(&path).unwrap().roots.len(), 1);
 }

@@ -67,6 +67,11 @@ impl RecoveryFile {
         private_file::read(path)?.try_map(|text| Self::parse(&text, passphrase).map_err(private_file::in_file(path)))
     }
 
+    /// Whether a file with this text opens backups, perhaps with a passphrase, whatever its name is.
+    pub fn is_in(text: &str) -> bool {
+        text.trim_start_matches('\u{feff}').trim_start().starts_with(KIND.magic) || Self::parse(text, None).is_ok()
+    }
+
     /// The text of a file without a passphrase.
     pub fn text(&self) -> Zeroizing<String> {
         let code = RecoveryCode::new(&self.secret);

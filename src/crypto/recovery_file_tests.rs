@@ -131,3 +131,16 @@ fn nothing_secret_is_printed() {
     let shown = format!("{file:?} {:?} {:?}", RecoveryCode::new(&file.secret), passphrase("hidden"));
     assert!(!shown.contains("hidden") && !shown.contains(&crate::crypto::hex(file.secret.as_bytes())));
 }
+
+#[test]
+fn a_file_that_opens_backups_is_recognised_by_what_is_in_it() {
+    let file = sample();
+    let protected = file.protected_text(&passphrase("correct horse"), CHEAP).unwrap();
+    let code = RecoveryCode::new(&file.secret);
+    for text in [file.text().as_str(), protected.as_str(), &format!("\u{feff}\n{}", *file.text()), code.as_str()] {
+        assert!(RecoveryFile::is_in(text), "{text}");
+    }
+    for text in ["", "repository = \"/srv/backup\"\n", "the recovery file is in the drawer"] {
+        assert!(!RecoveryFile::is_in(text), "{text}");
+    }
+}

@@ -53,7 +53,6 @@ pub(super) struct Setup {
 pub(super) struct Runner {
     jobs: Option<Sender<Vec<RootPlan>>>,
     cancel: Arc<AtomicBool>,
-    limiter: Limiter,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,26 +63,23 @@ impl Runner {
         owner: Sender<Message>,
     ) -> Result<Self, DaemonError> {
         let (jobs, received) = mpsc::channel::<Vec<RootPlan>>();
-        let cancel = Arc::new(AtomicBool::new(false));
-        let limiter = setup.limiter.clone();
+        let cancel = setup.limiter.stop().clone();
         let worker = Worker { setup, watching, owner, cancel: cancel.clone(), has_looked: AtomicBool::new(false) };
         let work = move || received.into_iter().for_each(|plans| worker.execute(&plans));
         let thread = std::thread::Builder::new().name("run".into()).spawn(work).map_err(DaemonError::Thread)?;
-        Ok(Self { jobs: Some(jobs), cancel, limiter, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), cancel, thread: Some(thread) })
     }
 
     /// Its end is told by [`Event::RunFinished`].
     pub(super) fn run(&self, plans: Vec<RootPlan>) -> Result<(), DaemonError> {
         self.cancel.store(false, Ordering::SeqCst);
-        self.limiter.lift(false);
         let jobs = self.jobs.as_ref().ok_or(DaemonError::Broken)?;
         jobs.send(plans).map_err(|_| DaemonError::Broken)
     }
 
-    /// What is under way goes through without a limit, so that the run ends soon.
+    /// Nothing new is sent, so that the run ends soon.
     pub(super) fn cancel(&self) {
         self.cancel.store(true, Ordering::SeqCst);
-        self.limiter.lift(true);
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -328,7 +324,8 @@ fn failed(error: &RunError) -> Outcome {
     let (message, remedy) = (with_causes(error), error.remedy().to_owned());
     match error {
         // the next run goes on at once
-        RunError::Stopped | RunError::FreezeTooOld { .. } => Outcome::Cancelled,
+        error if error.is_stopped() => Outcome::Cancelled,
+        RunError::FreezeTooOld { .. } => Outcome::Cancelled,
         RunError::Upload(UploadError::Target { .. }) => Outcome::TargetFailed { message, remedy },
         RunError::Repository(error) if is_of_target(error) => Outcome::TargetFailed { message, remedy },
         _ => run_failed(message, remedy),

@@ -15,6 +15,8 @@ pub enum HistoryError {
     Spec(#[from] SpecError),
     #[error("the repository holds no machine yet")]
     NoMachine,
+    #[error("machine {0} has no snapshot yet")]
+    NoSnapshots(MachineId),
     #[error("there is no snapshot {wanted} of machine {machine}")]
     NoSnapshot { wanted: String, machine: MachineId },
     #[error("cannot tell which path is meant")]
@@ -43,7 +45,7 @@ impl HistoryError {
             HistoryError::Spec(_) | HistoryError::NoSnapshot { .. } => {
                 "Use `latest`, a sequence number, or a time such as 2026-11-20T12:00 or \"2 days ago\"; `rozenctl snapshots` lists them."
             }
-            HistoryError::NoMachine => "Make a backup first: `rozenctl backup`.",
+            HistoryError::NoMachine | HistoryError::NoSnapshots(_) => "Make a backup first: `rozenctl backup --once`.",
             HistoryError::Path(_) | HistoryError::NotInSnapshot(_) | HistoryError::NotAFile(_) => {
                 "Paths are as they were on the machine. `rozenctl ls SNAP` and `rozenctl find PATTERN` show what is there."
             }

@@ -12,6 +12,13 @@ pub struct Picked {
     pub unreadable: Vec<(Seq, RepoError)>,
 }
 
+impl Picked {
+    /// Nothing was passed over: it is the one that was asked for.
+    pub fn is_sure(&self) -> bool {
+        self.unreadable.is_empty()
+    }
+}
+
 /// The machine that `wanted` names by its id or the beginning of it; without it the only one.
 pub fn pick_machine(repository: &Repository, wanted: Option<&str>) -> Result<Machine, HistoryError> {
     let (mut machines, errors) = repository.machines()?;
@@ -36,13 +43,14 @@ pub fn pick(repository: &Repository, machine: &Machine, spec: SnapshotSpec) -> R
     for snapshot in repository.snapshots(machine)?.into_iter().rev() {
         match repository.manifest(machine, snapshot.seq) {
             Ok(manifest) if fits(&manifest, spec) => return Ok(Picked { manifest, unreadable }),
-            Ok(_) => {}
+            // those after it are younger still, whatever they hold
+            Ok(_) => unreadable.clear(),
             Err(error) => unreadable.push((snapshot.seq, error)),
         }
     }
     match (unreadable.pop(), spec) {
         (Some((_, error)), _) => Err(error.into()),
-        (None, SnapshotSpec::Latest) => Err(RepoError::NoSnapshots(machine.id).into()),
+        (None, SnapshotSpec::Latest) => Err(HistoryError::NoSnapshots(machine.id)),
         (None, _) => {
             let wanted = "that is so old".to_owned();
             Err(HistoryError::NoSnapshot { wanted, machine: machine.id })

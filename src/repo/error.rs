@@ -45,8 +45,6 @@ pub enum RepoError {
         #[source]
         source: CryptoError,
     },
-    #[error("machine {0} has no snapshots in this repository")]
-    NoSnapshots(MachineId),
     #[error(
         "snapshot {seq} of machine {machine} exists already, and no key of this machine has signed it, or it is damaged"
     )]

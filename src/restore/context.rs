@@ -9,7 +9,7 @@ use super::links::LinkGroups;
 use super::plan::PlannedRoot;
 use super::progress::Progress;
 use super::report::{Collector, Count};
-use super::{RestoreError, RestoreOptions};
+use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
 use crate::repo::{ContentError, Contents, Files, RepoError};
 use crate::source::{Destination, DestinationError};
@@ -124,12 +124,20 @@ impl<'a> Context<'a> {
             ItemError::Fatal(error) => return self.stop(error),
             ItemError::Destination(error) if error.is_full() => return self.stop(RestoreError::Destination(error)),
             ItemError::Content(ContentError::Chunk(ref source)) if is_target_gone(source) => return self.target_gone(),
-            ItemError::Destination(_) => (ProblemCode::Target, "look at what stands there, or restore with --to"),
+            ItemError::Destination(ref error) => (ProblemCode::Target, self.of_destination(error)),
             ItemError::Content(ContentError::NotStored) => (ProblemCode::Unreadable, OTHER_SNAPSHOT),
             ItemError::Content(ContentError::Chunk(ref source)) => (code_of(source), OTHER_SNAPSHOT),
             ItemError::Content(_) => (ProblemCode::Damaged, OTHER_SNAPSHOT),
         };
         self.report(Problem::of_error(code, &self.shown(path), &error, remedy));
+    }
+
+    fn of_destination(&self, error: &DestinationError) -> &'static str {
+        match (error, &self.options.to) {
+            (DestinationError::Permission { .. }, _) => "restore as root, or as the user that owns the files",
+            (_, RestoreTo::Dir(_)) => "look at what stands there, or restore into another directory",
+            (_, RestoreTo::InPlace) => "look at what stands there, or restore with --to",
+        }
     }
 
     /// A part of the tree cannot be read.

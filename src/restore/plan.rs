@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::format::{Manifest, ManifestRoot};
 use crate::model::{ChunkId, RelPath};
-use crate::repo::{PathQueryError, places_of};
+use crate::repo::{Contents, PathQueryError, places_of};
+use crate::tree::TreeReader;
 
 /// One root and what of it is wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,6 +83,20 @@ impl Plan {
         Ok(Self { roots, totals: None })
     }
 
+    /// Before anything is written: what a person mistyped is told, and half of a restore is not left behind. What is damaged on
+    /// the way to a path is told later, as a problem.
+    pub(super) fn look_for_all(&self, contents: &Contents) -> Result<(), RestoreError> {
+        for root in &self.roots {
+            let reader = TreeReader::new(contents, root.tree);
+            for path in root.wanted.iter().filter(|path| !path.is_root()) {
+                if matches!(reader.entry(path), Ok(None)) {
+                    return Err(RestoreError::NotInSnapshot(String::from_utf8_lossy(path.as_bytes()).into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Entries and bytes, where the manifest tells them or they were counted.
     pub fn expected(&self) -> Option<(u64, u64)> {
         if let Some(totals) = &self.totals {
@@ -128,8 +143,8 @@ impl Plan {
     /// From where it was to where it goes: each path that is wanted.
     pub fn moves(&self) -> Vec<(PathBuf, PathBuf)> {
         let of_root = |root: &PlannedRoot| {
-            let from = String::from_utf8_lossy(&root.path).into_owned();
-            let of_path = |path: &RelPath| (path.under(Path::new(&from)), path.under(&root.place));
+            let from = Path::new(OsStr::from_bytes(&root.path));
+            let of_path = |path: &RelPath| (path.under(from), path.under(&root.place));
             root.wanted.iter().map(of_path).collect::<Vec<_>>()
         };
         self.roots.iter().flat_map(of_root).collect()

@@ -38,6 +38,7 @@ pub fn run(
     progress: &Progress,
 ) -> Result<RestoreReport, RestoreError> {
     let plan = Plan::new(manifest, &options)?;
+    plan.look_for_all(contents)?;
     let collector = Collector::default();
     progress.expect(plan.expected());
     for root in &plan.roots {

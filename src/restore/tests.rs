@@ -268,8 +268,10 @@ fn single_files_and_folders_come_with_the_directories_above_them_alone() {
     assert_eq!((f.read("a/b/x"), f.read("c/z")), (b"a/b/x".to_vec(), b"c/z".to_vec()));
     assert!(!f.to().join("a/y").exists());
     assert_eq!(mtime(&f.to().join("a")), Entry::test_dir().mtime);
-    let missing = RestoreOptions { paths: vec![b"a/nothing".to_vec()], ..f.options() };
-    assert!(matches!(f.restore_with(missing), Err(RestoreError::NotInSnapshot(_))));
+    let missing = RestoreOptions { paths: vec![b"a/y".to_vec(), b"c/nothing".to_vec()], ..f.options() };
+    let error = f.restore_with(missing).unwrap_err();
+    assert!(matches!(&error, RestoreError::NotInSnapshot(path) if path == "c/nothing"), "{error:?}");
+    assert!(!f.to().join("a/y").exists(), "nothing is written when a path is mistyped");
 }
 
 #[test]

@@ -66,6 +66,11 @@ impl Verb {
         }
     }
 
+    /// Changes nothing at the target.
+    fn is_reading(self) -> bool {
+        matches!(self, Verb::Open | Verb::Get | Verb::GetRange | Verb::Head | Verb::List)
+    }
+
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().chain([Verb::Open]).find(|verb| verb.code() == code)
     }
@@ -128,6 +133,9 @@ pub enum StoreError {
     BadUrl { url: String, reason: Cow<'static, str> },
     #[error("targets of the kind {scheme}:// are not supported yet")]
     NotYetSupported { scheme: String },
+    /// Nothing is sent any more; nothing is wrong with the target.
+    #[error("stopped on request")]
+    Stopped,
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -175,6 +183,7 @@ impl StoreError {
             | StoreError::Archived { .. }
             | StoreError::UploadGone { .. }
             | StoreError::Certificates { .. }
+            | StoreError::Stopped
             | StoreError::Name(_) => Disposition::Permanent,
         }
     }
@@ -216,11 +225,15 @@ impl StoreError {
             StoreError::UploadGone { .. } => {
                 "Nothing to do: the object is looked for, and sent again if it is not there."
             }
+            StoreError::Stopped => "Start it again: it goes on from what is stored.",
             StoreError::Conflict { .. } => {
                 "Two writers may use one machine identity, or the object is damaged: run `rozenctl check`."
             }
             StoreError::TooLarge { .. } | StoreError::OutOfRange { .. } | StoreError::Name(_) => {
                 "The repository may be damaged: run `rozenctl check`."
+            }
+            StoreError::Io { verb, .. } if self.disposition() == Disposition::Denied && verb.is_reading() => {
+                "Run it as a user that may read the target's directory and all that is in it."
             }
             _ => self.disposition().remedy(),
         }
@@ -284,6 +297,13 @@ mod tests {
         assert_eq!(of(Errno::NAMETOOLONG), Disposition::Permanent);
         assert_eq!(of(Errno::IO), Disposition::Retry);
         assert_eq!(StoreError::io(Verb::Put, "x", io::Error::other("?")).disposition(), Disposition::Retry);
+    }
+
+    #[test]
+    fn who_may_not_read_is_not_told_to_let_somebody_write() {
+        let remedy = |verb| StoreError::io(verb, "x", Errno::ACCESS).remedy();
+        assert!(remedy(Verb::Get).contains("may read") && remedy(Verb::List).contains("may read"));
+        assert!(remedy(Verb::Put).contains("write"));
     }
 
     #[test]

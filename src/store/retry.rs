@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::error::Disposition;
 use super::seam::Backend;
 use super::{
-    CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
-    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId,
+    CompleteOutcome, Limiter, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome,
+    PutSource, Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId,
 };
 use crate::clock::Clock;
 use crate::model::StorageClass;
@@ -42,11 +42,13 @@ pub(super) struct RetryingStore {
     inner: Arc<dyn Backend>,
     policy: RetryPolicy,
     clock: Clock,
+    /// Knows the wish to stop: then nothing is tried again.
+    limiter: Limiter,
 }
 
 impl RetryingStore {
-    pub(super) fn new(inner: Arc<dyn Backend>, policy: RetryPolicy, clock: Clock) -> Self {
-        Self { inner, policy, clock }
+    pub(super) fn new(inner: Arc<dyn Backend>, policy: RetryPolicy, clock: Clock, limiter: Limiter) -> Self {
+        Self { inner, policy, clock, limiter }
     }
 
     fn run<T>(&self, call: impl Fn(&dyn Backend) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -57,7 +59,8 @@ impl RetryingStore {
                 Err(error) => error,
             };
             attempt += 1;
-            if error.disposition() != Disposition::Retry || attempt >= self.policy.tries {
+            let is_last = attempt >= self.policy.tries || self.limiter.is_stopped();
+            if is_last || error.disposition() != Disposition::Retry {
                 return Err(error);
             }
             let delay = self.policy.delay(attempt - 1, random_fraction());

@@ -141,6 +141,8 @@ pub(super) trait Backend: Send + Sync {
 pub struct Store {
     backend: Arc<dyn Backend>,
     place: Arc<str>,
+    /// Knows whether anything may still be sent.
+    limiter: Limiter,
 }
 
 impl Store {
@@ -150,13 +152,15 @@ impl Store {
         Self::open_limited(url, &Limiter::unlimited())
     }
 
-    /// As [`Store::open`]; bytes go no faster than the limiter allows, whatever is put around the store later.
+    /// As [`Store::open`]; bytes go no faster than the limiter allows, whatever is put around the store later, and after its
+    /// wish to stop nothing new is sent.
     pub fn open_limited(url: &StoreUrl, limiter: &Limiter) -> Result<Self, StoreError> {
-        let limiter = limiter.clone();
-        match url {
-            StoreUrl::Dir(path) => Ok(Self::new(DirStore::open(path)?.limited(limiter), url.to_string())),
-            StoreUrl::S3(address) => Ok(Self::new(S3Store::open(address)?.limited(limiter), url.to_string())),
-        }
+        let (shared, limiter) = (limiter.clone(), limiter.clone());
+        let store = match url {
+            StoreUrl::Dir(path) => Self::new(DirStore::open(path)?.limited(shared), url.to_string()),
+            StoreUrl::S3(address) => Self::new(S3Store::open(address)?.limited(shared), url.to_string()),
+        };
+        Ok(Self { limiter, ..store })
     }
 
     /// As [`Store::open`], but makes the target where it is missing (durable on return); a bucket must be there.
@@ -189,7 +193,8 @@ impl Store {
 
     /// Errors that may go away by themselves are tried again, with growing delays.
     pub fn retrying(self, policy: RetryPolicy, clock: Clock) -> Self {
-        self.wrapped(|inner| RetryingStore::new(inner, policy, clock))
+        let limiter = self.limiter.clone();
+        self.wrapped(|inner| RetryingStore::new(inner, policy, clock, limiter))
     }
 
     /// Counts calls and bytes.
@@ -214,7 +219,7 @@ impl Store {
         source: PutSource<'_>,
         class: StorageClass,
     ) -> Result<PutOutcome, StoreError> {
-        self.backend.put_if_absent(name, source, class)
+        self.sending(|backend| backend.put_if_absent(name, source, class))
     }
 
     /// The whole object; [`StoreError::TooLarge`] before anything is read when it has more than `limit` bytes.
@@ -259,13 +264,13 @@ impl Store {
     /// Begins an upload by parts. Not idempotent: after a lost answer an upload exists that only
     /// [`Store::list_uploads`] shows.
     pub fn create_upload(&self, name: &ObjectName, class: StorageClass) -> Result<UploadId, StoreError> {
-        self.backend.create_upload(name, class)
+        self.sending(|backend| backend.create_upload(name, class))
     }
 
     /// Stores one part (`number` from 1), replacing an earlier one of this number; may be repeated. Durable on return
     /// as far as the target keeps uploads. [`StoreError::UploadGone`] when the target does not know the upload.
     pub fn put_part(&self, upload: &Upload, number: u32, source: PartSource<'_>) -> Result<PartReceipt, StoreError> {
-        self.backend.put_part(upload, number, source)
+        self.sending(|backend| backend.put_part(upload, number, source))
     }
 
     /// All parts that the target holds, in the order of their numbers; `None` when it does not know the upload.
@@ -328,12 +333,20 @@ impl Store {
         &self.place
     }
 
+    /// What was cut off by the wish to stop has no other cause.
+    fn sending<T>(&self, call: impl FnOnce(&dyn Backend) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.limiter.is_stopped() {
+            return Err(StoreError::Stopped);
+        }
+        call(&*self.backend).map_err(|error| if self.limiter.is_stopped() { StoreError::Stopped } else { error })
+    }
+
     fn new(backend: impl Backend + 'static, place: String) -> Self {
-        Self { backend: Arc::new(backend), place: place.into() }
+        Self { backend: Arc::new(backend), place: place.into(), limiter: Limiter::unlimited() }
     }
 
     fn wrapped<B: Backend + 'static>(self, wrap: impl FnOnce(Arc<dyn Backend>) -> B) -> Self {
-        Self { backend: Arc::new(wrap(self.backend)), place: self.place }
+        Self { backend: Arc::new(wrap(self.backend)), ..self }
     }
 }
 

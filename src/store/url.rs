@@ -26,6 +26,12 @@ impl StoreUrl {
         if text.is_empty() {
             return Err(bad(text, "it is empty"));
         }
+        if text.starts_with('~') {
+            return Err(bad(
+                text,
+                "nothing expands the ~ here: write the path in full, or ./~ for a folder of that name",
+            ));
+        }
         match text.split_once("://") {
             Some(("file", rest)) if rest.starts_with('/') => {
                 let path = unescape(rest).ok_or_else(|| bad(text, BAD_ESCAPE))?;
@@ -36,6 +42,8 @@ impl StoreUrl {
                 S3Address::parse(rest).map(Self::S3).map_err(|reason| bad(&without_secrets(text), reason))
             }
             Some((scheme, _)) if is_scheme(scheme) => Err(unsupported(text, scheme)),
+            _ if text.starts_with("file:") => Err(bad(text, "write file:///path")),
+            _ if text.starts_with("s3:") => Err(bad(&without_secrets(text), "write s3://bucket/prefix")),
             _ => Self::from_path(Path::new(text)),
         }
     }
@@ -128,6 +136,9 @@ mod tests {
         assert!(message("file:///a%00b").contains("zero"));
         assert!(message("sftp://host/x").contains("sftp:// are not supported yet"));
         assert!(message("http://x").contains("no kind of target"));
+        assert!(message("~/backup").contains("in full") && message("~ann/backup").contains("in full"));
+        assert!(message("file:/backup").contains("file:///path") && message("file:backup").contains("file:///path"));
+        assert!(message("s3:bucket").contains("s3://bucket"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Bad input from people: configurations, flags, paths.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -175,4 +177,50 @@ fn what_is_no_repository_is_told_with_exit_code_10() {
     lab.backup().expect(10).says(&["repo"]);
     fs::rename(lab.path("away"), lab.path("repo")).unwrap();
     lab.backup().expect(0);
+}
+
+#[test]
+fn a_command_line_that_is_not_understood_is_an_object_for_programs() {
+    let lab = Lab::new();
+    for args in [
+        &["restore", "latest", "--json"][..],
+        &["--json", "nonsense"],
+        &["backup", "--json", "--nonsense"],
+        &["--json"],
+    ] {
+        let done = lab.ctl(args).expect(2);
+        let told: serde_json::Value = serde_json::from_str(&done.err).unwrap_or_else(|e| panic!("{e}: {}", done.err));
+        assert_eq!(told["error"]["exit_code"], 2);
+        assert!(["message", "remedy"].iter().all(|field| !told["error"][field].as_str().unwrap().is_empty()), "{told}");
+        assert!(done.out.is_empty(), "{}", done.out);
+    }
+    assert!(lab.ctl(&["nonsense"]).expect(2).err.starts_with("error: "));
+    assert!(lab.ctl(&["--json", "--help"]).expect(0).out.contains("Usage"));
+}
+
+#[test]
+fn a_plan_names_paths_that_are_no_text_exactly() {
+    let lab = Lab::new();
+    lab.init();
+    fs::write(lab.root().join(OsStr::from_bytes(b"\xff")), b"x").unwrap();
+    lab.backup().expect(0);
+    let mut command = lab.command(env!("CARGO_BIN_EXE_rozenctl"));
+    command.args(["restore", "latest", "--recovery", "recovery.txt", "--to", "out", "--dry-run", "--json"]);
+    let plan = lab.run(command.arg(OsStr::from_bytes(b"\xff")), "").expect(0).json();
+    let path = &plan["plan"]["paths"][0];
+    assert!(path["from_b64"].is_string() && path["to_b64"].is_string(), "{plan}");
+    let plan = lab
+        .ctl(&["restore", "latest", "--recovery", "recovery.txt", "--to", "out", "--dry-run", "--json"])
+        .expect(0)
+        .json();
+    assert!(plan["plan"]["paths"][0].get("from_b64").is_none(), "{plan}");
+}
+
+#[test]
+fn a_repository_that_looks_like_a_url_or_a_home_makes_no_odd_folder() {
+    let lab = Lab::new();
+    for (url, said) in [("~/backup", "in full"), ("file:backup", "file:///"), ("s3:bucket", "s3://")] {
+        lab.ctl(&["init", "--repo", url, "--root", "data", "--recovery-out", "recovery.txt"]).expect(2).says(&[said]);
+    }
+    assert!(!lab.path("~").exists() && !lab.path("file:backup").exists());
 }

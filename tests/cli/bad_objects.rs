@@ -126,3 +126,21 @@ fn what_the_target_lost_is_stored_again_from_the_disk_when_a_person_says_so() {
     lab.backup().expect(0);
     assert_eq!(lab.objects("packs"), sent, "it is stored once");
 }
+
+#[test]
+fn an_older_snapshot_than_the_one_asked_for_is_no_success() {
+    let lab = lab();
+    let newest = lab.objects("snapshots").pop().unwrap();
+    fs::write(&newest, b"garbage").unwrap();
+    let read = |args: &[&str]| lab.ctl(&[args, &["--recovery", "recovery.txt"]].concat());
+    for args in [&["restore", "latest", "--to", "out"][..], &["restore", "latest", "--to", "out", "--dry-run"]] {
+        let done = read(&[args, &["--json"]].concat()).expect(3);
+        assert_eq!(done.json()["snapshot"], 1);
+        assert_eq!(done.json()["passed_over"][0]["snapshot"], 2, "{}", done.out);
+    }
+    for args in [&["ls", "latest"][..], &["find", "a.txt"], &["cat", "latest", "a.txt"], &["diff", "1", "latest"]] {
+        let done = read(args).expect(3);
+        assert!(done.err.contains("snapshot 2 cannot be read and is passed over"), "{}", done.err);
+    }
+    read(&["ls", "1"]).expect(0);
+}

@@ -198,7 +198,15 @@ fn the_doctor_says_what_to_do_about_each_thing() {
     }
     assert!(told.contains("warning  recovery file:"), "it lies beside the configuration:\n{told}");
     assert!(told.contains("warning  agent: it does not run"), "{told}");
-    std::fs::rename(lab.path("repo"), lab.path("away")).unwrap();
+    fs::rename(lab.path("recovery.txt"), lab.path("way-back")).unwrap();
+    let told = lab.ctl(&["doctor"]).expect(3).out;
+    assert!(told.contains("warning  recovery file:") && told.contains("way-back is on this machine"), "{told}");
+    lab.backup().expect(0);
+    assert!(lab.ctl(&["doctor"]).expect(3).out.contains("ok       state directory:"));
+    fs::write(lab.path("state/journal.db"), b"garbage").unwrap();
+    let told = lab.ctl(&["doctor"]).expect(3).out;
+    assert!(told.contains("FAILED   state directory: the journal"), "{told}");
+    fs::rename(lab.path("repo"), lab.path("away")).unwrap();
     let json = lab.ctl(&["doctor", "--json"]).expect(3).out;
     let findings: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let target = findings.iter().find(|finding| finding["check"] == "target").unwrap();
@@ -280,4 +288,31 @@ fn what_lies_in_a_folder_named_tmp_is_not_ours_to_remove() {
     lab.backup().expect(0);
     let left = fs::read_dir(lab.path("repo/tmp")).unwrap().count();
     assert_eq!(left, 5);
+}
+
+#[test]
+fn before_the_first_backup_the_remedy_is_a_backup() {
+    let lab = Lab::new();
+    lab.init();
+    for args in [&["restore", "latest", "--to", "out"][..], &["ls", "latest"]] {
+        let done = lab.ctl(&[args, &["--recovery", "recovery.txt"]].concat()).expect(1);
+        let done = done.says(&["has no snapshot yet", "rozenctl backup --once"]);
+        assert!(!done.err.contains("cannot be read"), "{}", done.err);
+    }
+    let told = lab.ctl(&["check", "--read-data", "--recovery", "recovery.txt"]).expect(0).out;
+    assert!(told.contains("nothing to check") && !told.contains("was not read"), "{told}");
+}
+
+#[test]
+fn a_secret_that_is_missing_is_told_with_a_remedy_that_helps() {
+    let lab = Lab::new();
+    lab.init();
+    lab.elsewhere(&["snapshots", "--repo", "repo", "--recovery", "-"], "\n").expect(12).says(&["no recovery code"]);
+    for args in
+        [&["--recovery", "nothing.txt"][..], &["--recovery", "recovery.txt", "--passphrase-file", "nothing.txt"]]
+    {
+        let done = lab.elsewhere(&[&["snapshots", "--repo", "repo"], args].concat(), "").expect(1);
+        let done = done.says(&["nothing.txt", "nothing is there"]);
+        assert!(!done.err.contains("never replaced"), "{}", done.err);
+    }
 }

@@ -5,5 +5,6 @@ mod bad_config;
 mod bad_objects;
 mod bad_target;
 mod flow;
+mod interrupted;
 mod lab;
 mod target;

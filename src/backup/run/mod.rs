@@ -61,7 +61,7 @@ impl Backup {
             again: Vec::new(),
             done: Vec::new(),
         };
-        let result = running.all_roots();
+        let result = running.all_roots().map_err(RunError::or_stopped);
         let Running { mut report, .. } = running;
         progress.set_phase(Phase::Done);
         report.requests = billing::count_requests(self, run.id);
@@ -180,7 +180,9 @@ impl Running<'_> {
 
     /// When a snapshot is safe. It does not need this: what could not be merged stays as it is, and the next run tries again.
     fn merge(&mut self) {
-        if let Err(error) = arena::merge_due(self.backup, self.stop, &mut self.report.merged) {
+        if let Err(error) = arena::merge_due(self.backup, self.stop, &mut self.report.merged)
+            && !error.is_stopped()
+        {
             tracing::warn!(%error, "small packs could not be merged");
             let problem = arena::not_merged(&error);
             self.report.problems.retain(|told| (told.code, &told.path) != (problem.code, &problem.path));

@@ -17,7 +17,7 @@ use crate::config::{Config, Rate};
 use crate::control::Wish;
 use crate::cost::RunCost;
 use crate::model::RootId;
-use crate::status::{BackupAnswer, bytes, counted, merge_line};
+use crate::status::{Agent, BackupAnswer, Status, bytes, counted, merge_line};
 
 /// Back up now
 ///
@@ -71,6 +71,9 @@ pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, 
     let mut agent = context.agent()?;
     let wish = Wish { roots: args.roots.clone(), full: args.full, accept: args.accept.clone() };
     if !args.wait {
+        if let Some(refusal) = refusal(&agent.status()?, &wish) {
+            return tell(refusal, context);
+        }
         agent.backup(&wish)?;
         context.output.line("asked for; `rozenctl status` shows how far it is")?;
         context.output.json(|| json!({ "requested": true }))?;
@@ -79,6 +82,19 @@ pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, 
     let answer = agent.backup_and_wait(&wish)?;
     context.output.json(|| json!(answer))?;
     tell(answer, context)
+}
+
+/// What the agent would answer at once to who waits. It takes the wish of who does not wait without a word.
+fn refusal(status: &Status, wish: &Wish) -> Option<BackupAnswer> {
+    let is_known = |id: &&RootId| status.roots.iter().any(|root| root.id == **id);
+    if let Some(root) = wish.roots.iter().chain(&wish.accept).find(|id| !is_known(id)) {
+        return Some(BackupAnswer::UnknownRoot { root: root.clone() });
+    }
+    match status.agent {
+        Agent::Paused { .. } => Some(BackupAnswer::Paused),
+        Agent::Stopping => Some(BackupAnswer::Stopping),
+        Agent::Starting | Agent::Watching => None,
+    }
 }
 
 fn tell(answer: BackupAnswer, context: &Context) -> Result<Exit, CliError> {
@@ -179,10 +195,9 @@ fn report(report: &RunReport, cost: Option<RunCost>, progress: &Progress, contex
         })
     })?;
     if !report.problems.is_empty() {
-        context.output.warn(format!(
-            "{}; everything else is stored",
-            counted(report.problems.len() as u64, "problem", "problems")
-        ));
+        let count = counted(report.problems.len() as u64, "problem", "problems");
+        let rest = if report.roots.is_empty() { "" } else { "; everything else is stored" };
+        context.output.warn(format!("{count}{rest}"));
         show::problems(&context.output, &report.problems);
     }
     if report.roots.is_empty() && !report.unavailable.is_empty() {

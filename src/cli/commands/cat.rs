@@ -25,11 +25,11 @@ pub(in crate::cli) struct CatArgs {
 }
 
 pub(in crate::cli) fn run(args: &CatArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = reading::open(&args.read, context)?;
-    let manifest = reading::pick(&repository, &args.snapshot, context)?;
+    let repository = reading::open_to_show(&args.read, context)?;
+    let picked = reading::pick(&repository, &args.snapshot, context)?;
     let contents = reading::contents(&repository, context)?;
     let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    history::cat(&contents, &manifest, &typed::path(&manifest, &args.path), &mut out)?;
+    history::cat(&contents, &picked.manifest, &typed::path(&picked.manifest, &args.path), &mut out)?;
     out.flush().map_err(CliError::Output)?;
-    Ok(Exit::Done)
+    Ok(Exit::done(!picked.is_sure()))
 }

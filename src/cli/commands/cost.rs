@@ -146,11 +146,12 @@ fn restore(
 ) -> Result<Exit, CliError> {
     let repository = reading::open(&args.read, context)?;
     let machine = reading::pick_machine(&repository, &args.machine, context)?;
-    let manifest = reading::pick_of(&repository, &machine, snapshot, context)?;
+    let picked = reading::pick_of(&repository, &machine, snapshot, context)?;
+    let manifest = &picked.manifest;
     let contents = reading::contents(&repository, context)?;
-    let paths = args.path.iter().map(|path| typed::path(&manifest, path)).collect();
+    let paths = args.path.iter().map(|path| typed::path(manifest, path)).collect();
     let options = RestoreOptions { paths, ..RestoreOptions::new(RestoreTo::InPlace) };
-    let needed = restore::needed_packs(&contents, &manifest, &options)?;
+    let needed = restore::needed_packs(&contents, manifest, &options)?;
     let wanted = wanted(&needed);
     let ways = WaysBack::new(table, &wanted, args.days)?;
     let sum = |of: fn(&Wanted) -> u64| wanted.iter().map(of).sum::<u64>();
@@ -177,7 +178,7 @@ fn restore(
         let lost = counted(needed.lost, "entry or chunk", "entries or chunks");
         context.output.warn(format!("{lost} cannot be found and are not in the price: `rozenctl check` says more"));
     }
-    Ok(Exit::done(needed.lost > 0))
+    Ok(Exit::done(needed.lost > 0 || !picked.is_sure()))
 }
 
 /// By class.

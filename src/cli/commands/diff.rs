@@ -29,18 +29,18 @@ pub(in crate::cli) struct DiffArgs {
 }
 
 pub(in crate::cli) fn run(args: &DiffArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = reading::open(&args.read, context)?;
+    let repository = reading::open_to_show(&args.read, context)?;
     let machine = reading::pick_machine(&repository, &args.machine, context)?;
     let before = reading::pick_of(&repository, &machine, &args.before, context)?;
     let after = reading::pick_of(&repository, &machine, &args.after, context)?;
     let contents = reading::contents(&repository, context)?;
     let mut printer = Printer::new(&context.output);
-    history::diff(&contents, &before, &after, &mut |change| {
+    history::diff(&contents, &before.manifest, &after.manifest, &mut |change| {
         let printed = print(&change, &context.output);
         printer.take(printed)
     })?;
     printer.finish()?;
-    Ok(Exit::Done)
+    Ok(Exit::done(!before.is_sure() || !after.is_sure()))
 }
 
 fn print(change: &Change, output: &Output) -> Result<(), CliError> {

@@ -28,7 +28,7 @@ pub(in crate::cli) struct HistoryArgs {
 }
 
 pub(in crate::cli) fn run(args: &HistoryArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = reading::open(&args.read, context)?;
+    let repository = reading::open_to_show(&args.read, context)?;
     let machine = reading::pick_machine(&repository, &args.machine, context)?;
     let listed = history::snapshots(&repository, std::slice::from_ref(&machine))?;
     let mut any_problem = false;

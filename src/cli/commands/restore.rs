@@ -1,12 +1,13 @@
 //! `rozenctl restore`: files back from a snapshot.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -16,6 +17,8 @@ use crate::cli::show::{self, Live, Meter};
 use crate::cli::thaw::{self, ThawArgs, ThawPlan};
 use crate::cli::typed;
 use crate::format::Manifest;
+use crate::history::Picked;
+use crate::model::base64_encode;
 use crate::repo::{Contents, Repository};
 use crate::restore::{self, Archived, Overwrite, Plan, PlanTotals, Progress, RestoreOptions, RestoreReport, RestoreTo};
 use crate::source::OwnerPolicy;
@@ -72,20 +75,21 @@ enum When {
 
 pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open(&args.read, context)?;
-    let manifest = reading::pick(&repository, &args.snapshot, context)?;
-    let options = options(args, &manifest);
+    let picked = reading::pick(&repository, &args.snapshot, context)?;
+    let manifest = &picked.manifest;
+    let options = options(args, manifest);
     let contents = reading::contents(&repository, context)?;
-    let archived = Archived::find(&contents, &manifest, &options)?;
+    let archived = Archived::find(&contents, manifest, &options)?;
     if args.dry_run {
-        return dry_run(args, &contents, &manifest, &options, archived.as_ref(), context);
+        return dry_run(args, &contents, &picked, &options, archived.as_ref(), context);
     }
     let Some(archived) = archived else {
-        let report = pass(&contents, &manifest, options, context)?;
-        return tell(&report, manifest.seq, context);
+        let report = pass(&contents, manifest, options, context)?;
+        return tell(&report, &picked, context);
     };
     drop(contents);
-    let report = thawed(args, archived, &repository, &manifest, options, context)?;
-    tell(&report, manifest.seq, context)
+    let report = thawed(args, archived, &repository, manifest, options, context)?;
+    tell(&report, &picked, context)
 }
 
 /// Restores what reads at once, and everything else when it has thawed. That may take days, in which packs are merged: each pass asks
@@ -119,12 +123,12 @@ fn thawed(
 fn dry_run(
     args: &RestoreArgs,
     contents: &Contents,
-    manifest: &Manifest,
+    picked: &Picked,
     options: &RestoreOptions,
     archived: Option<&Archived>,
     context: &Context,
 ) -> Result<Exit, CliError> {
-    let plan = restore::plan(contents, manifest, options)?;
+    let plan = restore::plan(contents, &picked.manifest, options)?;
     for (from, to) in plan.moves() {
         context.output.line(format!(
             "{} -> {}",
@@ -140,9 +144,12 @@ fn dry_run(
     }
     context.output.json(|| {
         let thaw = thaw.as_ref().map(ThawPlan::json);
-        json!({ "dry_run": true, "snapshot": manifest.seq, "plan": plan_json(&plan), "archive": thaw })
+        json!({
+            "dry_run": true, "snapshot": picked.manifest.seq, "passed_over": reading::passed_over(picked),
+            "plan": plan_json(&plan), "archive": thaw,
+        })
     })?;
-    Ok(Exit::Done)
+    Ok(Exit::done(!picked.is_sure()))
 }
 
 fn totals_line(totals: &PlanTotals) -> String {
@@ -156,10 +163,22 @@ fn totals_line(totals: &PlanTotals) -> String {
     }
 }
 
+fn move_json(from: &Path, to: &Path) -> Value {
+    let mut fields = Map::new();
+    for (name, path) in [("from", from), ("to", to)] {
+        let bytes = path.as_os_str().as_bytes();
+        fields.insert(name.to_owned(), json!(path.to_string_lossy()));
+        if path.to_str().is_none() {
+            fields.insert(format!("{name}_b64"), json!(base64_encode(bytes)));
+        }
+    }
+    Value::Object(fields)
+}
+
 fn plan_json(plan: &Plan) -> Value {
     let moves = plan.moves().into_iter();
     json!({
-        "paths": moves.map(|(from, to)| json!({ "from": from.to_string_lossy(), "to": to.to_string_lossy() })).collect::<Vec<_>>(),
+        "paths": moves.map(|(from, to)| move_json(&from, &to)).collect::<Vec<_>>(),
         "totals": plan.totals.map(|totals| json!({
             "files": totals.files, "bytes": totals.bytes, "directories": totals.dirs,
             "other_entries": totals.others, "lost": totals.lost,
@@ -221,7 +240,8 @@ fn follow(progress: &Arc<Progress>, context: &Context) -> Live {
     })
 }
 
-fn tell(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> Result<Exit, CliError> {
+fn tell(report: &RestoreReport, picked: &Picked, context: &Context) -> Result<Exit, CliError> {
+    let seq = picked.manifest.seq;
     context.output.line(format!(
         "restored {} ({}), {} from snapshot {seq}",
         counted(report.files, "file", "files"),
@@ -237,12 +257,17 @@ fn tell(report: &RestoreReport, seq: crate::model::Seq, context: &Context) -> Re
             counted(report.kept, "entry", "entries")
         ))?;
     }
-    context.output.json(|| json!({ "snapshot": seq, "restored": report }))?;
+    context
+        .output
+        .json(|| json!({ "snapshot": seq, "passed_over": reading::passed_over(picked), "restored": report }))?;
     if report.problem_count > 0 {
         context
             .output
             .warn(format!("{}; everything else is restored", counted(report.problem_count, "problem", "problems")));
         show::problems(&context.output, &report.problems);
     }
-    Ok(Exit::done(!report.is_clean()))
+    if let Some((newest, _)) = picked.unreadable.first() {
+        context.output.warn(format!("this is not snapshot {newest}, which cannot be read: it is older"));
+    }
+    Ok(Exit::done(!report.is_clean() || !picked.is_sure()))
 }

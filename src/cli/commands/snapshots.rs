@@ -19,7 +19,7 @@ pub(in crate::cli) struct SnapshotsArgs {
 }
 
 pub(in crate::cli) fn run(args: &SnapshotsArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = reading::open(&args.read, context)?;
+    let repository = reading::open_to_show(&args.read, context)?;
     let (machines, mut problems) = repository.machines()?;
     for machine in &machines {
         context.output.line(format!("machine {}", machine.id))?;

@@ -1,17 +1,24 @@
 //! Configuration, keys, folders, the state directory.
 
 use std::fs::Metadata;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use super::Finding;
 use crate::cli::context::{Context, variable};
 use crate::config::{Config, Places};
-use crate::crypto::MachineKeys;
+use crate::crypto::{MachineKeys, RecoveryFile};
 use crate::status::bytes;
 
 /// Others may do something with it.
 const OTHERS: u32 = 0o077;
+/// How every SQLite file begins.
+const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+/// One is much smaller.
+const MOST_OF_RECOVERY_FILE: u64 = 64 << 10;
 /// Journal and spool need room.
 const LITTLE_SPACE: u64 = 1 << 30;
 
@@ -70,6 +77,9 @@ pub(in crate::cli) fn state_dir(places: &Places) -> Finding {
         let message = format!("{} belongs to another user", path.display());
         return Finding::failed(CHECK, message, "Run as that user, or give another directory with --state.");
     }
+    if let Some(finding) = journal(&path.join("journal.db")) {
+        return finding;
+    }
     match rustix::fs::statvfs(path).map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize)) {
         Ok(free) if free < LITTLE_SPACE => {
             let message = format!("{} has {} free", path.display(), bytes(free));
@@ -80,11 +90,34 @@ pub(in crate::cli) fn state_dir(places: &Places) -> Finding {
     }
 }
 
+/// What can be told without opening it, which the agent may do meanwhile and which might change it: whether it is one at all.
+fn journal(path: &Path) -> Option<Finding> {
+    const CHECK: &str = "state directory";
+    let error = match beginning(path) {
+        Ok(found) if found.is_empty() || found == SQLITE_MAGIC => return None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Ok(_) => {
+            let message = format!("the journal {} is damaged", path.display());
+            let remedy = "Check the disk, move the journal away and start again: it is rebuilt from the target, nothing is lost.";
+            return Some(Finding::failed(CHECK, message, remedy));
+        }
+        Err(error) => error,
+    };
+    let message = format!("the journal {} cannot be read: {error}", path.display());
+    Some(Finding::failed(CHECK, message, "Check the disk and the permissions of the file."))
+}
+
+fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut found = Vec::new();
+    std::fs::File::open(path)?.take(SQLITE_MAGIC.len() as u64).read_to_end(&mut found)?;
+    Ok(found)
+}
+
 /// Who has the recovery file can read all backups: it should not be on this machine, and nobody else may read it.
 pub(in crate::cli) fn recovery_files(places: &Places) -> Finding {
     const CHECK: &str = "recovery file";
     let named = variable("ROZEN_RECOVERY_FILE").map(PathBuf::from).filter(|path| path.exists());
-    let beside = places.config.parent().into_iter().flat_map(files_named_recovery);
+    let beside = places.config.parent().into_iter().flat_map(recovery_files_in);
     let found: Vec<PathBuf> = named.into_iter().chain(beside).collect();
     let open = found.iter().find(|path| std::fs::metadata(path).is_ok_and(|meta| is_open_to_others(&meta)));
     match (open, found.first()) {
@@ -102,10 +135,16 @@ pub(in crate::cli) fn recovery_files(places: &Places) -> Finding {
     }
 }
 
-fn files_named_recovery(dir: &Path) -> Vec<PathBuf> {
+/// By what is in them: a file may have any name.
+fn recovery_files_in(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let names = entries.filter_map(Result::ok).filter(|entry| entry.file_name().to_string_lossy().contains("recovery"));
-    names.map(|entry| entry.path()).filter(|path| path.is_file()).collect()
+    entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_recovery_file(path)).collect()
+}
+
+fn is_recovery_file(path: &Path) -> bool {
+    let is_small = std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= MOST_OF_RECOVERY_FILE);
+    // what cannot be read here can be read by nobody else who is this user
+    is_small && std::fs::read_to_string(path).map(Zeroizing::new).is_ok_and(|text| RecoveryFile::is_in(&text))
 }
 
 fn is_open_to_others(found: &Metadata) -> bool {

@@ -27,7 +27,7 @@ struct Inner {
     rates: Box<dyn Fn(Timestamp) -> Rates + Send + Sync>,
     upload: Mutex<Bucket>,
     download: Mutex<Bucket>,
-    lifted: AtomicBool,
+    stop: Arc<AtomicBool>,
 }
 
 /// Seen from this machine.
@@ -40,8 +40,18 @@ pub(in crate::store) enum Direction {
 impl Limiter {
     /// `rates`: what holds at a moment; asked often.
     pub fn new(clock: Clock, rates: impl Fn(Timestamp) -> Rates + Send + Sync + 'static) -> Self {
+        Self::stopped_by(Arc::default(), clock, rates)
+    }
+
+    /// While `stop` is set, stores with this limiter send nothing new ([`crate::store::StoreError::Stopped`]), and nobody
+    /// waits here any more: a body that waits for its turn ends where it is.
+    pub fn stopped_by(
+        stop: Arc<AtomicBool>,
+        clock: Clock,
+        rates: impl Fn(Timestamp) -> Rates + Send + Sync + 'static,
+    ) -> Self {
         let (upload, download) = Default::default();
-        Self(Arc::new(Inner { clock, rates: Box::new(rates), upload, download, lifted: AtomicBool::new(false) }))
+        Self(Arc::new(Inner { clock, rates: Box::new(rates), upload, download, stop }))
     }
 
     /// Holds nothing up.
@@ -54,9 +64,13 @@ impl Limiter {
         (self.0.rates)(self.0.clock.wall())
     }
 
-    /// While it is lifted nothing waits: what is under way when the program stops must not hold it up.
-    pub fn lift(&self, lifted: bool) {
-        self.0.lifted.store(lifted, Ordering::Release);
+    /// The wish to stop, to be set and taken back; see [`Limiter::stopped_by`].
+    pub fn stop(&self) -> &Arc<AtomicBool> {
+        &self.0.stop
+    }
+
+    pub(in crate::store) fn is_stopped(&self) -> bool {
+        self.0.stop.load(Ordering::Relaxed)
     }
 
     /// How many bytes are to go at once now.
@@ -65,7 +79,7 @@ impl Limiter {
         usize::try_from(piece.clamp(SMALLEST_PIECE, LARGEST_PIECE)).expect("it is clamped to what fits")
     }
 
-    /// Returns when so many bytes may have gone, piece by piece; the last one goes now.
+    /// Returns when so many bytes may have gone, piece by piece; the last one goes now. At once when the program stops.
     pub(in crate::store) fn pass(&self, direction: Direction, bytes: u64) {
         let mut left = bytes;
         while left > 0 {
@@ -78,7 +92,8 @@ impl Limiter {
         }
     }
 
-    /// The same for one piece, without holding up the thread. Whoever polls it is woken every half second at least.
+    /// The same for one piece, without holding up the thread. Whoever polls it is woken every half second at least, and
+    /// then asks [`Limiter::is_stopped`] before anything is sent.
     pub(in crate::store) async fn passing(self, direction: Direction, piece: u64) {
         let ticket = self.book(direction, piece);
         while let Some(wait) = self.wait(direction, ticket) {
@@ -97,7 +112,7 @@ impl Limiter {
     }
 
     fn rate(&self, direction: Direction) -> Option<u64> {
-        if self.0.lifted.load(Ordering::Acquire) {
+        if self.is_stopped() {
             return None;
         }
         let rates = self.rates();
@@ -149,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn a_limiter_that_is_lifted_holds_nothing_up() {
+    fn who_waits_is_let_go_when_the_program_stops() {
         let (clock, manual) = Clock::manual(Timestamp::new(0, 0));
         let limiter = limiter(&clock, 1);
         limiter.pass(Upload, 1);
-        limiter.lift(true);
+        limiter.stop().store(true, Ordering::Relaxed);
         limiter.pass(Upload, 1 << 30);
         assert!(manual.slept().is_empty());
     }

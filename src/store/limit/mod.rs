@@ -7,6 +7,10 @@
 //! The kinds of stores ask for each piece of a body, at most 256 KiB and less where the limit is low: a decorator would
 //! see whole bodies only, and let them go in bursts at the speed of the line. What is tried again costs bytes again.
 //!
+//! It also carries the wish to stop, so that no limit holds up the end of the program, and none is broken for it either: from
+//! then on nothing new is sent, a body of a bucket that waits for its turn is cut off, and what is being read or copied into a
+//! directory at that moment ends without waiting.
+//!
 //! Not here: which limit holds when (room `config`, asked by a function).
 
 mod bucket;

@@ -2,12 +2,15 @@
 //! real connections.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::Limiter;
 use crate::clock::{Clock, ManualClock};
 use crate::model::{Rates, StorageClass, Timestamp};
 use crate::store::s3::tests::servers::a_bucket_of_the_fake;
-use crate::store::{ObjectName, PartSource, PutSource, Store, StoreUrl, Upload};
+use crate::store::{ObjectName, PartSource, PutSource, RetryPolicy, Store, StoreError, StoreUrl, Upload};
 
 const RATES: Rates = Rates { upload: Some(1_000_000), download: Some(500_000) };
 const SIZE: usize = 3_000_000;
@@ -103,5 +106,53 @@ fn a_limit_that_ends_lets_a_body_go_that_is_on_its_way() {
     put(&store, "bytes", PutSource::Bytes(&vec![7; SIZE]));
     let passed = clock.monotonic().0.as_millis();
     assert!((60_000..=60_500).contains(&passed), "{passed} ms");
+    drop(fake);
+}
+
+#[test]
+fn after_the_wish_to_stop_nothing_new_is_sent() {
+    let put = |store: &Store, text: &str| {
+        store.put_if_absent(&name(text), PutSource::Bytes(&[7; 100]), StorageClass::Standard)
+    };
+    let (fake, address, dir) = a_bucket_of_the_fake();
+    let folder = StoreUrl::from_path(&dir.path().join("repo")).unwrap();
+    drop(Store::create(&folder).unwrap());
+    for url in [folder, StoreUrl::S3(address)] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let limiter = Limiter::stopped_by(stop.clone(), Clock::system(), |_| Rates::default());
+        let store = Store::open_limited(&url, &limiter).unwrap();
+        put(&store, "before").unwrap();
+        stop.store(true, Relaxed);
+        assert!(matches!(put(&store, "after"), Err(StoreError::Stopped)), "{url}");
+        assert!(matches!(store.create_upload(&name("x"), StorageClass::Standard), Err(StoreError::Stopped)), "{url}");
+        let held: Vec<_> = store.list("").unwrap().into_iter().map(|listed| listed.name.to_string()).collect();
+        assert_eq!(held, ["before"], "{url}");
+        stop.store(false, Relaxed);
+        put(&store, "after").unwrap();
+    }
+    drop(fake);
+}
+
+#[test]
+fn a_body_that_waits_for_the_limit_is_cut_off_by_the_wish_to_stop_and_not_tried_again() {
+    let (fake, address, dir) = a_bucket_of_the_fake();
+    let spooled = dir.path().join("spooled");
+    std::fs::write(&spooled, vec![7; SIZE]).unwrap();
+    let large = vec![7; SIZE];
+    for source in [PutSource::Bytes(&large), PutSource::File { path: &spooled, may_move: true }] {
+        let (clock, _) = Clock::manual(Timestamp::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let limiter = Limiter::stopped_by(stop.clone(), clock.clone(), move |now| {
+            stop.fetch_or(now.secs >= 60, Relaxed);
+            Rates { upload: Some(1000), download: None }
+        });
+        let store = Store::open_limited(&StoreUrl::S3(address.clone()), &limiter).unwrap();
+        let store = store.retrying(RetryPolicy::default(), clock.clone());
+        let ended = store.put_if_absent(&name("bytes"), source, StorageClass::Standard);
+        assert!(matches!(ended, Err(StoreError::Stopped)), "{ended:?}");
+        let passed = clock.monotonic().0.as_millis();
+        assert!((60_000..=61_000).contains(&passed), "{passed} ms");
+        assert_eq!(store.list("").unwrap(), []);
+    }
     drop(fake);
 }

@@ -79,7 +79,7 @@ impl Body {
                     return Ok(ByteStream::new(pace.keep(body)));
                 }
                 // small: it goes at once, signed with the request
-                pace.one_piece(self.len).await;
+                pace.one_piece(self.len).await?;
                 Ok(ByteStream::new(body))
             }
             Bytes::File { path, offset } => {

@@ -7,8 +7,8 @@ use aws_sdk_s3::primitives::SdkBody;
 use http_body::{Body, Frame, SizeHint};
 
 use super::progress::Progress;
-use crate::store::Limiter;
 use crate::store::limit::Direction;
+use crate::store::{Limiter, StoreError};
 
 /// What the bodies of one request share.
 #[derive(Clone)]
@@ -25,8 +25,9 @@ impl Pace {
     }
 
     /// Before a body that goes in one piece.
-    pub(super) async fn one_piece(&self, bytes: u64) {
+    pub(super) async fn one_piece(&self, bytes: u64) -> Result<(), StoreError> {
         self.limiter.clone().passing(Direction::Upload, bytes).await;
+        if self.limiter.is_stopped() { Err(StoreError::Stopped) } else { Ok(()) }
     }
 }
 
@@ -52,7 +53,7 @@ impl Paced {
     }
 
     /// The next piece of what is held; booked when it is first asked for.
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, StoreError>> {
         let Pace { limiter, progress } = &self.pace;
         let held = self.held.len();
         let next = self.next.get_or_insert_with(|| {
@@ -64,7 +65,10 @@ impl Paced {
         ready!(next.turn.as_mut().poll(cx));
         let bytes = next.bytes;
         self.next = None;
-        Poll::Ready(self.held.split_to(bytes))
+        if self.pace.limiter.is_stopped() {
+            return Poll::Ready(Err(StoreError::Stopped));
+        }
+        Poll::Ready(Ok(self.held.split_to(bytes)))
     }
 }
 
@@ -85,7 +89,7 @@ impl Body for Paced {
                 end => return Poll::Ready(end),
             }
         }
-        self.poll_piece(cx).map(|piece| Some(Ok(Frame::data(piece))))
+        self.poll_piece(cx).map(|piece| Some(piece.map(Frame::data).map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
