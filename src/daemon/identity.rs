@@ -21,6 +21,9 @@ use crate::model::{ListedRoot, Problem, ProblemCode, RootId, RootTag};
 pub enum RootCheck {
     /// It may be read. The text is to be kept once a run has stored it.
     Same(String),
+    /// Another folder of the same filesystem, and not an empty one: it may be read, but no hint of before tells how it differs
+    /// from what is stored, so all of it must be compared.
+    Exchanged(String),
     /// It must not be read: say why, and ask.
     Doubtful(Problem),
 }
@@ -82,6 +85,7 @@ fn compare(path: &Path, known: Option<&RootState>, listed: Option<&ListedRoot>) 
         Some(before) if !before.is_same(&now) && (empty || before.filesystem != now.filesystem) => {
             RootCheck::Doubtful(changed(path, empty))
         }
+        Some(before) if !before.is_same(&now) => RootCheck::Exchanged(now.to_text()),
         _ => RootCheck::Same(now.to_text()),
     }
 }
@@ -90,9 +94,18 @@ fn compare(path: &Path, known: Option<&RootState>, listed: Option<&ListedRoot>) 
 pub fn guard_root(path: &Path, memory: Option<RootMemory>) -> RootGuard {
     let path = path.to_path_buf();
     Arc::new(move || match check_root(&path, memory.as_ref()) {
-        Ok(RootCheck::Same(identity)) => Ok(identity),
+        Ok(RootCheck::Same(identity) | RootCheck::Exchanged(identity)) => Ok(identity),
         Ok(RootCheck::Doubtful(problem)) => Err(problem),
         Err(error) => Err(unknown(&path, &error)),
+    })
+}
+
+/// For a run that looks only where hints are: they say nothing about another folder that came while the run began.
+pub(super) fn guard_hints(path: &Path, guard: RootGuard, identity: String) -> RootGuard {
+    let path = path.to_path_buf();
+    Arc::new(move || match guard()? {
+        now if now == identity => Ok(now),
+        _ => Err(exchanged(&path)),
     })
 }
 
@@ -150,6 +163,15 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
         path.as_os_str().as_encoded_bytes(),
         format!("the folder cannot be read: {error}"),
         "mount it or bring it back; the backup then goes on by itself",
+    )
+}
+
+fn exchanged(path: &Path) -> Problem {
+    Problem::new(
+        ProblemCode::RootUnavailable,
+        path.as_os_str().as_encoded_bytes(),
+        "the folder was exchanged for another one while it was to be read",
+        "nothing: it is compared in full soon",
     )
 }
 
@@ -229,7 +251,7 @@ mod tests {
     fn text(path: &Path) -> String {
         match compare(path, None, None) {
             RootCheck::Same(text) => text,
-            RootCheck::Doubtful(problem) => panic!("{problem:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -245,14 +267,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_folder_in_the_place_of_another_is_doubtful_and_a_full_one_on_the_same_disk_is_not() {
+    fn an_empty_folder_in_the_place_of_another_is_doubtful_and_one_that_holds_something_is_compared_in_full() {
         let dir = tempfile::tempdir().unwrap();
         let now = Identity::parse(&text(dir.path())).unwrap();
         let other = Identity { inode: now.inode + 1, born: now.born.map(|born| born + 1), ..now };
         let state = known(dir.path(), &other.to_text());
         assert!(matches!(compare(dir.path(), Some(&state), None), RootCheck::Doubtful(_)));
         std::fs::write(dir.path().join("f"), "x").unwrap();
-        assert!(matches!(compare(dir.path(), Some(&state), None), RootCheck::Same(_)));
+        assert!(matches!(compare(dir.path(), Some(&state), None), RootCheck::Exchanged(_)));
         let elsewhere = Identity { filesystem: Some(77), ..other };
         let state = known(dir.path(), &elsewhere.to_text());
         assert!(matches!(compare(dir.path(), Some(&state), None), RootCheck::Doubtful(_)));
@@ -260,6 +282,18 @@ mod tests {
         assert!(matches!(compare(dir.path(), Some(&dropped), None), RootCheck::Doubtful(_)), "it was stored once");
         let moved = RootState { path: "/before".into(), ..state };
         assert!(matches!(compare(dir.path(), Some(&moved), None), RootCheck::Same(_)), "a person chose another path");
+    }
+
+    #[test]
+    fn a_folder_that_comes_while_a_run_by_hints_begins_is_not_read_by_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir_all(root.join("a")).unwrap();
+        let guard = guard_hints(&root, guard_root(&root, None), text(&root));
+        assert_eq!(guard(), Ok(text(&root)));
+        std::fs::rename(&root, dir.path().join("old")).unwrap();
+        std::fs::create_dir_all(root.join("a")).unwrap();
+        assert_eq!(guard().unwrap_err().code, ProblemCode::RootUnavailable);
     }
 
     #[test]
