@@ -297,7 +297,7 @@ fn when_no_watch_is_left_the_coverage_says_so_and_audits_hint_the_rest() {
     let coverage = scene.watcher.coverage();
     let root = &coverage.roots[0];
     assert_eq!((root.watched, root.total, root.arming), (8, 19, false));
-    assert!(!coverage.is_complete() && coverage.limit_needed().is_some());
+    assert!(!coverage.is_complete() && coverage.limit_remedy().is_some());
     let problems = coverage.problems();
     assert!(problems[0].message.contains("8 of 19 directories"), "{problems:?}");
     assert!(problems[0].remedy.contains("fs.inotify.max_user_watches="));
