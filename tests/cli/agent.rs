@@ -45,6 +45,17 @@ fn changes_are_stored_while_it_runs_and_after_it_was_killed() {
 }
 
 #[test]
+fn a_hang_up_is_told_in_the_log_and_ends_nothing() {
+    let lab = quick();
+    let mut agent = lab.agent();
+    agent.signal("-HUP");
+    let mut log = BufReader::new(agent.child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("SIGHUP") && line.contains("configuration")), "no line about it");
+    lab.ctl(&["backup", "--wait"]).expect(0);
+    assert_eq!(agent.stop(), 0);
+}
+
+#[test]
 fn a_first_signal_ends_a_status_that_is_watched() {
     let lab = quick();
     let agent = lab.agent();
