@@ -85,6 +85,41 @@ fn what_changed_while_the_agent_was_down_is_found() {
     agent.stop();
 }
 
+/// Neither the folder above nor a link on the way tells a watcher of the root anything.
+#[test]
+fn a_root_that_is_exchanged_through_what_leads_to_it_is_compared_in_full() {
+    let outer = Machine::new();
+    let above = outer.root().join("above");
+    let root = above.join("root");
+    let make = |at: &Path, text: &str| {
+        fs::create_dir_all(at.join("sub")).unwrap();
+        fs::write(at.join("sub/file"), text).unwrap();
+    };
+    make(&root, "before");
+    let machine = Machine::of(&root);
+    machine.init();
+    machine.exclude_nothing();
+    machine.configure("[run]\nsettle = \"100ms\"\nmax_delay = \"2s\"");
+    let mut agent = Agent::start(&machine);
+    agent.settle();
+    let back_up = || drop(expect(machine.rozenctl("backup").arg("--wait"), 0));
+    fs::rename(&above, outer.root().join("away")).unwrap();
+    make(&root, "another folder");
+    back_up();
+    assert_newest_is_the_tree(&machine);
+    make(&outer.root().join("third/root"), "behind a link");
+    fs::rename(&above, outer.root().join("second")).unwrap();
+    std::os::unix::fs::symlink("third", &above).unwrap();
+    back_up();
+    assert_newest_is_the_tree(&machine);
+    fs::write(root.join("sub/file"), "watched where the link leads").unwrap();
+    agent.settle();
+    assert_newest_is_the_tree(&machine);
+    fs::remove_file(&above).unwrap();
+    agent.wait_for("it is gone", |status| status["roots"][0]["state"]["is"] == "unavailable");
+    agent.stop();
+}
+
 #[test]
 fn a_folder_whose_name_is_no_text_is_protected_like_any_other() {
     let outer = Machine::new();

@@ -52,9 +52,11 @@ impl Context {
         Ok(Config::load(&self.places()?.config)?)
     }
 
-    /// The running agent.
+    /// The running agent. A signal ends what is waited for with [`Interrupted`](crate::control::ControlError::Interrupted).
     pub(super) fn agent(&self) -> Result<Client, CliError> {
-        Ok(Client::connect(&Endpoint::new(&self.places()?.runtime))?)
+        let client = Client::connect(&Endpoint::new(&self.places()?.runtime))?;
+        stop::hang_up_on_signals(client.hang_up()?, &self.stop)?;
+        Ok(client)
     }
 
     /// Opens a target that must be there.

@@ -190,6 +190,7 @@ fn of_control(error: &ControlError) -> Exit {
         ControlError::NotPermitted { .. } | ControlError::ForeignDirectory { .. } => Exit::NotPermitted,
         ControlError::Refused(refusal) if refusal.code == ErrorCode::NotPermitted => Exit::NotPermitted,
         ControlError::InUse { .. } => Exit::InUse,
+        ControlError::Interrupted => Exit::Interrupted,
         ControlError::Io { source, .. } => of_io(source),
         _ => Exit::Failed,
     }

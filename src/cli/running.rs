@@ -74,7 +74,7 @@ pub(super) fn look_at_roots(
         let memory = memory.map(|journal| RootMemory::new(journal, keys, &root.id));
         checked.known.extend(memory.clone().map(|memory| (id.clone(), memory)));
         match check_root(&root.path, memory.as_ref())? {
-            RootCheck::Same(identity) => drop(checked.identities.insert(id, identity)),
+            RootCheck::Same(identity) | RootCheck::Exchanged(identity) => drop(checked.identities.insert(id, identity)),
             RootCheck::Doubtful(problem) => drop(checked.doubtful.insert(id, problem)),
         }
     }

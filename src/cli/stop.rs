@@ -1,14 +1,15 @@
 //! Ctrl-C and SIGTERM: the first asks for a clean end, the second ends at once.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
 use super::error::CliError;
 use super::exit::Exit;
+use crate::control::HangUp;
 
 pub(super) fn on_signals() -> Result<Arc<AtomicBool>, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -28,5 +29,22 @@ pub(super) fn at_once(stop: &AtomicBool) -> Result<(), CliError> {
             .map_err(CliError::Signals)?;
     }
     // one that came before
-    if stop.load(Relaxed) { Err(CliError::Interrupted) } else { Ok(()) }
+    if stop.load(Ordering::SeqCst) { Err(CliError::Interrupted) } else { Ok(()) }
+}
+
+/// A client waits in the kernel and looks at no flag.
+pub(super) fn hang_up_on_signals(hang_up: HangUp, stop: &AtomicBool) -> Result<(), CliError> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(CliError::Signals)?;
+    if stop.load(Ordering::SeqCst) {
+        // it came before this one listened
+        hang_up.hang_up();
+        return Ok(());
+    }
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            hang_up.hang_up();
+        }
+    };
+    let thread = std::thread::Builder::new().name("signals".into()).spawn(wait);
+    thread.map(drop).map_err(CliError::Signals)
 }

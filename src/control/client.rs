@@ -1,8 +1,11 @@
 //! The client's side, blocking: one question at a time, or a stream of states.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,6 +23,21 @@ pub struct Client {
     stream: BufReader<UnixStream>,
     version: String,
     next_id: u64,
+    has_hung_up: Arc<AtomicBool>,
+}
+
+/// Ends from another thread whatever the client waits for: it gets [`ControlError::Interrupted`], then and ever after.
+pub struct HangUp {
+    stream: UnixStream,
+    has_hung_up: Arc<AtomicBool>,
+}
+
+impl HangUp {
+    pub fn hang_up(&self) {
+        self.has_hung_up.store(true, Ordering::SeqCst);
+        // one that the agent has closed needs no end
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
 }
 
 impl Client {
@@ -31,7 +49,8 @@ impl Client {
             io::ErrorKind::InvalidInput => ControlError::PathTooLong { socket },
             _ => ControlError::Io { doing: "connect to", path: socket, source },
         })?;
-        let mut client = Self { stream: BufReader::new(stream), version: String::new(), next_id: 0 };
+        let mut client =
+            Self { stream: BufReader::new(stream), version: String::new(), next_id: 0, has_hung_up: Arc::default() };
         client.patience(Some(PATIENCE))?;
         let first = client.read()?;
         if let Some(error) = first.get("error") {
@@ -48,6 +67,12 @@ impl Client {
     /// Of the agent.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// What is waited for without a limit should have it.
+    pub fn hang_up(&self) -> Result<HangUp, ControlError> {
+        let stream = self.stream.get_ref().try_clone().map_err(gone)?;
+        Ok(HangUp { stream, has_hung_up: self.has_hung_up.clone() })
     }
 
     pub fn status(&mut self) -> Result<Status, ControlError> {
@@ -109,7 +134,8 @@ impl Client {
     fn call(&mut self, method: &str, params: Value) -> Result<Value, ControlError> {
         self.next_id += 1;
         let line = format!("{}\n", json!({ "id": self.next_id, "method": method, "params": params }));
-        self.stream.get_mut().write_all(line.as_bytes()).map_err(gone)?;
+        let sent = self.stream.get_mut().write_all(line.as_bytes());
+        sent.map_err(|error| self.interrupted().unwrap_or_else(|| gone(error)))?;
         loop {
             let answer: Answer = parsed(self.read()?)?;
             if let Some(error) = answer.error {
@@ -123,12 +149,20 @@ impl Client {
 
     fn read(&mut self) -> Result<Value, ControlError> {
         let mut line = Vec::new();
-        (&mut self.stream).take(MAX_LINE).read_until(b'\n', &mut line).map_err(gone)?;
+        let read = (&mut self.stream).take(MAX_LINE).read_until(b'\n', &mut line);
+        if let Some(interrupted) = self.interrupted() {
+            return Err(interrupted);
+        }
+        read.map_err(gone)?;
         match line.last() {
             Some(b'\n') => parsed_line(&line),
             _ if line.len() as u64 == MAX_LINE => Err(ControlError::Garbled { reason: "a line without end".into() }),
             _ => Err(ControlError::Gone),
         }
+    }
+
+    fn interrupted(&self) -> Option<ControlError> {
+        self.has_hung_up.load(Ordering::SeqCst).then_some(ControlError::Interrupted)
     }
 
     fn patience(&self, limit: Option<Duration>) -> Result<(), ControlError> {

@@ -32,6 +32,9 @@ pub enum ControlError {
     Garbled { reason: String },
     #[error("the agent has gone")]
     Gone,
+    /// Exit code 130.
+    #[error("interrupted; what the agent was asked for goes on")]
+    Interrupted,
     #[error("the agent refused: {}", .0.message)]
     Refused(WireError),
 }
@@ -54,6 +57,7 @@ impl ControlError {
             Self::Protocol { .. } => "restart the agent after an update, or update this program".into(),
             Self::Garbled { .. } => "check that both programs have the same version".into(),
             Self::Gone => "see the log of the agent for the reason; start it again if it has stopped".into(),
+            Self::Interrupted => String::new(),
             Self::Refused(error) => error.hint.clone(),
         }
     }

@@ -18,7 +18,7 @@ mod lines;
 mod protocol;
 mod server;
 
-pub use client::Client;
+pub use client::{Client, HangUp};
 pub use endpoint::Endpoint;
 pub use error::ControlError;
 pub use protocol::{ErrorCode, PROTOCOL, WireError};

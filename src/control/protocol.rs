@@ -67,6 +67,22 @@ pub(super) struct Pause {
     pub(super) seconds: Option<u64>,
 }
 
+/// Ten years: nobody means more, and nothing that is counted from now overflows.
+const MAX_PAUSE_SECS: u64 = 10 * 365 * 86_400;
+
+impl Pause {
+    fn check(self) -> Result<Self, WireError> {
+        match self.seconds {
+            Some(seconds) if seconds > MAX_PAUSE_SECS => Err(WireError::new(
+                ErrorCode::BadParams,
+                format!("`params`: a pause of {seconds} seconds is too long"),
+                format!("at most {MAX_PAUSE_SECS}; without a length it lasts until `resume`"),
+            )),
+            _ => Ok(self),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -172,7 +188,7 @@ fn method(name: &str, params: Value) -> Result<Method, WireError> {
         "watch" => self::params::<Nothing>(params).map(|_| Method::Watch),
         "resume" => self::params::<Nothing>(params).map(|_| Method::Resume),
         "backup" => self::params(params).map(Method::Backup),
-        "pause" => self::params(params).map(Method::Pause),
+        "pause" => self::params::<Pause>(params).and_then(Pause::check).map(Method::Pause),
         _ => Err(WireError::new(
             ErrorCode::UnknownMethod,
             format!("there is no method {:?}", name.chars().take(80).collect::<String>()),
@@ -221,6 +237,15 @@ mod tests {
         }
         assert_eq!(code(r#"{"id":1,"method":"status","params":{"x":1}}"#), ErrorCode::BadParams);
         assert_eq!(code(&"[".repeat(100_000)), ErrorCode::BadRequest);
+    }
+
+    #[test]
+    fn a_pause_that_no_clock_can_count_is_refused() {
+        let pause =
+            |seconds: u64| parse(format!(r#"{{"id":1,"method":"pause","params":{{"seconds":{seconds}}}}}"#).as_bytes());
+        assert_eq!(pause(u64::MAX).unwrap_err().error.code, ErrorCode::BadParams);
+        assert_eq!(pause(MAX_PAUSE_SECS + 1).unwrap_err().error.code, ErrorCode::BadParams);
+        assert!(pause(MAX_PAUSE_SECS).is_ok() && pause(0).is_ok());
     }
 
     proptest::proptest! {

@@ -123,6 +123,27 @@ fn a_client_asks_orders_and_waits() {
 }
 
 #[test]
+fn who_waits_can_be_ended_from_another_thread() {
+    let setup = Setup::new();
+    let (client, mut waiting) = (setup.client(), setup.client());
+    let (ends_watch, ends_wait) = (client.hang_up().unwrap(), waiting.hang_up().unwrap());
+    let (shown, seen) = mpsc::channel();
+    let watch = std::thread::spawn(move || {
+        client.watch(|_| {
+            shown.send(()).unwrap();
+            ControlFlow::Continue(())
+        })
+    });
+    seen.recv().unwrap();
+    ends_watch.hang_up();
+    assert!(matches!(watch.join().unwrap(), Err(ControlError::Interrupted)));
+    let wait = std::thread::spawn(move || waiting.backup_and_wait(&Wish::default()));
+    let _asked = setup.next_ask();
+    ends_wait.hang_up();
+    assert!(matches!(wait.join().unwrap(), Err(ControlError::Interrupted)));
+}
+
+#[test]
 fn while_one_request_waits_the_connection_takes_others() {
     let setup = Setup::new();
     let mut raw = setup.raw();

@@ -35,8 +35,7 @@ fn doubt(all: &watch::Coverage, root: &RootCoverage, unwatched: &Unwatched) -> S
     let dir = dir.display();
     match &unwatched.gap {
         Gap::Limit => {
-            let needed = all.limit_needed().unwrap_or(65_536);
-            format!("the kernel's limit of watches is reached; sysctl fs.inotify.max_user_watches={needed} raises it")
+            format!("the kernel's limit of watches is reached; to raise it: {}", all.limit_remedy().unwrap_or_default())
         }
         Gap::Unreadable(error) => format!("{dir} cannot be watched: {error}"),
         Gap::NoEvents(kind) => format!("{dir} is of type {kind}, which does not tell of changes made elsewhere"),

@@ -85,6 +85,7 @@ impl Owner {
             self.apply(Event::Tick)?;
         }
         if self.next_look <= now {
+            self.watching.look_at_roots();
             self.look()?;
         }
         if self.next_alive.is_some_and(|at| at <= now) {
@@ -231,7 +232,7 @@ impl Owner {
                 // the journal is in trouble: the next run tells
                 Err(_) => return,
                 Ok(RootCheck::Doubtful(problem)) => Event::RootUnavailable { root: id, problem },
-                Ok(RootCheck::Same(_)) => {
+                Ok(RootCheck::Same(_) | RootCheck::Exchanged(_)) => {
                     watching.recheck_missing();
                     Event::RootAvailable { root: id }
                 }
@@ -316,7 +317,9 @@ fn accept_root(setup: &Setup, id: RootId) -> Option<Event> {
     let told = |error: JournalError| Problem::of_error(ProblemCode::RunFailed, b"", &error, error.remedy());
     let accepted = match check_root(&root.path, None) {
         Ok(RootCheck::Doubtful(problem)) => Err(problem),
-        Ok(RootCheck::Same(identity)) => setup.journal.set_root_identity(id.as_str(), &identity).map_err(told),
+        Ok(RootCheck::Same(identity) | RootCheck::Exchanged(identity)) => {
+            setup.journal.set_root_identity(id.as_str(), &identity).map_err(told)
+        }
         Err(error) => Err(told(error)),
     };
     Some(match accepted {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::costs;
 use super::error::DaemonError;
-use super::identity::{RootCheck, RootMemory, check_root, guard_root, remember_root};
+use super::identity::{RootCheck, RootMemory, check_root, guard_hints, guard_root, remember_root};
 use super::message::Message;
 use super::watching::Watching;
 use crate::backup::{self, Backup, BackupOptions, MergedPacks, RootReport, RootScope, RunError, RunReport, RunRequest};
@@ -152,6 +152,7 @@ impl Worker {
     /// Before anything is read: what the watcher saw until now is the run's to store.
     fn take_cut(&self, plans: &[RootPlan]) {
         let at = self.setup.clock.wall();
+        self.watching.look_at_roots();
         let point = self.watching.sync();
         if !point.complete {
             for plan in plans.iter().filter(|plan| !plan.full) {
@@ -169,15 +170,24 @@ impl Worker {
             return Ok(Err(Problem::new(ProblemCode::RunFailed, b"", text, "Restart the agent.")));
         };
         let memory = setup.memory(&root.id);
-        Ok(match check_root(&root.path, Some(&memory))? {
-            RootCheck::Doubtful(problem) => Err(problem),
-            RootCheck::Same(identity) => {
-                let scope = if plan.full { RootScope::Full } else { RootScope::Hints };
-                let (id, path, rules, class) = (root.id.to_string(), root.path.clone(), rules.clone(), root.class);
-                let guard = Some(guard_root(&root.path, Some(memory)));
-                Ok((backup::RootPlan { id, path, rules, scope, class, guard }, identity))
+        let (identity, full) = match check_root(&root.path, Some(&memory))? {
+            RootCheck::Doubtful(problem) => return Ok(Err(problem)),
+            RootCheck::Same(identity) => (identity, plan.full),
+            RootCheck::Exchanged(identity) => {
+                if !plan.full {
+                    // the watcher did not tell: who knows what else it has missed
+                    self.tell(Event::Doubt { root: root.id.clone() });
+                }
+                (identity, true)
             }
-        })
+        };
+        let guard = guard_root(&root.path, Some(memory));
+        let (scope, guard) = match full {
+            true => (RootScope::Full, guard),
+            false => (RootScope::Hints, guard_hints(&root.path, guard, identity.clone())),
+        };
+        let (id, path, rules, class) = (root.id.to_string(), root.path.clone(), rules.clone(), root.class);
+        Ok(Ok((backup::RootPlan { id, path, rules, scope, class, guard: Some(guard) }, identity)))
     }
 
     /// The repository is opened for each run: that completes what an earlier one left, notices before anything is sent

@@ -86,6 +86,17 @@ impl Watching {
         self.watcher.as_ref().map(Watcher::coverage).map_err(String::as_str)
     }
 
+    /// Begins to look whether the watched folders still stand at the paths of the roots: a [`Watching::sync`] that follows
+    /// knows.
+    pub(super) fn look_at_roots(&self) {
+        if let Ok(watcher) = &self.watcher
+            && let Err(error) = watcher.look_at_roots()
+        {
+            // once it has stopped this is said every few seconds; the status tells it too
+            tracing::debug!(error = &error as &dyn std::error::Error, "the watcher cannot be asked");
+        }
+    }
+
     /// Looks again for roots that were away and for folders that could not be watched, if there are any.
     pub(super) fn recheck_missing(&self) {
         let Ok(watcher) = &self.watcher else { return };

@@ -117,7 +117,7 @@ impl Engine {
             Event::TargetUp => self.target_up(),
             Event::Limits(limits) => self.limits = limits,
             Event::BackupRequested { roots, full, wait } => self.requested(roots, full, wait, effects),
-            Event::Pause { length } => self.pause(length.map(|length| now.mono + length), effects),
+            Event::Pause { length } => self.pause(length.map(|length| now.mono.saturating_add(length)), effects),
             Event::Resume => self.resume(),
             Event::Tick => self.armed = None,
             Event::Stop => self.stop(effects),

@@ -68,13 +68,18 @@ impl Coverage {
         !self.stopped && self.roots.iter().all(whole)
     }
 
-    /// The value that `fs.inotify.max_user_watches` needs, with room for growth, if the limit was met.
-    pub fn limit_needed(&self) -> Option<u64> {
+    /// What raises the limit of watches, with room for growth, if the limit was met.
+    pub fn limit_remedy(&self) -> Option<String> {
         let mut met = self.roots.iter().flat_map(|root| &root.unwatched).filter(|u| u.gap == Gap::Limit).peekable();
         met.peek()?;
         let directories: u64 = self.roots.iter().map(|root| root.total).sum();
         let beside_us = self.limit.unwrap_or(0).saturating_sub(self.roots.iter().map(|root| root.watched).sum());
-        Some((directories + beside_us.min(directories)).next_power_of_two().max(65_536))
+        let needed = (directories + beside_us.min(directories)).next_power_of_two().max(65_536);
+        Some(match self.limit {
+            // the limit of the machine is not the one that was met
+            Some(limit) if needed <= limit => OF_NAMESPACE.to_owned(),
+            _ => format!("sysctl fs.inotify.max_user_watches={needed}"),
+        })
     }
 
     /// For status: one problem for each root that is away and for each gap, at most [`Coverage::MAX_PROBLEMS`] gaps.
@@ -97,13 +102,12 @@ impl Coverage {
         let Unwatched { dir, gap, directories } = unwatched;
         match gap {
             Gap::Limit => {
-                let needed = self.limit_needed().unwrap_or(65_536);
                 let message = format!(
                     "{} of {} directories of the root are watched: the limit of watches was reached; {directories} \
                      directories from here on are not watched",
                     root.watched, root.total
                 );
-                root.incomplete(dir, message, format!("sysctl fs.inotify.max_user_watches={needed}"))
+                root.incomplete(dir, message, self.limit_remedy().unwrap_or_default())
             }
             Gap::Unreadable(error) => {
                 root.incomplete(dir, format!("the directory cannot be watched: {error}"), "let the agent read it")
@@ -122,6 +126,9 @@ impl Coverage {
     }
 }
 
+/// A user namespace has a limit of its own, and shares that of the user who made it with everything of that user.
+const OF_NAMESPACE: &str = "raise user.max_inotify_watches in the container and outside of it \
+                            (fs.inotify.max_user_watches is large enough for the agent alone)";
 const AUDITED: &str = "nothing: audits find these changes; shorten their interval if that is too late";
 
 impl RootCoverage {
@@ -138,5 +145,28 @@ impl RootCoverage {
     fn incomplete(&self, dir: &RelPath, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
         let path = dir.under(&self.path);
         Problem::new(ProblemCode::WatchIncomplete, path.as_os_str().as_encoded_bytes(), message, remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn met(limit: u64, total: u64) -> String {
+        let unwatched = vec![Unwatched { dir: RelPath::root(), gap: Gap::Limit, directories: total }];
+        let (root, path, state) = (RootKey(0), PathBuf::from("/r"), RootState::Watched);
+        let root = RootCoverage { root, path, state, watched: 0, total, arming: false, unwatched };
+        Coverage { roots: vec![root], limit: Some(limit), stopped: false }.limit_remedy().unwrap()
+    }
+
+    #[test]
+    fn no_limit_is_advised_that_the_machine_has_already() {
+        assert_eq!(met(8_192, 100_000), "sysctl fs.inotify.max_user_watches=131072");
+        assert_eq!(met(65_536, 60_000), "sysctl fs.inotify.max_user_watches=131072");
+        for limit in [65_536, 524_288] {
+            let remedy = met(limit, 1_000);
+            assert!(remedy.contains("user.max_inotify_watches") && !remedy.contains('='), "{remedy}");
+        }
+        assert_eq!(Coverage::default().limit_remedy(), None);
     }
 }

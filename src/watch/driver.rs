@@ -29,6 +29,7 @@ pub(super) enum Command {
         cookie: Vec<u8>,
         seen: Sender<()>,
     },
+    LookAtRoots,
     Recheck,
     Stop,
 }
@@ -122,6 +123,7 @@ impl<S: FnMut(Vec<Hint>)> Driver<S> {
                         self.state.watch_cookies(self.kernel.watch_apart(&self.cookie_dir).ok());
                     }
                 }
+                Command::LookAtRoots => self.look_at_roots(Kernel::has_events),
                 Command::Recheck => self.recheck(),
                 Command::Stop => self.stopping = true,
             }
@@ -163,14 +165,34 @@ impl<S: FnMut(Vec<Hint>)> Driver<S> {
     }
 
     fn recheck(&mut self) {
-        let watched = |key: &RootKey| self.state.root_state(*key) == RootState::Watched;
+        self.look_at_roots(|_, _| true);
+        self.resolve_roots();
+        self.state.recheck();
+    }
+
+    /// Does the path of each root still lead to the folder that is watched? No event tells when a folder above it, or a
+    /// link on the way, was exchanged.
+    fn look_at_roots(&mut self, wanted: impl Fn(&Kernel, RootKey) -> bool) {
+        let watched = |key: &RootKey| self.state.root_state(*key) == RootState::Watched && wanted(&self.kernel, *key);
         let moved: Vec<RootKey> =
             self.roots.iter().map(|root| root.0).filter(watched).filter(|key| self.kernel.root_moved(*key)).collect();
+        if moved.is_empty() {
+            return;
+        }
+        self.resolve_roots();
         for key in moved {
             let actions = self.state.root_lost(key, RootState::Gone);
             self.perform(actions);
         }
-        self.state.recheck();
+    }
+
+    /// Links may lead elsewhere than before: the mount table knows where they end.
+    fn resolve_roots(&mut self) {
+        for (_, path, plain) in &mut self.roots {
+            if let Ok(now) = path.canonicalize() {
+                *plain = now;
+            }
+        }
     }
 
     fn take_mounts(&mut self) {

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ::inotify::{Inotify, WatchMask};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::hint::RootKey;
@@ -52,6 +52,8 @@ struct RootFacts {
     one_filesystem: bool,
     identity: Option<Identity>,
     mount: u64,
+    /// Its filesystem does not tell of all changes; asking it may take for ever.
+    no_events: bool,
 }
 
 /// What statx tells of an open directory.
@@ -73,7 +75,7 @@ impl Kernel {
     }
 
     pub(super) fn add_root(&mut self, key: RootKey, path: &Path, one_filesystem: bool) {
-        let facts = RootFacts { path: path.to_path_buf(), one_filesystem, identity: None, mount: 0 };
+        let facts = RootFacts { path: path.to_path_buf(), one_filesystem, identity: None, mount: 0, no_events: false };
         self.roots.insert(key, facts);
     }
 
@@ -87,8 +89,12 @@ impl Kernel {
     /// Is another directory, or none, at the path of the root than when it was visited?
     pub(super) fn root_moved(&self, key: RootKey) -> bool {
         let Some(root) = self.roots.get(&key) else { return false };
-        let now = open_dir(rustix::fs::CWD, &root.path).and_then(|dir| facts(dir.as_fd()));
-        root.identity.is_some() && now.ok().map(|facts| facts.identity) != root.identity
+        root.identity.is_some() && facts_at(&root.path).ok().map(|facts| facts.identity) != root.identity
+    }
+
+    /// A root without events is compared from time to time in any case.
+    pub(super) fn has_events(&self, key: RootKey) -> bool {
+        self.roots.get(&key).is_some_and(|root| !root.no_events)
     }
 
     /// Appends what can be read at once; false when there was nothing.
@@ -130,9 +136,11 @@ impl Kernel {
         let Some(root) = self.roots.get_mut(&step.root) else { return Ok(Found::Gone) };
         let dir = open_below(&root.path, &step.dir)?;
         let facts = facts(dir.as_fd())?;
+        let no_events = without_events(dir.as_fd())?;
         if step.dir.is_root() {
             root.identity = Some(facts.identity);
             root.mount = facts.mount;
+            root.no_events = no_events.is_some();
         }
         let foreign = root.one_filesystem && facts.mount != root.mount;
         if foreign || self.excluded.contains(&facts.identity) {
@@ -141,7 +149,6 @@ impl Kernel {
         if !step.arm {
             return Ok(Found::NoWatchLeft { dirs: list(dir).unwrap_or_default() });
         }
-        let no_events = without_events(dir.as_fd())?;
         let watch = if watches < self.watch_limit { self.add(dir.as_fd()) } else { Err(Errno::NOSPC.into()) };
         match watch {
             Ok(wd) => {
@@ -204,12 +211,22 @@ fn pieces(dir: &RelPath) -> Vec<Vec<u8>> {
 }
 
 fn facts(dir: BorrowedFd<'_>) -> io::Result<Facts> {
-    let stat = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::MNT_ID)?;
+    Ok(facts_of(&rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, FACTS)?))
+}
+
+/// Opens nothing, mounts nothing: it is asked every few seconds. Follows links.
+fn facts_at(path: &Path) -> io::Result<Facts> {
+    Ok(facts_of(&rustix::fs::statx(rustix::fs::CWD, path, AtFlags::NO_AUTOMOUNT, FACTS)?))
+}
+
+const FACTS: StatxFlags = StatxFlags::INO.union(StatxFlags::MNT_ID);
+
+fn facts_of(stat: &Statx) -> Facts {
     let dev = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
     // Before Linux 5.8 there is no mount id; the device is nearly as good.
     let mount = if stat.stx_mask & StatxFlags::MNT_ID.bits() != 0 { stat.stx_mnt_id } else { dev };
     let mount_root = stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
-    Ok(Facts { identity: (dev, stat.stx_ino), mount, mount_root })
+    Facts { identity: (dev, stat.stx_ino), mount, mount_root }
 }
 
 fn list(dir: OwnedFd) -> io::Result<Vec<Vec<u8>>> {

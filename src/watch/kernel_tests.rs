@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -297,7 +297,7 @@ fn when_no_watch_is_left_the_coverage_says_so_and_audits_hint_the_rest() {
     let coverage = scene.watcher.coverage();
     let root = &coverage.roots[0];
     assert_eq!((root.watched, root.total, root.arming), (8, 19, false));
-    assert!(!coverage.is_complete() && coverage.limit_needed().is_some());
+    assert!(!coverage.is_complete() && coverage.limit_remedy().is_some());
     let problems = coverage.problems();
     assert!(problems[0].message.contains("8 of 19 directories"), "{problems:?}");
     assert!(problems[0].remedy.contains("fs.inotify.max_user_watches="));
@@ -340,6 +340,75 @@ fn a_root_that_was_exchanged_is_told_and_watched_in_its_new_shape() {
     fs::write(scene.elsewhere().join("old/f"), "x").unwrap();
     assert_eq!(scene.hints(), []);
     fs::write(scene.path("a/f"), "x").unwrap();
+    assert!(covers(&scene.hints(), &rel("a")));
+}
+
+/// `base/root` leads to the root `base/root/inner/folder` in which `a` is, by itself or through links.
+fn below(layout: impl FnOnce(&Path)) -> Scene {
+    Scene::with(layout, |options| options.roots[0].path.push("inner/folder"))
+}
+
+/// The watcher must find the new folder by a look, and must not hear of the old one any more.
+fn assert_exchanged(scene: &Scene, old: &Path) {
+    scene.watcher.look_at_roots().unwrap();
+    let told = scene.hints();
+    assert!(told.iter().any(|h| h.reason == Reason::RootGone && h.recursive && h.dir.is_root()), "{told:?}");
+    scene.settle();
+    scene.inbox.take();
+    assert_eq!(scene.watcher.coverage().roots[0].state, RootState::Watched);
+    fs::write(old.join("a/f"), "x").unwrap();
+    assert_eq!(scene.hints(), []);
+    fs::write(scene.path("inner/folder/a/f"), "x").unwrap();
+    assert!(covers(&scene.hints(), &rel("a")));
+    scene.watcher.look_at_roots().unwrap();
+    assert_eq!(scene.hints(), [], "it is told once");
+}
+
+#[test]
+fn a_root_that_was_exchanged_by_a_folder_above_it_is_told_and_watched_in_its_new_shape() {
+    let scene = below(|root| fs::create_dir_all(root.join("inner/folder/a")).unwrap());
+    fs::rename(scene.path("inner"), scene.path("old")).unwrap();
+    fs::create_dir_all(scene.path("inner/folder/a")).unwrap();
+    assert_exchanged(&scene, &scene.path("old/folder"));
+}
+
+#[test]
+fn a_root_that_was_exchanged_by_a_link_on_the_way_is_told_and_watched_in_its_new_shape() {
+    let scene = below(|root| {
+        fs::create_dir_all(root.join("one/folder/a")).unwrap();
+        fs::create_dir_all(root.join("two/folder/a")).unwrap();
+        symlink("one", root.join("inner")).unwrap();
+    });
+    fs::remove_file(scene.path("inner")).unwrap();
+    symlink("two", scene.path("inner")).unwrap();
+    assert_exchanged(&scene, &scene.path("one/folder"));
+}
+
+#[test]
+fn a_root_that_is_a_link_is_told_and_watched_where_it_leads_now() {
+    let scene = below(|root| {
+        fs::create_dir_all(root.join("inner/one/a")).unwrap();
+        fs::create_dir_all(root.join("inner/two/a")).unwrap();
+        symlink("one", root.join("inner/folder")).unwrap();
+    });
+    fs::remove_file(scene.path("inner/folder")).unwrap();
+    symlink("two", scene.path("inner/folder")).unwrap();
+    assert_exchanged(&scene, &scene.path("inner/one"));
+}
+
+#[test]
+fn a_root_whose_folder_above_was_moved_away_is_gone() {
+    let scene = below(|root| fs::create_dir_all(root.join("inner/folder/a")).unwrap());
+    fs::rename(scene.path("inner"), scene.path("old")).unwrap();
+    scene.watcher.look_at_roots().unwrap();
+    assert!(scene.hints().iter().any(|h| h.reason == Reason::RootGone && h.dir.is_root()));
+    scene.settle();
+    assert_eq!(scene.watcher.coverage().roots[0].state, RootState::Gone);
+    fs::rename(scene.path("old"), scene.path("inner")).unwrap();
+    scene.watcher.recheck().unwrap();
+    scene.settle();
+    scene.inbox.take();
+    fs::write(scene.path("inner/folder/a/f"), "x").unwrap();
     assert!(covers(&scene.hints(), &rel("a")));
 }
 

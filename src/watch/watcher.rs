@@ -99,6 +99,13 @@ impl Watcher {
         }
     }
 
+    /// Looks whether the path of each root still leads to the folder that is watched; one that does not is hinted as a
+    /// whole and watched anew. A [`Watcher::sync`] after it waits for it. Roots whose filesystem gives no events are left to
+    /// audits.
+    pub fn look_at_roots(&self) -> Result<(), WatchError> {
+        self.tell(Command::LookAtRoots)
+    }
+
     /// For audits: checks the identity of every root, tries again to watch what is not watched and hints it whole.
     pub fn recheck(&self) -> Result<(), WatchError> {
         self.tell(Command::Recheck)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -41,6 +41,36 @@ fn changes_are_stored_while_it_runs_and_after_it_was_killed() {
     let before = snapshot(&second);
     lab.await_status("what was missed", |status| is_up_to_date(status) && snapshot(status) > before);
     lab.assert_restores();
+    assert_eq!(agent.stop(), 0);
+}
+
+#[test]
+fn a_hang_up_is_told_in_the_log_and_ends_nothing() {
+    let lab = quick();
+    let mut agent = lab.agent();
+    agent.signal("-HUP");
+    let mut log = BufReader::new(agent.child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("SIGHUP") && line.contains("configuration")), "no line about it");
+    lab.ctl(&["backup", "--wait"]).expect(0);
+    assert_eq!(agent.stop(), 0);
+}
+
+#[test]
+fn a_first_signal_ends_a_status_that_is_watched() {
+    let lab = quick();
+    let agent = lab.agent();
+    for (signal, json) in [("-INT", false), ("-TERM", true)] {
+        let mut command = lab.command(env!("CARGO_BIN_EXE_rozenctl"));
+        command.args(["status", "--watch"]).args(json.then_some("--json"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        // it watches once it has shown something
+        assert_ne!(out.read_line(&mut String::new()).unwrap(), 0);
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
     assert_eq!(agent.stop(), 0);
 }
 

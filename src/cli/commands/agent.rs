@@ -1,6 +1,6 @@
 //! `rozend`: the agent in the foreground.
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -20,12 +20,19 @@ pub(in crate::cli) fn run(context: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// The first signal ends the run under way and then the agent; a second one ends the process (see `stop`).
+/// The first signal ends the run under way and then the agent; a second one ends the process (see `stop`). A hang-up ends
+/// nothing: for many services it means "read your configuration again", and a folder must not lose its protection by it.
 pub(in crate::cli) fn stop_on_signals(stopper: Stopper) -> Result<(), CliError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(CliError::Signals)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(CliError::Signals)?;
     let wait = move || {
-        if signals.forever().next().is_some() {
-            stopper.stop();
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                tracing::info!(
+                    "SIGHUP changes nothing: the configuration is read at the start; restart the agent for a new one"
+                );
+            } else {
+                stopper.stop();
+            }
         }
     };
     let thread = std::thread::Builder::new().name("signals".into()).spawn(wait);

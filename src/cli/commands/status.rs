@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{protection, show};
+use crate::control::ControlError;
 use crate::status::{self, Status};
 
 /// Show what is safe and what the agent does
@@ -33,11 +34,16 @@ pub(in crate::cli) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, 
 
 fn watch(agent: crate::control::Client, context: &Context) -> Result<Exit, CliError> {
     let mut result = Ok(());
-    agent.watch(|status| {
+    let ended = agent.watch(|status| {
         result = context.output.clear().and_then(|()| print(status, context));
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    result.map(|()| Exit::Done)
+    });
+    result?;
+    match ended {
+        // it is how a person ends it
+        Err(ControlError::Interrupted) => Ok(Exit::Interrupted),
+        ended => Ok(ended.map(|()| Exit::Done)?),
+    }
 }
 
 fn print(status: &Status, context: &Context) -> Result<(), CliError> {

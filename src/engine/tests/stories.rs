@@ -247,6 +247,16 @@ fn a_pause_cancels_the_run_keeps_the_hints_and_ends_by_itself() {
 }
 
 #[test]
+fn a_pause_longer_than_time_itself_lasts_until_it_is_ended() {
+    let mut story = Story::new();
+    story.tell(Event::Pause { length: Some(Duration::MAX) });
+    story.pass(1_000_000);
+    assert!(matches!(story.engine.status(story.now).agent, Agent::Paused { .. }));
+    story.tell(Event::Resume);
+    assert_eq!(story.engine.status(story.now).agent, Agent::Watching);
+}
+
+#[test]
 fn a_stop_waits_for_the_run_to_end() {
     let mut story = Story::new();
     story.request("a", 1);
