@@ -13,7 +13,7 @@ fn a_bucket_made_by_us_is_right_for_a_machine_with_our_policy() {
     let done = lab.target("machine", &["check"]).expect(0);
     done.says(&[
         "public access block             on",
-        "policy                          demands TLS, lets nobody replace objects",
+        "policy                          lets nobody replace objects",
         "versioning                      on",
         "object lock                     30 days, compliance",
         "store it again, if absent       refused: prevented",

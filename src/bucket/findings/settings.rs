@@ -15,7 +15,8 @@ const BLOCK_PUBLIC: &str = "Block public access: `rozenctl target create` does, 
 pub(super) fn judge(facts: &Facts, tried: &Tried, place: &Place) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(public(facts));
-    findings.extend(policy(facts, tried));
+    findings.extend(line(place));
+    findings.extend(policy(facts, tried, place));
     findings.extend(versions(facts));
     findings.extend(lifecycle(facts, place));
     findings.extend(small(facts));
@@ -51,12 +52,21 @@ fn public_by(code: &'static str, what: &str, blocked: bool) -> Finding {
     Finding::new(code, weight, text, "Take what allows \"*\" or everybody out of it, and block public access.")
 }
 
-fn policy(facts: &Facts, tried: &Tried) -> Vec<Finding> {
+fn line(place: &Place) -> Option<Finding> {
+    place.is_in_clear().then(|| {
+        let what = "the endpoint is plain http: on its way everybody can read the names of objects, and what is in them as it is \
+                    stored, encrypted";
+        let remedy = "Use an https:// endpoint where the server has one.";
+        Finding::new("line_not_encrypted", Weight::Weak, what, remedy)
+    })
+}
+
+fn policy(facts: &Facts, tried: &Tried, place: &Place) -> Vec<Finding> {
     let Some(policy) = facts.policy.known() else { return Vec::new() };
     let (tls_only, only_new) =
         policy.map_or((false, false), |PolicyFacts { tls_only, only_new_objects, .. }| (tls_only, only_new_objects));
     let mut findings = Vec::new();
-    if !tls_only {
+    if !tls_only && place.can_demand_tls() {
         let what = "the bucket's policy does not refuse calls without TLS";
         findings.push(Finding::new("tls_not_demanded", Weight::Weak, what, CREATE));
     }
@@ -304,6 +314,18 @@ mod tests {
         assert_eq!(codes(|facts| facts.owner_enforced = Fact::Known(false)), [("acls_in_use", Weight::Weak)]);
         let without = codes(|facts| facts.policy = Fact::Known(None));
         assert_eq!(without, [("tls_not_demanded", Weight::Weak), ("replacing_not_denied", Weight::Note)]);
+    }
+
+    #[test]
+    fn a_line_in_clear_is_told_and_no_policy_is_advised_that_would_lock_everybody_out() {
+        let facts = Facts { policy: Fact::Known(None), ..right_facts() };
+        let found = |endpoint| -> Vec<&'static str> {
+            let place = Place::new("b", "", None).through(Some(endpoint));
+            judge(&facts, &right_tries(), &place).iter().map(|finding| finding.code).collect()
+        };
+        assert_eq!(found("http://nas:9000"), ["line_not_encrypted", "replacing_not_denied"]);
+        assert_eq!(found("http://127.0.0.1:9000"), ["replacing_not_denied"]);
+        assert_eq!(found("https://nas:9000"), ["tls_not_demanded", "replacing_not_denied"]);
     }
 
     #[test]

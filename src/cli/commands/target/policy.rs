@@ -50,6 +50,9 @@ pub(super) fn run(args: &PolicyArgs, context: &Context) -> Result<Exit, CliError
     }
     let place = args.which.place(context)?;
     let policy = bucket::policy(&role(args, context)?, &place);
+    if args.whom == Whom::Bucket {
+        which::warn_of_no_tls(&place, context);
+    }
     context.output.line(policy.to_json())?;
     context.output.json(|| json!(policy))?;
     Ok(Exit::Done)

@@ -37,6 +37,16 @@ impl WhichArgs {
     }
 }
 
+/// Said wherever a policy for the bucket is made.
+pub(super) fn warn_of_no_tls(place: &Place, context: &Context) {
+    if !place.can_demand_tls() {
+        context.output.warn(
+            "the endpoint is plain http, so the policy does not demand TLS: it would lock everybody out through this endpoint, \
+             an admin too. The line is not encrypted; what backups send is, before it leaves the machine, but not the names of objects",
+        );
+    }
+}
+
 /// The machine that was named, or this one; all where there is none.
 pub(super) fn whose(named: Option<MachineId>, context: &Context) -> Result<Whose, CliError> {
     if let Some(id) = named {
