@@ -117,6 +117,7 @@ fn lifecycle(facts: &Facts, place: &Place) -> Vec<Finding> {
         let remedy = "Take the rule off these objects: a backup needs old objects as much as new ones.";
         findings.push(Finding::new("objects_expire", Weight::Danger, what, remedy));
     }
+    findings.extend(touching.iter().filter_map(|rule| Some(objects_move(rule, rule.archive()?))));
     for (rule, days) in with_days(&touching, |rule| rule.expire_noncurrent_days, SHORTEST_UNDO_DAYS) {
         let what = format!("the lifecycle rule {:?} keeps deleted versions for only {}", rule.id, in_days(days));
         findings.push(Finding::new("versions_go_early", Weight::Weak, what, "Let it keep them for 30 days or more."));
@@ -134,6 +135,18 @@ fn lifecycle(facts: &Facts, place: &Place) -> Vec<Finding> {
         findings.push(Finding::new("uploads_stay", Weight::Weak, what, CREATE));
     }
     findings
+}
+
+/// Whichever objects it speaks of: without indexes, manifests and trees nothing can be looked at, restored or stored again.
+fn objects_move(rule: &LifecycleRule, class: &str) -> Finding {
+    let what = format!(
+        "the lifecycle rule {:?} moves objects of the repository to {class}, where they must be thawed before they can be read: \
+         the repository's record, indexes, manifests and trees must read at once",
+        rule.id
+    );
+    let remedy = "Take the rule off these objects. `class` of a folder in the configuration keeps its content in an archive, and the \
+                  rest where it reads at once.";
+    Finding::new("objects_move_to_archive", Weight::Danger, what, remedy)
 }
 
 /// Rules whose number of days is below `least`.
@@ -291,6 +304,20 @@ mod tests {
         assert_eq!(with_rules(vec![rule(|_| ()), elsewhere]), []);
         let tagged = rule(|rule| (rule.narrower, rule.expires) = (true, true));
         assert_eq!(with_rules(vec![rule(|_| ()), tagged]), [("objects_expire", Weight::Danger)]);
+    }
+
+    #[test]
+    fn rules_that_move_what_must_read_at_once_to_an_archive_are_dangerous() {
+        let moving =
+            |classes: &[&str]| rule(|rule| rule.moves_to = classes.iter().map(|&class| class.into()).collect());
+        let danger = [("objects_move_to_archive", Weight::Danger)];
+        assert_eq!(with_rules(vec![moving(&["GLACIER"])]), danger);
+        assert_eq!(with_rules(vec![moving(&["STANDARD_IA", "DEEP_ARCHIVE"])]), danger);
+        for at_once in ["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"] {
+            assert_eq!(with_rules(vec![moving(&[at_once])]), [], "{at_once}");
+        }
+        let elsewhere = rule(|rule| (rule.prefix, rule.moves_to) = ("photos/".into(), vec!["GLACIER".into()]));
+        assert_eq!(with_rules(vec![rule(|_| ()), elsewhere]), []);
     }
 
     #[test]
