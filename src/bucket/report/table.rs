@@ -140,7 +140,7 @@ pub(super) fn abilities(found: &Abilities) -> Vec<Line> {
         UploadList::Unknown => "not known",
     };
     let mut lines = vec![
-        ("heeds \"only if absent\"", answer(found.never_replaces())),
+        ("heeds \"only if absent\"", answer(found.heeds_if_absent())),
         ("completes an upload twice", answer(found.repeated_complete)),
         ("checksums that it verifies", list(&found.checksums, "none")),
         ("lists unfinished uploads", uploads.to_owned()),
