@@ -73,6 +73,6 @@ fn role(args: &PolicyArgs, context: &Context) -> Result<Role, CliError> {
         Whom::Uploader => Role::Uploader(whose()?),
         Whom::Gc => Role::Gc(whose()?),
         Whom::Admin => Role::Admin,
-        Whom::Bucket => Role::Bucket { uploaders: args.uploader.clone() },
+        Whom::Bucket => Role::Bucket { uploaders: which::uploaders(&args.uploader)? },
     })
 }
