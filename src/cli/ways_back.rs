@@ -31,12 +31,12 @@ impl WaysBack {
         let show = |money| table.currency.show(money);
         let mut lines = Vec::new();
         for (tier, cost) in &self.ways {
-            lines.push(format!("  {:<49}{:>14}", name(*tier, cost), show(cost.total())));
+            lines.push(format!("  {:<49}{:>16}", name(*tier, cost), show(cost.total())));
             let archive = cost.requests + cost.retrieval + cost.copies;
             if !archive.is_zero() {
-                lines.push(format!("    {:<47}{:>14}", "of that asking for it, thawed copies", show(archive)));
+                lines.push(format!("    {:<47}{:>16}", "of that asking for it, thawed copies", show(archive)));
             }
-            lines.push(format!("    {:<47}{:>14}", "of that sending it over the internet", show(cost.transfer)));
+            lines.push(format!("    {:<47}{:>16}", "of that sending it over the internet", show(cost.transfer)));
         }
         lines
     }
