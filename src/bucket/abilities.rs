@@ -35,6 +35,9 @@ pub struct Abilities {
     pub conditional_put: Answer,
     /// The same for completing an upload by parts.
     pub conditional_complete: Answer,
+    /// The credentials of the check replaced an object when they did not ask for "only if absent", whole or by parts.
+    #[serde(default)]
+    pub replaces_unasked: Answer,
     /// An identical completion may be sent again.
     pub repeated_complete: Answer,
     /// Checksums that it verifies, by the names of S3: a wrong one was refused, a right one taken.
@@ -47,8 +50,13 @@ pub struct Abilities {
 }
 
 impl Abilities {
-    /// What is there cannot be replaced by mistake: only then may anybody call the target append-only.
-    pub fn never_replaces(&self) -> Answer {
+    /// What is there can be replaced neither by mistake nor on purpose: only then may anybody call the target append-only.
+    pub fn refuses_to_replace(&self) -> bool {
+        self.heeds_if_absent() == Answer::Yes && self.replaces_unasked == Answer::No
+    }
+
+    /// What is there cannot be replaced by mistake.
+    pub fn heeds_if_absent(&self) -> Answer {
         match (self.conditional_put, self.conditional_complete) {
             (Answer::Yes, Answer::Yes) => Answer::Yes,
             (Answer::No, _) | (_, Answer::No) => Answer::No,
@@ -69,11 +77,21 @@ mod tests {
     #[test]
     fn one_ignored_condition_is_enough_to_claim_nothing() {
         let with = |conditional_put, conditional_complete| {
-            Abilities { conditional_put, conditional_complete, ..Abilities::default() }.never_replaces()
+            Abilities { conditional_put, conditional_complete, ..Abilities::default() }.heeds_if_absent()
         };
         assert_eq!(with(Answer::Yes, Answer::Yes), Answer::Yes);
         assert_eq!(with(Answer::Yes, Answer::No), Answer::No);
         assert_eq!(with(Answer::No, Answer::Unknown), Answer::No);
         assert_eq!(with(Answer::Yes, Answer::Unknown), Answer::Unknown);
+    }
+
+    #[test]
+    fn append_only_is_only_what_refused_a_replacement_on_purpose() {
+        let heeds =
+            Abilities { conditional_put: Answer::Yes, conditional_complete: Answer::Yes, ..Abilities::default() };
+        let with = |replaces_unasked| Abilities { replaces_unasked, ..heeds.clone() }.refuses_to_replace();
+        assert!(with(Answer::No) && !with(Answer::Yes) && !with(Answer::Unknown));
+        let ignores = Abilities { conditional_put: Answer::No, replaces_unasked: Answer::No, ..heeds.clone() };
+        assert!(!ignores.refuses_to_replace());
     }
 }

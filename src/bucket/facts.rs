@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Place;
 use super::policy::{Call, Decision, Policy, decide};
+use crate::model::StorageClass;
 
 /// One setting: known, or why not.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -156,12 +157,20 @@ pub struct LifecycleRule {
     pub expires: bool,
     /// Versions that are not the current one are removed so many days later.
     pub expire_noncurrent_days: Option<u32>,
+    /// Classes that it moves objects to, some time after they came. What it does to versions that are not current does not matter.
+    pub moves_to: Vec<String>,
 }
 
 impl LifecycleRule {
     /// Whether it speaks of an object of the repository, or may.
     pub fn touches(&self, place: &Place) -> bool {
         self.prefix.starts_with(&place.prefix) || place.prefix.starts_with(&self.prefix)
+    }
+
+    /// The first class of those that it moves objects to which must be thawed before it can be read.
+    pub fn archive(&self) -> Option<&str> {
+        let is_archive = |name: &&String| name.parse().is_ok_and(|class: StorageClass| !class.reads_at_once());
+        self.moves_to.iter().find(is_archive).map(String::as_str)
     }
 
     /// Whether it speaks of all objects of the repository.

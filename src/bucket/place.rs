@@ -1,6 +1,7 @@
 //! Where in a storage the repository lies, as policies name it.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::model::MachineId;
 use crate::store::S3Address;
@@ -13,6 +14,17 @@ pub struct Place {
     pub prefix: String,
     /// `aws`, or `aws-cn`, `aws-us-gov`: the part of AWS that the region belongs to.
     partition: &'static str,
+    line: Line,
+}
+
+/// What requests go over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Line {
+    Tls,
+    /// Plain http that does not leave this machine.
+    Inside,
+    /// Plain http.
+    Clear,
 }
 
 /// Where probe objects go, below the prefix. Tiny, and left behind where nobody may delete.
@@ -28,11 +40,26 @@ impl Place {
             _ => "aws",
         };
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Self { bucket: bucket.into(), prefix, partition }
+        Self { bucket: bucket.into(), prefix, partition, line: Line::Tls }
+    }
+
+    /// `None`: AWS's own.
+    pub fn through(self, endpoint: Option<&str>) -> Self {
+        Self { line: Line::to(endpoint), ..self }
     }
 
     pub fn of(address: &S3Address) -> Self {
-        Self::new(address.bucket(), address.prefix(), address.region())
+        Self::new(address.bucket(), address.prefix(), address.region()).through(address.endpoint())
+    }
+
+    /// Whether a policy may refuse calls without TLS: through an endpoint of plain http it would lock everybody out, an admin too.
+    pub fn can_demand_tls(&self) -> bool {
+        self.line == Line::Tls
+    }
+
+    /// What is sent can be read on its way.
+    pub fn is_in_clear(&self) -> bool {
+        self.line == Line::Clear
     }
 
     /// Of the bucket itself.
@@ -49,6 +76,24 @@ impl Place {
     pub fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
+}
+
+impl Line {
+    fn to(endpoint: Option<&str>) -> Self {
+        match endpoint.and_then(|endpoint| endpoint.strip_prefix("http://")) {
+            None => Line::Tls,
+            Some(host) if is_this_machine(host) => Line::Inside,
+            Some(_) => Line::Clear,
+        }
+    }
+}
+
+/// `host` or `host:port`.
+fn is_this_machine(host: &str) -> bool {
+    let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 impl fmt::Display for Place {
@@ -89,5 +134,22 @@ mod tests {
             (whole.key("rozen.json").as_str(), whole.bucket_arn().as_str()),
             ("rozen.json", "arn:aws-cn:s3:::b")
         );
+    }
+
+    #[test]
+    fn plain_http_is_known_and_what_stays_on_this_machine_is_told_apart() {
+        for (endpoint, demands_tls, in_clear) in [
+            (None, true, false),
+            (Some("https://nas:9000"), true, false),
+            (Some("http://nas:9000"), false, true),
+            (Some("http://nas"), false, true),
+            (Some("http://127.0.0.1:9000"), false, false),
+            (Some("http://localhost"), false, false),
+            (Some("http://[::1]:9000"), false, false),
+            (Some("http://[::1]"), false, false),
+        ] {
+            let place = Place::new("b", "", None).through(endpoint);
+            assert_eq!((place.can_demand_tls(), place.is_in_clear()), (demands_tls, in_clear), "{endpoint:?}");
+        }
     }
 }

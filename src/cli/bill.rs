@@ -63,10 +63,10 @@ impl Report<'_> {
         if self.bill.storage.is_empty() {
             lines.push("  nothing is stored yet".to_owned());
         }
-        lines.push(format!("  {:<49}{:>14}", "together", self.money(self.bill.storage_total())));
+        lines.push(format!("  {:<49}{:>16}", "together", self.money(self.bill.storage_total())));
         if !self.bill.commitment.is_zero() {
             let owed = self.money(self.bill.commitment);
-            lines.push(format!("  {:<49}{owed:>14}", "to be paid even if all was deleted today"));
+            lines.push(format!("  {:<49}{owed:>16}", "to be paid even if all was deleted today"));
         }
         lines.push(String::new());
         Ok(lines)
@@ -84,8 +84,7 @@ impl Report<'_> {
 
     fn month_line(&self, line: &MonthlyLine) -> String {
         let (objects, size) = (counted(line.group.objects, "object", "objects"), bytes(line.group.bytes));
-        let (class, kind) = (line.class.as_str(), kind(line.kind));
-        format!("  {class:<13}{kind:<9}{objects:>16}{size:>11}{:>14}", self.money(line.cost))
+        month_columns([line.class.as_str(), kind(line.kind), &objects, &size, &self.money(line.cost)])
     }
 
     fn requests(&self) -> Vec<String> {
@@ -93,9 +92,9 @@ impl Report<'_> {
         for line in &self.bill.requests {
             let (class, verb) = (line.class.as_str(), line.verb.code());
             let (count, cost) = (grouped(line.count), self.money(line.cost));
-            lines.push(format!("  {class:<13}{verb:<16}{count:>20}{cost:>14}"));
+            lines.push(format!("  {class:<13}{verb:<16}{count:>20}{cost:>16}"));
         }
-        lines.push(format!("  {:<49}{:>14}", "together", self.money(self.bill.request_total())));
+        lines.push(format!("  {:<49}{:>16}", "together", self.money(self.bill.request_total())));
         lines.push(String::new());
         lines
     }
@@ -165,6 +164,11 @@ impl Report<'_> {
     }
 }
 
+/// The last has room for "under 0.01 EUR" and a space.
+fn month_columns([class, kind, objects, size, cost]: [&str; 5]) -> String {
+    format!("  {class:<13}{kind:<9}{objects:>16}{size:>11}{cost:>16}")
+}
+
 /// Whose prices, and how old.
 pub(super) fn prices_json(table: &PriceTable, billed: &Billed, now: Timestamp) -> Value {
     json!({
@@ -178,5 +182,16 @@ fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Content => "content",
         Kind::Metadata => "metadata",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stay_apart() {
+        let line = month_columns(["DEEP_ARCHIVE", "content", "1,234 objects", "1,023.9 MiB", "under 0.01 EUR"]);
+        assert!(line.contains("1,023.9 MiB  under 0.01 EUR"), "{line}");
     }
 }

@@ -70,7 +70,9 @@ impl Tier {
 /// What the archive takes, in time and money, for each tier.
 pub(super) struct ThawPlan {
     counts: ThawCounts,
+    /// Of whole packs: those of an archive, and all.
     archived_bytes: u64,
+    packs_bytes: u64,
     read_bytes: u64,
     priced: Priced,
 }
@@ -86,24 +88,22 @@ enum Priced {
 
 impl ThawPlan {
     pub(super) fn new(archived: &Archived, place: &str, args: &ThawArgs, context: &Context) -> Result<Self, CliError> {
-        let of_archive = || archived.packs.iter().filter(|pack| !pack.needed.class.reads_at_once());
-        Ok(Self {
+        Ok(Self::of(archived, priced(archived, place, args, context)?))
+    }
+
+    fn of(archived: &Archived, priced: Priced) -> Self {
+        let packs = || archived.packs.iter().map(|pack| &pack.needed);
+        Self {
             counts: archived.counts(),
-            archived_bytes: of_archive().map(|pack| pack.needed.size).sum(),
-            read_bytes: archived.packs.iter().map(|pack| pack.needed.bytes).sum(),
-            priced: priced(archived, place, args, context)?,
-        })
+            archived_bytes: packs().filter(|pack| !pack.class.reads_at_once()).map(|pack| pack.size).sum(),
+            packs_bytes: packs().map(|pack| pack.size).sum(),
+            read_bytes: packs().map(|pack| pack.bytes).sum(),
+            priced,
+        }
     }
 
     pub(super) fn lines(&self, context: &Context) -> Vec<String> {
-        let ThawCounts { readable, thawing, frozen } = self.counts;
-        let packs = readable + thawing + frozen;
-        let mut lines = vec![format!(
-            "{} to be read, {} of {}: {readable} can be read now, {thawing} are being thawed, {frozen} must be thawed",
-            counted(packs as u64, "pack is", "packs are"),
-            bytes(self.read_bytes),
-            bytes(self.archived_bytes),
-        )];
+        let mut lines = vec![self.what()];
         match &self.priced {
             Priced::NotKnown(whose) => lines.push(format!(
                 "What that costs is not known: there are no prices of {whose} (--prices FILE gives a table, docs/cost.md)"
@@ -114,6 +114,17 @@ impl ThawPlan {
             }
         }
         lines
+    }
+
+    fn what(&self) -> String {
+        let ThawCounts { readable, thawing, frozen } = self.counts;
+        let packs = readable + thawing + frozen;
+        format!(
+            "{} to be read, {} of {}: {readable} can be read now, {thawing} are being thawed, {frozen} must be thawed",
+            counted(packs as u64, "pack is", "packs are"),
+            bytes(self.read_bytes),
+            bytes(self.packs_bytes),
+        )
     }
 
     pub(super) fn json(&self) -> Value {
@@ -253,5 +264,30 @@ fn sleep(pause: Duration, counts: ThawCounts, context: &Context) -> Result<(), C
         }
         left.store(rest.as_secs() as usize, Relaxed);
         context.clock.sleep(rest.min(BLINK));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MachineId, ObjectHash, PackKey, StorageClass};
+    use crate::restore::{NeededPack, ReadPack};
+    use crate::store::Access;
+
+    fn pack(class: StorageClass, size: u64, bytes: u64, access: Access) -> ReadPack {
+        let pack = PackKey { machine: MachineId([1; 16]), is_tree: false, hash: ObjectHash([2; 32]) };
+        ReadPack { needed: NeededPack { pack, class, size, frames: 1, bytes }, access }
+    }
+
+    #[test]
+    fn what_is_read_is_never_more_than_what_it_is_a_part_of() {
+        let packs = vec![
+            pack(StorageClass::Standard, 10 << 20, 9 << 20, Access::Now),
+            pack(StorageClass::DeepArchive, 100 << 20, 95 << 20, Access::NeedsThaw),
+        ];
+        let plan = ThawPlan::of(&Archived { packs }, Priced::NotKnown("x".to_owned()));
+        let what = plan.what();
+        assert!(what.starts_with("2 packs are to be read, 104.0 MiB of 110.0 MiB: 1 can be read now"), "{what}");
+        assert_eq!(plan.json()["archived_bytes"], 100 << 20);
     }
 }

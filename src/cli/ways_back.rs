@@ -17,7 +17,7 @@ pub(super) struct WaysBack {
 impl WaysBack {
     /// Where nothing must be thawed there is one way.
     pub(super) fn new(table: &PriceTable, wanted: &[Wanted], days: u32) -> Result<Self, CliError> {
-        let needs_thaw = wanted.iter().any(|wanted| !wanted.class.reads_at_once());
+        let needs_thaw = wanted.iter().any(|wanted| !wanted.class.reads_at_once() && wanted.objects > 0);
         let tiers = [ThawTier::Bulk, ThawTier::Standard, ThawTier::Expedited];
         let mut ways = Vec::new();
         for tier in tiers.into_iter().take(if needs_thaw { 3 } else { 1 }) {
@@ -31,12 +31,12 @@ impl WaysBack {
         let show = |money| table.currency.show(money);
         let mut lines = Vec::new();
         for (tier, cost) in &self.ways {
-            lines.push(format!("  {:<49}{:>14}", name(*tier, cost), show(cost.total())));
+            lines.push(format!("  {:<49}{:>16}", name(*tier, cost), show(cost.total())));
             let archive = cost.requests + cost.retrieval + cost.copies;
             if !archive.is_zero() {
-                lines.push(format!("    {:<47}{:>14}", "of that asking for it, thawed copies", show(archive)));
+                lines.push(format!("    {:<47}{:>16}", "of that asking for it, thawed copies", show(archive)));
             }
-            lines.push(format!("    {:<47}{:>14}", "of that sending it over the internet", show(cost.transfer)));
+            lines.push(format!("    {:<47}{:>16}", "of that sending it over the internet", show(cost.transfer)));
         }
         lines
     }
@@ -79,5 +79,25 @@ pub(super) fn word(tier: ThawTier) -> &'static str {
         ThawTier::Bulk => "bulk",
         ThawTier::Standard => "standard",
         ThawTier::Expedited => "expedited",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{Billed, PriceFiles, prices_for};
+    use crate::model::StorageClass;
+
+    #[test]
+    fn where_everything_is_thawed_there_is_one_way() {
+        let aws = Billed::Aws { region: "us-east-1".into(), assumed: false };
+        let table = prices_for(&aws, &PriceFiles::default()).unwrap().unwrap();
+        let ways = |objects| {
+            let wanted = Wanted { class: StorageClass::Glacier, objects, object_bytes: 9, read_bytes: 9, reads: 1 };
+            WaysBack::new(&table, &[wanted], 7).unwrap()
+        };
+        let thawed = ways(0).lines(&table);
+        assert_eq!(thawed.iter().filter(|line| line.contains("at once")).count(), 1, "{thawed:#?}");
+        assert_eq!(ways(1).lines(&table).iter().filter(|line| line.contains("readable within")).count(), 3);
     }
 }

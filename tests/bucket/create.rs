@@ -3,7 +3,7 @@
 use rozen::store::S3Client;
 
 use super::lab::{BUCKET, Lab};
-use super::s3fake::Control;
+use super::s3fake::{Control, Settings};
 
 #[test]
 fn a_bucket_is_made_once_and_then_left_alone() {
@@ -12,9 +12,22 @@ fn a_bucket_is_made_once_and_then_left_alone() {
         "1. make the bucket in us-east-1",
         "keep versions",
         "end unfinished uploads after 30 days",
-        "set the bucket's policy: TlsOnly, OnlyNewObjects, NoReplicationInto",
+        "set the bucket's policy: OnlyNewObjects, NoReplicationInto",
     ]);
     lab.target("owner", &["create", "--yes"]).expect(0).says(&["is right: there is nothing to do"]);
+}
+
+#[test]
+fn nobody_is_locked_out_of_a_server_without_tls() {
+    let lab = Lab::new();
+    lab.server.settings(Settings { secure_transport: false, ..Settings::default() });
+    let done = lab.target("owner", &["create", "--yes"]).expect(0);
+    assert!(done.err.contains("the policy does not demand TLS"), "{}", done.err);
+    lab.target("owner", &["create", "--yes"]).expect(0).says(&["is right: there is nothing to do"]);
+    lab.add_machine();
+    lab.target("machine", &["check"]).expect(0);
+    let done = lab.target("owner", &["policy", "--for", "bucket"]).expect(0);
+    assert!(!done.out.contains("TlsOnly") && done.err.contains("the policy does not demand TLS"), "{done:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn a_bucket_made_by_us_is_right_for_a_machine_with_our_policy() {
     let done = lab.target("machine", &["check"]).expect(0);
     done.says(&[
         "public access block             on",
-        "policy                          demands TLS, lets nobody replace objects",
+        "policy                          lets nobody replace objects",
         "versioning                      on",
         "object lock                     30 days, compliance",
         "store it again, if absent       refused: prevented",
@@ -136,8 +136,21 @@ fn setting_up_tries_a_bucket_once_and_keeps_what_it_does() {
     let kept = || -> Value {
         serde_json::from_slice(&std::fs::read(lab.dir.path().join("state/target.json")).unwrap()).unwrap()
     };
-    init(&lab).expect(0).says(&["target         refuses to replace objects (tried)"]);
-    assert_eq!(kept()["abilities"]["conditional_put"], "yes");
+    let done = init(&lab).expect(0);
+    assert!(done.err.contains("DANGER: these credentials can replace objects"), "{}", done.err);
+    done.says(&["target         heeds \"only if absent\", and replaces objects where that is not asked for"]);
+    assert_eq!(
+        (&kept()["abilities"]["conditional_put"], &kept()["abilities"]["replaces_unasked"]),
+        (&json!("yes"), &json!("yes"))
+    );
+    assert_eq!(kept()["danger"], "these credentials can replace objects; what was there is lost");
+    let policy = lab.target("owner", &["policy", "--for", "bucket"]).expect(0).out;
+    let client = lab.owner();
+    client.run(client.sdk().put_bucket_policy().bucket(BUCKET).policy(policy).send()).unwrap();
+    lab.target("owner", &["check"]).expect(1);
+    assert_eq!(kept()["abilities"]["replaces_unasked"], "no");
+    assert_eq!(kept()["danger"], "these credentials can delete objects, and nothing brings them back");
+    client.run(client.sdk().delete_bucket_policy().bucket(BUCKET).send()).unwrap();
     lab.server.settings(Settings { ignore_if_none_match_on_put: true, ..Settings::default() });
     lab.target("owner", &["check"]).expect(1);
     assert_eq!(kept()["abilities"]["conditional_put"], "no");

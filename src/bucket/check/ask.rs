@@ -34,7 +34,8 @@ pub(in crate::bucket) struct Refusal {
 impl<'a> Ask<'a> {
     pub(in crate::bucket) fn new(client: &'a S3Client) -> Self {
         let address = client.address();
-        Self { client, place: Place::new(address.bucket(), address.prefix(), Some(client.region())) }
+        let place = Place::new(address.bucket(), address.prefix(), Some(client.region()));
+        Self { client, place: place.through(address.endpoint()) }
     }
 
     pub(in crate::bucket) fn s3(&self) -> &Client {

@@ -21,7 +21,12 @@ pub(super) fn probe(ask: &Ask<'_>, facts: &Facts, name: &str, classes: bool) -> 
     let complete_again = probes.complete_over(&key, true);
     let replace = put(&probes, &key, false);
     let replace_by_parts = probes.complete_over(&key, false);
-    let abilities = abilities(&probes, facts, (&create_again, &complete_again), classes);
+    let abilities = Abilities {
+        conditional_put: heeded(&create_again),
+        conditional_complete: heeded(&complete_again),
+        replaces_unasked: replaced([&replace, &replace_by_parts]),
+        ..abilities(&probes, facts, classes)
+    };
     let (delete_version, delete_past_lock) = delete_versions(&probes, facts, &key);
     let delete = outcome(probes.remove(&key, None));
     let left_behind = probes.clean_up(&delete, &delete_version);
@@ -80,12 +85,10 @@ fn delete_versions(probes: &Probes<'_>, facts: &Facts, key: &str) -> (Outcome, O
     (delete, outcome(past))
 }
 
-fn abilities(probes: &Probes<'_>, facts: &Facts, again: (&Outcome, &Outcome), classes: bool) -> Abilities {
-    let (create_again, complete_again) = again;
+/// Those that trying does not show by the way.
+fn abilities(probes: &Probes<'_>, facts: &Facts, classes: bool) -> Abilities {
     let versioned = probes.version(&probes.key("object")).is_some();
     Abilities {
-        conditional_put: heeded(create_again),
-        conditional_complete: heeded(complete_again),
         repeated_complete: probes.complete_twice(&probes.key("completed")),
         checksums: probes.checksums(),
         list_uploads: probes.lists_uploads(&probes.key("begun")),
@@ -96,6 +99,17 @@ fn abilities(probes: &Probes<'_>, facts: &Facts, again: (&Outcome, &Outcome), cl
             Fact::NotReadable { .. } | Fact::Failed { .. } => Answer::Unknown,
         },
         classes: if classes { probes.classes() } else { Vec::new() },
+        ..Abilities::default()
+    }
+}
+
+fn replaced(tries: [&Outcome; 2]) -> Answer {
+    if tries.iter().any(|tried| tried.is_done()) {
+        Answer::Yes
+    } else if tries.iter().all(|tried| tried.is_refused()) {
+        Answer::No
+    } else {
+        Answer::Unknown
     }
 }
 
@@ -135,5 +149,18 @@ impl Intercept for Unsigned {
             headers.remove(name);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_is_only_what_was_refused_in_every_way() {
+        let unclear = Outcome::Unclear { why: "500".into() };
+        assert_eq!(replaced([&Outcome::Forbidden, &Outcome::Prevented]), Answer::No);
+        assert_eq!(replaced([&Outcome::Forbidden, &unclear]), Answer::Unknown);
+        assert_eq!(replaced([&Outcome::Done, &unclear]), Answer::Yes);
     }
 }

@@ -157,6 +157,7 @@ fn to_rule(rule: &SdkRule) -> LifecycleRule {
     #[allow(deprecated, reason = "older rules have it there, and servers give it back")]
     let prefix = prefix.or_else(|| rule.prefix.clone());
     let expiration = rule.expiration.as_ref();
+    let moves = rule.transitions().iter().filter_map(|transition| transition.storage_class());
     LifecycleRule {
         id: rule.id.clone().unwrap_or_else(|| "without a name".to_owned()),
         prefix: prefix.unwrap_or_default(),
@@ -169,6 +170,7 @@ fn to_rule(rule: &SdkRule) -> LifecycleRule {
         expire_noncurrent_days: days(
             rule.noncurrent_version_expiration.as_ref().and_then(|expiry| expiry.noncurrent_days),
         ),
+        moves_to: moves.map(|class| class.as_str().to_owned()).collect(),
     }
 }
 
@@ -209,6 +211,18 @@ mod tests {
         let markers = LifecycleExpiration::builder().expired_object_delete_marker(true).build();
         let rule = SdkRule::builder().status(ExpirationStatus::Enabled).expiration(markers).build().unwrap();
         assert!(!to_rule(&rule).expires);
+    }
+
+    #[test]
+    fn classes_that_a_rule_moves_objects_to_are_read_and_those_of_old_versions_are_not() {
+        use aws_sdk_s3::types::{NoncurrentVersionTransition, Transition, TransitionStorageClass};
+        let to = |class| Transition::builder().days(1).storage_class(class).build();
+        let rule = SdkRule::builder().status(ExpirationStatus::Enabled);
+        let rule =
+            rule.transitions(to(TransitionStorageClass::StandardIa)).transitions(to(TransitionStorageClass::Glacier));
+        let old = NoncurrentVersionTransition::builder().storage_class(TransitionStorageClass::DeepArchive).build();
+        let rule = to_rule(&rule.noncurrent_version_transitions(old).build().unwrap());
+        assert_eq!(rule.moves_to, ["STANDARD_IA", "GLACIER"]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn answers(ask: &Ask<'_>) -> Result<(), StoreError> {
             .client
             .run(question(ask).send())
             .map(drop)
-            .map_err(|error| ask.client.error(Verb::Open, "the bucket", error)),
+            .map_err(|error| ask.client.error(Verb::Open, "the repository", error)),
     }
 }
 

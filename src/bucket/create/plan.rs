@@ -96,7 +96,8 @@ impl Plan {
         let step = Step::SetPolicy(policy(&Role::Bucket { uploaders: wish.uploaders.clone() }, place));
         match facts.map(|facts| &facts.policy) {
             Some(Fact::Known(Some(found))) => {
-                if !(found.tls_only && found.only_new_objects) {
+                let demands_tls = found.tls_only || !place.can_demand_tls();
+                if !(demands_tls && found.only_new_objects) {
                     self.by_hand.push(
                         "policy: the bucket has one already; add the statements that `rozenctl target policy --for bucket` prints"
                             .to_owned(),
@@ -194,6 +195,18 @@ mod tests {
             Facts { versioning: Fact::Known(Versioning::Suspended), lifecycle: Fact::Known(vec![]), ..right_facts() };
         let plan = made(Some(&facts), &Wish::default());
         assert_eq!(plan.steps, [Step::KeepVersions, Step::EndUnfinishedUploads { days: 30 }]);
+    }
+
+    #[test]
+    fn through_plain_http_no_policy_demands_tls() {
+        let plain = place().through(Some("http://nas:9000"));
+        let text = Plan::make(None, &Wish::default(), &plain, "us-east-1").to_string();
+        assert!(text.contains("set the bucket's policy: OnlyNewObjects, NoReplicationInto"), "{text}");
+        let mut policy = right_facts().policy.known().unwrap().unwrap();
+        policy.tls_only = false;
+        let facts = Facts { policy: Fact::Known(Some(policy)), ..right_facts() };
+        assert!(Plan::make(Some(&facts), &Wish::default(), &plain, "us-east-1").is_empty());
+        assert_eq!(made(Some(&facts), &Wish::default()).by_hand.len(), 1);
     }
 
     #[test]

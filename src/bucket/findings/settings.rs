@@ -15,7 +15,8 @@ const BLOCK_PUBLIC: &str = "Block public access: `rozenctl target create` does, 
 pub(super) fn judge(facts: &Facts, tried: &Tried, place: &Place) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(public(facts));
-    findings.extend(policy(facts, tried));
+    findings.extend(line(place));
+    findings.extend(policy(facts, tried, place));
     findings.extend(versions(facts));
     findings.extend(lifecycle(facts, place));
     findings.extend(small(facts));
@@ -51,12 +52,21 @@ fn public_by(code: &'static str, what: &str, blocked: bool) -> Finding {
     Finding::new(code, weight, text, "Take what allows \"*\" or everybody out of it, and block public access.")
 }
 
-fn policy(facts: &Facts, tried: &Tried) -> Vec<Finding> {
+fn line(place: &Place) -> Option<Finding> {
+    place.is_in_clear().then(|| {
+        let what = "the endpoint is plain http: on its way everybody can read the names of objects, and what is in them as it is \
+                    stored, encrypted";
+        let remedy = "Use an https:// endpoint where the server has one.";
+        Finding::new("line_not_encrypted", Weight::Weak, what, remedy)
+    })
+}
+
+fn policy(facts: &Facts, tried: &Tried, place: &Place) -> Vec<Finding> {
     let Some(policy) = facts.policy.known() else { return Vec::new() };
     let (tls_only, only_new) =
         policy.map_or((false, false), |PolicyFacts { tls_only, only_new_objects, .. }| (tls_only, only_new_objects));
     let mut findings = Vec::new();
-    if !tls_only {
+    if !tls_only && place.can_demand_tls() {
         let what = "the bucket's policy does not refuse calls without TLS";
         findings.push(Finding::new("tls_not_demanded", Weight::Weak, what, CREATE));
     }
@@ -107,6 +117,7 @@ fn lifecycle(facts: &Facts, place: &Place) -> Vec<Finding> {
         let remedy = "Take the rule off these objects: a backup needs old objects as much as new ones.";
         findings.push(Finding::new("objects_expire", Weight::Danger, what, remedy));
     }
+    findings.extend(touching.iter().filter_map(|rule| Some(objects_move(rule, rule.archive()?))));
     for (rule, days) in with_days(&touching, |rule| rule.expire_noncurrent_days, SHORTEST_UNDO_DAYS) {
         let what = format!("the lifecycle rule {:?} keeps deleted versions for only {}", rule.id, in_days(days));
         findings.push(Finding::new("versions_go_early", Weight::Weak, what, "Let it keep them for 30 days or more."));
@@ -124,6 +135,18 @@ fn lifecycle(facts: &Facts, place: &Place) -> Vec<Finding> {
         findings.push(Finding::new("uploads_stay", Weight::Weak, what, CREATE));
     }
     findings
+}
+
+/// Whichever objects it speaks of: without indexes, manifests and trees nothing can be looked at, restored or stored again.
+fn objects_move(rule: &LifecycleRule, class: &str) -> Finding {
+    let what = format!(
+        "the lifecycle rule {:?} moves objects of the repository to {class}, where they must be thawed before they can be read: \
+         the repository's record, indexes, manifests and trees must read at once",
+        rule.id
+    );
+    let remedy = "Take the rule off these objects. `class` of a folder in the configuration keeps its content in an archive, and the \
+                  rest where it reads at once.";
+    Finding::new("objects_move_to_archive", Weight::Danger, what, remedy)
 }
 
 /// Rules whose number of days is below `least`.
@@ -284,6 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn rules_that_move_what_must_read_at_once_to_an_archive_are_dangerous() {
+        let moving =
+            |classes: &[&str]| rule(|rule| rule.moves_to = classes.iter().map(|&class| class.into()).collect());
+        let danger = [("objects_move_to_archive", Weight::Danger)];
+        assert_eq!(with_rules(vec![moving(&["GLACIER"])]), danger);
+        assert_eq!(with_rules(vec![moving(&["STANDARD_IA", "DEEP_ARCHIVE"])]), danger);
+        for at_once in ["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"] {
+            assert_eq!(with_rules(vec![moving(&[at_once])]), [], "{at_once}");
+        }
+        let elsewhere = rule(|rule| (rule.prefix, rule.moves_to) = ("photos/".into(), vec!["GLACIER".into()]));
+        assert_eq!(with_rules(vec![rule(|_| ()), elsewhere]), []);
+    }
+
+    #[test]
     fn unfinished_uploads_must_end_but_not_before_ours_are_done() {
         assert_eq!(with_rules(vec![]), [("uploads_stay", Weight::Weak)]);
         let early = rule(|rule| rule.abort_uploads_days = Some(1));
@@ -304,6 +341,18 @@ mod tests {
         assert_eq!(codes(|facts| facts.owner_enforced = Fact::Known(false)), [("acls_in_use", Weight::Weak)]);
         let without = codes(|facts| facts.policy = Fact::Known(None));
         assert_eq!(without, [("tls_not_demanded", Weight::Weak), ("replacing_not_denied", Weight::Note)]);
+    }
+
+    #[test]
+    fn a_line_in_clear_is_told_and_no_policy_is_advised_that_would_lock_everybody_out() {
+        let facts = Facts { policy: Fact::Known(None), ..right_facts() };
+        let found = |endpoint| -> Vec<&'static str> {
+            let place = Place::new("b", "", None).through(Some(endpoint));
+            judge(&facts, &right_tries(), &place).iter().map(|finding| finding.code).collect()
+        };
+        assert_eq!(found("http://nas:9000"), ["line_not_encrypted", "replacing_not_denied"]);
+        assert_eq!(found("http://127.0.0.1:9000"), ["replacing_not_denied"]);
+        assert_eq!(found("https://nas:9000"), ["tls_not_demanded", "replacing_not_denied"]);
     }
 
     #[test]

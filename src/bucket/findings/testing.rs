@@ -40,6 +40,7 @@ pub fn right_tries() -> Tried {
         abilities: Abilities {
             conditional_put: Answer::Yes,
             conditional_complete: Answer::Yes,
+            replaces_unasked: Answer::No,
             repeated_complete: Answer::Yes,
             checksums: vec!["CRC64NVME".into()],
             list_uploads: UploadList::ByPrefix,

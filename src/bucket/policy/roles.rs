@@ -130,17 +130,13 @@ fn admin(place: &Place) -> Vec<Statement> {
 }
 
 fn bucket(uploaders: &[String], place: &Place) -> Vec<Statement> {
-    let everything = || vec![place.bucket_arn(), format!("{}/*", place.bucket_arn())];
-    let mut statements = vec![
-        Statement::deny("TlsOnly", &["s3:*"], everything()).for_anyone().when(
-            "Bool",
-            "aws:SecureTransport",
-            &["false".to_owned()],
-        ),
-        only_new(place).for_anyone(),
-        // it would write and delete here without any of the rights above
-        Statement::deny("NoReplicationInto", &REPLICATE, vec![place.object_arn("*")]).for_anyone(),
-    ];
+    let mut statements = Vec::new();
+    if place.can_demand_tls() {
+        statements.push(tls_only(place).for_anyone());
+    }
+    statements.push(only_new(place).for_anyone());
+    // it would write and delete here without any of the rights above
+    statements.push(Statement::deny("NoReplicationInto", &REPLICATE, vec![place.object_arn("*")]).for_anyone());
     if !uploaders.is_empty() {
         statements.push(never_takes_away(place).for_arns(uploaders));
     }
@@ -162,6 +158,11 @@ fn see(place: &Place) -> Statement {
     let mut actions = vec!["s3:ListBucketMultipartUploads"];
     actions.extend(SEE_SETTINGS);
     Statement::allow("SeeSettings", &actions, vec![place.bucket_arn()])
+}
+
+fn tls_only(place: &Place) -> Statement {
+    let everything = vec![place.bucket_arn(), format!("{}/*", place.bucket_arn())];
+    Statement::deny("TlsOnly", &["s3:*"], everything).when("Bool", "aws:SecureTransport", &["false".to_owned()])
 }
 
 fn never_takes_away(place: &Place) -> Statement {
@@ -191,6 +192,17 @@ mod tests {
             // a managed policy; a bucket's may have 20 KiB
             assert!(size <= 6144, "{role:?}: {size}");
         }
+    }
+
+    #[test]
+    fn nobody_is_locked_out_of_an_endpoint_of_plain_http() {
+        let demands_tls = |endpoint| {
+            let place = Place::new("b", "p", None).through(endpoint);
+            let statements = policy(&Role::Bucket { uploaders: vec![] }, &place).statement;
+            statements.iter().any(|statement| statement.sid == "TlsOnly")
+        };
+        assert!(demands_tls(None) && demands_tls(Some("https://nas:9000")));
+        assert!(!demands_tls(Some("http://nas:9000")) && !demands_tls(Some("http://127.0.0.1:9000")));
     }
 
     #[test]

@@ -93,7 +93,8 @@ fn rule_text(rule: &LifecycleRule) -> String {
     does.extend(rule.expires.then(|| "deletes objects".to_owned()));
     does.extend(rule.expire_noncurrent_days.map(|days| format!("removes old versions after {}", in_days(days))));
     does.extend(rule.abort_uploads_days.map(|days| format!("ends unfinished uploads after {}", in_days(days))));
-    let does = if does.is_empty() { "moves objects to other classes".to_owned() } else { does.join(", ") };
+    does.extend((!rule.moves_to.is_empty()).then(|| format!("moves objects to {}", rule.moves_to.join(" and "))));
+    let does = if does.is_empty() { "nothing that matters here".to_owned() } else { does.join(", ") };
     let on = if rule.prefix.is_empty() { String::new() } else { format!(" below {}", rule.prefix) };
     format!("{:?}{on}: {does}", rule.id)
 }
@@ -139,7 +140,7 @@ pub(super) fn abilities(found: &Abilities) -> Vec<Line> {
         UploadList::Unknown => "not known",
     };
     let mut lines = vec![
-        ("heeds \"only if absent\"", answer(found.never_replaces())),
+        ("heeds \"only if absent\"", answer(found.heeds_if_absent())),
         ("completes an upload twice", answer(found.repeated_complete)),
         ("checksums that it verifies", list(&found.checksums, "none")),
         ("lists unfinished uploads", uploads.to_owned()),

@@ -105,14 +105,24 @@ fn show(args: &CostArgs, context: &Context) -> Result<Exit, CliError> {
             return Ok(Exit::Done);
         }
         Err(Unpriced::NotKnown(whose)) => {
-            let remedy = "Give a table with --prices FILE, or import that of AWS with `rozenctl cost import`; \
-                          docs/cost.md shows how.";
-            return Err(CliError::refused(format!("the prices of {whose} are not known"), remedy));
+            return Err(CliError::refused(format!("the prices of {whose} are not known"), way_to_prices(&billed)));
         }
     };
     match &args.restore {
         Some(snapshot) => restore(args, snapshot, &billed, &table, context),
         None => all(args, &repository, &billed, &table, context),
+    }
+}
+
+/// What AWS publishes says nothing about others.
+fn way_to_prices(billed: &Billed) -> &'static str {
+    match billed {
+        Billed::Other { .. } => {
+            "Write a table from the provider's price list, and give it with --prices FILE; docs/cost.md shows how."
+        }
+        Billed::Aws { .. } | Billed::Nobody => {
+            "Import the table of the region with `rozenctl cost import`, or give one with --prices FILE; docs/cost.md shows how."
+        }
     }
 }
 
@@ -231,4 +241,16 @@ fn import(args: &ImportArgs, context: &Context) -> Result<Exit, CliError> {
         })
     })?;
     Ok(Exit::done(!imported.left_out.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_of_aws_are_advised_for_aws_alone() {
+        let advised = |url: &str| way_to_prices(&Billed::of(&StoreUrl::parse(url).unwrap())).contains("cost import");
+        assert!(advised("s3://bucket?region=eu-central-1"));
+        assert!(!advised("s3://bucket?region=eu-central-1&endpoint=https://s3.example.org"));
+    }
 }

@@ -197,8 +197,15 @@ fn checked_endpoint(endpoint: String) -> Result<String, Reason> {
         Some(host) if host.is_empty() || host.contains(['@', '?', '#', '/']) => {
             Err("the endpoint must be https://host or https://host:port".into())
         }
+        Some(host) if !has_good_port(host) => Err("the endpoint's port must be a number from 1 to 65535".into()),
         Some(_) => Ok(endpoint.to_owned()),
     }
+}
+
+/// Without one it is good. The colons of `[::1]` begin none.
+fn has_good_port(host: &str) -> bool {
+    let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
 }
 
 impl fmt::Display for S3Address {
@@ -263,9 +270,20 @@ mod tests {
         assert!(reason("bucket?region=").contains("no value"));
         assert!(reason("bucket?endpoint=127.0.0.1:9000").contains("https://"));
         assert!(reason("bucket?endpoint=http://h/path").contains("host:port"));
+        for bad in ["http://h:99999", "http://h:", "https://h:0", "https://h:x", "http://[::1]:70000"] {
+            let refused = S3Address::parse(&format!("bucket?endpoint={bad}")).unwrap_err();
+            assert!(refused.contains("1 to 65535"), "{bad}: {refused}");
+        }
         assert!(reason("bucket?path_style=maybe").contains("yes or no"));
         assert!(reason("bucket?checksum=sha1").contains("crc64nvme"));
         assert!(reason("key:secret@bucket").contains("credentials=FILE"));
+    }
+
+    #[test]
+    fn an_endpoint_may_be_an_address_with_a_port_and_without() {
+        for good in ["http://[::1]:9000", "http://[::1]", "https://10.0.0.1:65535", "https://h"] {
+            assert_eq!(parsed(&format!("bucket?endpoint={good}")).endpoint(), Some(good));
+        }
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl Failure {
         }
     }
 
+    /// A refusal without a reason, as the answer to a HEAD is.
+    pub(super) fn is_mute(&self) -> bool {
+        (400..500).contains(&self.status()) && matches!(self.code(), "" | "NotFound")
+    }
+
     /// New credentials may help: these ran out, or were exchanged.
     pub(super) fn wants_new_credentials(&self) -> bool {
         EXPIRED.contains(&self.code()) || self.code() == "InvalidAccessKeyId"
@@ -146,11 +151,27 @@ impl Answer {
         self.is_numbered || !matches!(self.code.as_str(), "" | "NotFound")
     }
 
+    /// Neither an answer to the question nor an error, or the way to somewhere else. (301 is how AWS names a region.)
+    fn is_of_a_page(&self) -> bool {
+        match self.status {
+            200..300 => self.code.is_empty(),
+            301 => false,
+            300..400 => !self.is_of_s3(),
+            _ => false,
+        }
+    }
+
     fn into_refusal(self, verb: Verb, used: &str) -> S3Refusal {
         if self.status == 404 && !self.is_of_s3() {
             return S3Refusal::Garbled(
                 "404 without an error of S3, as a gateway answers whose store is away".to_owned(),
             );
+        }
+        if self.is_of_a_page() {
+            return S3Refusal::Garbled(format!(
+                "{} without anything of S3, as a network answers that wants a login first",
+                self.status
+            ));
         }
         let Self { status, code, message, region, date, .. } = self;
         match (code.as_str(), status) {
@@ -322,6 +343,9 @@ mod tests {
             (503, "SlowDown", Disposition::Retry),
             (500, "InternalError", Disposition::Retry),
             (200, "InternalError", Disposition::Retry),
+            (200, "", Disposition::Retry),
+            (302, "", Disposition::Retry),
+            (307, "TemporaryRedirect", Disposition::Permanent),
             (502, "", Disposition::Retry),
             (400, "RequestTimeout", Disposition::Retry),
             (409, "ConditionalRequestConflict", Disposition::Retry),

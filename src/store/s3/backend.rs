@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use aws_sdk_s3::operation::RequestId;
+
 use super::address::S3Address;
 use super::answer::Failure;
 use super::client::{Ask, S3Client};
@@ -34,16 +36,30 @@ impl S3Store {
     /// As [`S3Store::open`], and the bucket is there. It is not made here: its settings decide who can empty it.
     pub(in crate::store) fn create(address: &S3Address) -> Result<Self, StoreError> {
         let store = Self::open(address)?;
-        match store.client.call(Ask::new(Verb::Open), |s3| s3.head_bucket().bucket(store.bucket()).send()) {
-            Ok(_) => Ok(store),
-            // it need not be allowed; the first object will tell
-            Err(failure) if failure.status() == 403 && failure.code().is_empty() => Ok(store),
-            Err(failure) if failure.status() == 404 => {
-                let (bucket, source) = (store.bucket().to_owned(), S3Refusal::NoSuchBucket);
-                Err(StoreError::S3 { verb: Verb::Open, what: "the repository".to_owned(), bucket, source })
-            }
-            Err(failure) => Err(store.client.failed(Verb::Open, "the repository", failure)),
+        let answer = store.client.call(Ask::new(Verb::Open), |s3| s3.head_bucket().bucket(store.bucket()).send());
+        match answer {
+            Ok(output) if output.request_id().is_some() => Ok(store),
+            // an answer to HEAD has no body: what says yes may be a login page, and why it is no is not said
+            Ok(_) => store.opened_by_list(),
+            Err(failure) if failure.is_mute() => store.opened_by_list(),
+            Err(failure) => Err(store.cannot_open(failure)),
         }
+    }
+
+    /// Asks for what has a body, so that the answer names its reason.
+    fn opened_by_list(self) -> Result<Self, StoreError> {
+        let answer = self.client.call(Ask::new(Verb::List), |s3| {
+            s3.list_objects_v2().bucket(self.bucket()).prefix(self.address().prefix()).max_keys(1).send()
+        });
+        match answer.map_err(|failure| self.cannot_open(failure)) {
+            // it need not be allowed; the first object will tell
+            Ok(_) | Err(StoreError::S3 { source: S3Refusal::AccessDenied { .. }, .. }) => Ok(self),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn cannot_open(&self, failure: Failure) -> StoreError {
+        self.client.failed(Verb::Open, "the repository", failure)
     }
 
     pub(super) fn address(&self) -> &S3Address {

@@ -1,5 +1,6 @@
 //! Whole objects: put, get, look for, list, delete.
 
+use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{Object, OptionalObjectAttributes};
@@ -12,6 +13,8 @@ use super::client::Ask;
 use super::refusal::S3Refusal;
 use crate::model::StorageClass;
 use crate::store::{Listed, ObjectInfo, ObjectName, PutOutcome, PutSource, StoreError, Verb};
+
+const NOT_OF_S3: &str = "it has neither an ETag nor the number of a request, as what answers in a store's place (the login page of a network)";
 
 /// Objects on one page of a list: the most that S3 gives.
 const PAGE: i32 = 1000;
@@ -109,6 +112,7 @@ impl S3Store {
             .call(Ask::new(Verb::Head), |s3| s3.head_object().bucket(self.bucket()).key(self.key(name)).send());
         match answer {
             Ok(output) => {
+                self.is_of_s3(Verb::Head, name, output.e_tag(), &output)?;
                 let class = archive::from_sdk(output.storage_class().map(|class| class.as_str()));
                 self.client.was_of_class(Verb::Head, class);
                 let size = self.positive(Verb::Head, name, output.content_length())?;
@@ -117,8 +121,8 @@ impl S3Store {
             Err(failure) if failure.is_missing() => Ok(None),
             // no word of the store's: an answer to HEAD has no room for one
             Err(failure) if failure.status() == 404 => self.head_by_get(name, failure),
-            // an uploader need not be allowed to read; then it may list
-            Err(failure) if failure.status() == 403 && failure.code().is_empty() => self.head_by_list(name, failure),
+            // an uploader need not be allowed to read; then it may list. Or the keys are wrong, which only a body can say
+            Err(failure) if matches!(failure.status(), 400 | 403) && failure.is_mute() => self.head_by_list(name),
             Err(failure) => Err(self.failed(Verb::Head, name, failure)),
         }
     }
@@ -135,7 +139,7 @@ impl S3Store {
         }
     }
 
-    fn head_by_list(&self, name: &ObjectName, forbidden: Failure) -> Result<Option<ObjectInfo>, StoreError> {
+    fn head_by_list(&self, name: &ObjectName) -> Result<Option<ObjectInfo>, StoreError> {
         let key = self.key(name);
         let answer = self.client.call(Ask::new(Verb::List), |s3| {
             let list = s3.list_objects_v2().bucket(self.bucket()).prefix(&key).max_keys(1);
@@ -146,7 +150,6 @@ impl S3Store {
                 let found = page.contents().iter().find(|object| object.key() == Some(&key));
                 found.map(|object| self.info(name, object)).transpose()
             }
-            Err(failure) if failure.status() == 403 => Err(self.failed(Verb::Head, name, forbidden)),
             Err(failure) => Err(self.failed(Verb::Head, name, failure)),
         }
     }
@@ -234,8 +237,23 @@ impl S3Store {
     }
 
     fn size_of(&self, verb: Verb, name: &ObjectName, output: &GetObjectOutput) -> Result<u64, StoreError> {
+        self.is_of_s3(verb, name, output.e_tag(), output)?;
         self.client.was_of_class(verb, archive::from_sdk(output.storage_class().map(|class| class.as_str())));
         self.positive(verb, name, output.content_length())
+    }
+
+    /// The login page of a network says yes to everything. The store's objects have an ETag, or its answers a number.
+    fn is_of_s3(
+        &self,
+        verb: Verb,
+        name: &ObjectName,
+        etag: Option<&str>,
+        answer: &impl RequestId,
+    ) -> Result<(), StoreError> {
+        match etag.or(answer.request_id()) {
+            Some(_) => Ok(()),
+            None => Err(self.garbled(verb, name.as_str(), NOT_OF_S3)),
+        }
     }
 
     pub(super) fn positive(&self, verb: Verb, name: &ObjectName, size: Option<i64>) -> Result<u64, StoreError> {

@@ -28,7 +28,7 @@ pub enum S3Refusal {
     CredentialsFailed { looked_at: String, source: Cause },
     #[error("the clocks differ too much: this machine says {ours}, the target {theirs}")]
     ClockSkew { ours: String, theirs: String },
-    #[error("the target is busy or failing: {status} {code} ({message})")]
+    #[error("the target is busy or failing: {}", answered(*status, code, message))]
     Busy { status: u16, code: String, message: String },
     #[error("the bytes were damaged on their way ({code})")]
     DamagedOnTheWay { code: String },
@@ -44,12 +44,19 @@ pub enum S3Refusal {
     Garbled(String),
     #[error("the request cannot be sent")]
     Unsendable { source: Cause },
-    #[error("the target does not offer this: {status} {code} ({message})")]
+    #[error("the target does not offer this: {}", answered(*status, code, message))]
     NotOffered { status: u16, code: String, message: String },
     #[error("the target says that the parts together are not what was sent ({code})")]
     WholeDiffers { code: String },
-    #[error("the target answered {status} {code} ({message})")]
+    #[error("the target answered {}", answered(*status, code, message))]
     Refused { status: u16, code: String, message: String },
+}
+
+/// What answers in a target's place may have neither code nor message.
+fn answered(status: u16, code: &str, message: &str) -> String {
+    let code = if code.is_empty() { String::new() } else { format!(" {code}") };
+    let message = if message.is_empty() { String::new() } else { format!(" ({message})") };
+    format!("{status}{code}{message}")
 }
 
 impl S3Refusal {
@@ -121,5 +128,19 @@ impl S3Refusal {
             }
             S3Refusal::Refused { .. } => "Look the answer up in the documentation of the target.",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_says_nothing_is_told_by_its_status_alone() {
+        let refused = |code: &str, message: &str| {
+            S3Refusal::Refused { status: 302, code: code.to_owned(), message: message.to_owned() }.to_string()
+        };
+        assert_eq!(refused("", ""), "the target answered 302");
+        assert_eq!(refused("Found", "elsewhere"), "the target answered 302 Found (elsewhere)");
     }
 }

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::which::WhichArgs;
-use crate::bucket::{self, Plan, Retention, Wish};
+use super::which::{WhichArgs, uploaders, warn_of_no_tls};
+use crate::bucket::{self, Place, Plan, Retention, Step, Wish};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -45,9 +45,12 @@ pub(super) fn run(args: &CreateArgs, context: &Context) -> Result<Exit, CliError
     };
     let client = S3Client::open(&address)?;
     let lock = args.lock.map(|days| Retention { compliance: !args.governance, days });
-    let wish = Wish { lock, uploaders: args.uploader.clone() };
+    let wish = Wish { lock, uploaders: uploaders(&args.uploader)? };
     let plan = bucket::plan(&client, &wish)?;
     show(&plan, &address.to_string(), context)?;
+    if plan.steps.iter().any(|step| matches!(step, Step::SetPolicy(_))) {
+        warn_of_no_tls(&Place::of(&address), context);
+    }
     let mut by_hand = plan.by_hand.clone();
     if !plan.steps.is_empty() && !args.dry_run {
         confirm(args, context)?;

@@ -50,6 +50,9 @@ pub(super) fn run(args: &PolicyArgs, context: &Context) -> Result<Exit, CliError
     }
     let place = args.which.place(context)?;
     let policy = bucket::policy(&role(args, context)?, &place);
+    if args.whom == Whom::Bucket {
+        which::warn_of_no_tls(&place, context);
+    }
     context.output.line(policy.to_json())?;
     context.output.json(|| json!(policy))?;
     Ok(Exit::Done)
@@ -70,6 +73,6 @@ fn role(args: &PolicyArgs, context: &Context) -> Result<Role, CliError> {
         Whom::Uploader => Role::Uploader(whose()?),
         Whom::Gc => Role::Gc(whose()?),
         Whom::Admin => Role::Admin,
-        Whom::Bucket => Role::Bucket { uploaders: args.uploader.clone() },
+        Whom::Bucket => Role::Bucket { uploaders: which::uploaders(&args.uploader)? },
     })
 }

@@ -4,7 +4,7 @@ use super::servers::on_the_fake;
 use super::{bytes, name, put};
 use crate::model::StorageClass;
 use crate::s3fake::{Control, Fault, Rule, S3Fake, Settings, When};
-use crate::store::{Disposition, PutOutcome, Store, StoreError, Upload, Verb};
+use crate::store::{Disposition, PutOutcome, S3Refusal, Store, StoreError, StoreUrl, Upload, Verb};
 
 fn next(fake: &S3Fake, operation: &str, fault: Fault) {
     fake.clear_faults();
@@ -105,6 +105,59 @@ fn what_says_yes_to_everything_has_stored_nothing() {
         next(fake, "PutObject", Fault::Gateway { status: 200 });
         assert_eq!(put(&store, "a", b"x").unwrap_err().disposition(), Disposition::Retry, "an answer without an ETag");
         assert_eq!(store.head(&name("a")).unwrap(), None);
+    });
+}
+
+#[test]
+fn the_login_page_of_a_network_is_no_object() {
+    on_the_fake(|fake, server, store, dir| {
+        put(&store, "a", b"x").unwrap();
+        let id = store.create_upload(&name("b"), StorageClass::Standard).unwrap();
+        let upload = Upload { name: name("b"), id };
+        let address = server.new_bucket(dir.path());
+        fake.inject(Rule::new("*", When::Always, Fault::Gateway { status: 200 }));
+        let errors = [
+            store.get(&name("a"), 1000).unwrap_err(),
+            // as long as the page, which then looks whole
+            store.get_range(&name("a"), 0, 69).unwrap_err(),
+            store.head(&name("a")).unwrap_err(),
+            store.list("").unwrap_err(),
+            store.list_parts(&upload).unwrap_err(),
+            store.complete_upload(&upload, &[]).unwrap_err(),
+            Store::create(&StoreUrl::S3(address)).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.disposition(), Disposition::Retry, "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_server_that_numbers_nothing_is_still_a_store() {
+    on_the_fake(|fake, server, store, dir| {
+        fake.settings(Settings { no_request_ids: true, ..Settings::default() });
+        put(&store, "a", b"x").unwrap();
+        assert_eq!(
+            (store.get(&name("a"), 10).unwrap(), store.head(&name("a")).unwrap().unwrap().size),
+            (b"x".to_vec(), 1)
+        );
+        Store::create(&StoreUrl::S3(server.new_bucket(dir.path()))).unwrap();
+        let missing = StoreUrl::S3(server.address("no-such-bucket-here", &dir.path().join("keys"), ""));
+        let error = Store::create(&missing).unwrap_err();
+        assert!(matches!(error, StoreError::S3 { source: S3Refusal::NoSuchBucket, .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn only_the_store_can_say_that_there_is_no_such_bucket() {
+    on_the_fake(|fake, server, _, dir| {
+        let url = StoreUrl::S3(server.new_bucket(dir.path()));
+        fake.inject(Rule::new("*", When::Always, Fault::Gateway { status: 404 }));
+        let error = Store::create(&url).unwrap_err();
+        assert_eq!(error.disposition(), Disposition::Retry, "{error:?}");
+        // the gateway answers the first question alone
+        next(fake, "HeadBucket", Fault::Gateway { status: 404 });
+        Store::create(&url).unwrap();
     });
 }
 

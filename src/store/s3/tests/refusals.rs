@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::servers::{on_every_server, on_the_fake, write_keys};
 use super::{name, put};
-use crate::s3fake::{Control, SECRET_KEY, Settings, User};
+use crate::s3fake::{ACCESS_KEY, Control, SECRET_KEY, Settings, User};
 use crate::store::{Disposition, PutOutcome, S3Refusal, Store, StoreError, StoreUrl};
 
 #[test]
@@ -37,6 +37,31 @@ fn wrong_keys_are_denied_where_the_server_looks_at_them() {
             Ok(_) => eprintln!("skipped: {} takes all keys", server.name),
             Err(error) => assert_eq!(error.disposition(), Disposition::Denied, "{error:?}"),
         }
+    });
+}
+
+#[test]
+fn what_is_wrong_with_keys_is_named_where_the_first_answer_has_no_body() {
+    on_the_fake(|fake, server, store, dir| {
+        put(&store, "a", b"x").unwrap();
+        let url = StoreUrl::S3(server.new_bucket(dir.path()));
+        let refusals = || {
+            let source = |error| match error {
+                StoreError::S3 { source, .. } => source,
+                error => panic!("{error:?}"),
+            };
+            [Store::create(&url).map(drop), Store::open(&url).unwrap().head(&name("a")).map(drop)]
+                .map(|answer| source(answer.unwrap_err()))
+        };
+        write_keys(dir.path(), ACCESS_KEY, "not the secret");
+        assert!(refusals().iter().all(|refusal| matches!(refusal, S3Refusal::WrongSecret)), "{:?}", refusals());
+        write_keys(dir.path(), "AKIAWRONGWRONGWRONG1", SECRET_KEY);
+        assert!(refusals().iter().all(|refusal| matches!(refusal, S3Refusal::UnknownKey)), "{:?}", refusals());
+        let (access_key, secret_key) = ("AKIAOLD0000000000000".to_owned(), SECRET_KEY.to_owned());
+        let (name, policies) = (User::ROOT.to_owned(), Vec::new());
+        write_keys(dir.path(), &access_key, &secret_key);
+        fake.add_user(User { access_key, secret_key, name, policies, expired: true });
+        assert!(refusals().iter().all(|refusal| matches!(refusal, S3Refusal::Expired)), "{:?}", refusals());
     });
 }
 
