@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -53,6 +56,8 @@ pub(super) struct Ask {
 /// While a request goes up, for its next piece to be taken; and then for its answer. On the slowest line that is of any use
 /// (16 KiB/s) that much is on its way in buffers.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// After the wish to stop, until whatever is under way is left: the next start asks what became of it.
+const STOPPING: Duration = Duration::from_secs(5);
 /// Between two pieces of a body that comes down.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -118,7 +123,11 @@ impl S3Client {
         self.failed(verb, what, Failure::from_sdk(error))
     }
 
+    /// What fails after the wish to stop has no other cause.
     pub(super) fn failed(&self, verb: Verb, what: &str, failure: Failure) -> StoreError {
+        if self.limiter.is_stopped() {
+            return StoreError::Stopped;
+        }
         let source = failure.into_refusal(verb, &self.region, &self.keyring.looked_at());
         StoreError::S3 { verb, what: what.to_owned(), bucket: self.address.bucket.clone(), source }
     }
@@ -172,7 +181,8 @@ impl S3Client {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         self.meter.request(ask.verb, ask.class, ask.sent);
-        match progress.guard(request, ask.patience).await {
+        let guarded = progress.guard(request, ask.patience);
+        match unless_stopped(guarded, &self.limiter, STOPPING).await {
             Some(answer) => answer.map_err(Failure::from_sdk),
             None => Err(Failure::Unanswered(Unanswered::TimedOut(ask.patience))),
         }
@@ -194,13 +204,32 @@ impl S3Client {
     }
 }
 
+/// The answer; `None` when there is none, or not soon after the wish to stop.
+async fn unless_stopped<T>(answer: impl Future<Output = Option<T>>, limiter: &Limiter, grace: Duration) -> Option<T> {
+    let stopped = async {
+        while !limiter.is_stopped() {
+            tokio::time::sleep(grace / 10).await;
+        }
+        tokio::time::sleep(grace).await;
+    };
+    let (mut answer, mut stopped) = (pin!(answer), pin!(stopped));
+    poll_fn(|context| match answer.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(answer),
+        Poll::Pending => stopped.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
+
 /// What is not read yet waits in the connection, and then at the server: so the limit holds for the line.
 async fn collect(mut body: ByteStream, len: u64, limiter: &Limiter) -> Result<Vec<u8>, Failure> {
     let wrong = |what: String| Failure::Unanswered(Unanswered::Garbled(what));
     let len = usize::try_from(len).map_err(|_| wrong(format!("a body of {len} bytes is too large")))?;
     let mut bytes = Vec::with_capacity(len);
     loop {
-        let piece = tokio::time::timeout(STALLED, body.next()).await;
+        let next = async { Some(tokio::time::timeout(STALLED, body.next()).await) };
+        let Some(piece) = unless_stopped(next, limiter, STOPPING).await else {
+            return Err(Failure::Unanswered(Unanswered::TimedOut(STOPPING)));
+        };
         match piece.map_err(|_| Failure::Unanswered(Unanswered::TimedOut(STALLED)))? {
             Some(Ok(piece)) if piece.len() <= len - bytes.len() => {
                 limiter.clone().passing(Direction::Download, piece.len() as u64).await;
@@ -303,5 +332,24 @@ impl Drop for Driver {
 impl std::fmt::Debug for S3Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "S3Client({})", self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_long_for_an_answer_after_the_wish_to_stop() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (limiter, grace) = (Limiter::unlimited(), Duration::from_millis(20));
+        let answer = || async { Some(7) };
+        assert_eq!(runtime.block_on(unless_stopped(answer(), &limiter, grace)), Some(7));
+        limiter.stop().store(true, Relaxed);
+        assert_eq!(runtime.block_on(unless_stopped(answer(), &limiter, grace)), Some(7));
+        let never = std::future::pending::<Option<i32>>();
+        assert_eq!(runtime.block_on(unless_stopped(never, &limiter, grace)), None);
     }
 }
