@@ -79,9 +79,11 @@ fn open_or_create(wish: &Wish, store: &Store, created: &str, state: &Path) -> Re
         return Ok(Opened { id: Some(repository.keys.repo_id), new_secret: None });
     }
     if store.head(&names::repository())?.is_some() {
+        refuse_second_recovery_file(wish, store)?;
         return Ok(Opened { id: None, new_secret: None });
     }
     refuse_existing(wish.recovery_out.as_deref())?;
+    refuse_key_beside_its_lock(wish)?;
     refuse_foreign_state(state, None)?;
     refuse_headless(store)?;
     let secret = RecoverySecret::generate();
@@ -106,6 +108,31 @@ fn refuse_foreign_state(state: &Path, id: Option<RepoId>) -> Result<(), CliError
              directory.",
         )),
         _ => Ok(()),
+    }
+}
+
+/// The secret of a repository that exists is not here: whoever asks for its recovery file must not believe that there is one.
+fn refuse_second_recovery_file(wish: &Wish, store: &Store) -> Result<(), CliError> {
+    match &wish.recovery_out {
+        None => Ok(()),
+        Some(path) => Err(CliError::refused(
+            format!("{} exists already, so no recovery file can be written to {}", store.place(), path.display()),
+            "Leave --recovery-out out: the recovery file or code of this repository is the one that was made with it.",
+        )),
+    }
+}
+
+/// Whoever gets the disk with the repository would read everything.
+fn refuse_key_beside_its_lock(wish: &Wish) -> Result<(), CliError> {
+    let (Some(path), StoreUrl::Dir(repository)) = (&wish.recovery_out, &wish.url) else { return Ok(()) };
+    let absolute = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    let inside = absolute(parent(path)).ok().zip(absolute(repository).ok());
+    match inside.is_some_and(|(file, repository)| file.starts_with(repository)) {
+        false => Ok(()),
+        true => Err(CliError::refused(
+            format!("{} lies inside of the repository that it opens", path.display()),
+            "Keep the recovery file elsewhere: best on another disk or on paper.",
+        )),
     }
 }
 
