@@ -107,7 +107,7 @@ fn told(error: &clap::Error) -> CliError {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text).trim();
     match text.split_once("\n\n") {
-        Some((what, remedy)) => CliError::usage(what, remedy),
+        Some((what, remedy)) => CliError::usage(what, remedy.trim_start()),
         None => CliError::usage(text, HELP),
     }
 }
