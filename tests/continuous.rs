@@ -116,7 +116,13 @@ fn a_root_that_is_exchanged_through_what_leads_to_it_is_compared_in_full() {
     agent.settle();
     assert_newest_is_the_tree(&machine);
     fs::remove_file(&above).unwrap();
-    agent.wait_for("it is gone", |status| status["roots"][0]["state"]["is"] == "unavailable");
+    let gone = agent.wait_for("it is gone", |status| status["roots"][0]["state"]["is"] == "unavailable");
+    assert!(agent.log().contains("a folder is lost"), "{}", agent.log());
+    fs::rename(outer.root().join("second"), &above).unwrap();
+    let id = gone["roots"][0]["id"].as_str().unwrap();
+    expect(machine.rozenctl("backup").args(["--wait", "--accept", id]), 0);
+    assert_newest_is_the_tree(&machine);
+    assert!(agent.log().contains("a folder is back"), "{}", agent.log());
     agent.stop();
 }
 

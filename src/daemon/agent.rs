@@ -1,6 +1,6 @@
 //! Starting all parts in order, and ending them in the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -79,6 +79,7 @@ impl Agent {
             shown: BTreeMap::new(),
             limits: Limits::default(),
             trouble: None,
+            away: BTreeSet::new(),
             is_started: false,
             is_running: false,
             is_over: false,

@@ -1,6 +1,6 @@
 //! The loop that owns the engine: one message at a time, effects carried out before the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub(super) struct Owner {
     pub(super) shown: BTreeMap<RootId, Coverage>,
     /// The trouble that was logged and has not ended.
     pub(super) trouble: Option<ProblemCode>,
+    /// Roots whose loss was logged and that are not back.
+    pub(super) away: BTreeSet<RootId>,
     pub(super) is_started: bool,
     pub(super) is_running: bool,
     pub(super) is_over: bool,
@@ -111,6 +113,7 @@ impl Owner {
             memory::keep(&self.setup.journal, &self.engine.status(now).roots)?;
         }
         self.log_trouble();
+        self.log_away();
         effects.into_iter().try_for_each(|effect| self.carry_out(effect, now))
     }
 
@@ -127,6 +130,20 @@ impl Owner {
             (Some(_), None) => tracing::info!("backups are possible again"),
         }
         self.trouble = trouble.map(|now| now.code);
+    }
+
+    /// One line when a root is lost and one when it is back.
+    fn log_away(&mut self) {
+        let away: BTreeSet<RootId> = self.engine.unavailable().map(|(root, _)| root.clone()).collect();
+        for (root, Problem { path, message, remedy, .. }) in self.engine.unavailable() {
+            if !self.away.contains(root) {
+                tracing::warn!(%root, path, message, remedy, "a folder is lost; it is looked for, and this is not repeated");
+            }
+        }
+        for root in self.away.difference(&away) {
+            tracing::info!(%root, "a folder is back; it is compared in full");
+        }
+        self.away = away;
     }
 
     fn carry_out(&mut self, effect: Effect, now: Now) -> Result<(), DaemonError> {

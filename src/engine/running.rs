@@ -134,6 +134,11 @@ impl Engine {
         self.setback.as_ref().map(|setback| &setback.problem)
     }
 
+    /// Roots that cannot be read, and why.
+    pub fn unavailable(&self) -> impl Iterator<Item = (&RootId, &Problem)> {
+        self.roots.values().filter_map(|root| Some((root.id(), root.unavailable.as_ref()?)))
+    }
+
     fn set_back(&mut self, kind: SetbackKind, problem: Problem, now: Now) {
         let before = self.setback.take().filter(|before| before.kind == kind);
         let (since, attempts) = before.map_or((now.wall, 1), |b| (b.since, b.attempts.saturating_add(1)));

@@ -51,15 +51,20 @@ struct RootFacts {
     path: PathBuf,
     one_filesystem: bool,
     identity: Option<Identity>,
-    mount: u64,
     /// Its filesystem does not tell of all changes; asking it may take for ever.
     no_events: bool,
+}
+
+impl RootFacts {
+    /// By the device, as the scan decides it: what is stored is watched, a bind mount of the same filesystem too.
+    fn is_foreign(&self, dir: &Facts) -> bool {
+        self.one_filesystem && self.identity.is_some_and(|(device, _)| device != dir.identity.0)
+    }
 }
 
 /// What statx tells of an open directory.
 struct Facts {
     identity: Identity,
-    mount: u64,
     mount_root: bool,
 }
 
@@ -75,7 +80,7 @@ impl Kernel {
     }
 
     pub(super) fn add_root(&mut self, key: RootKey, path: &Path, one_filesystem: bool) {
-        let facts = RootFacts { path: path.to_path_buf(), one_filesystem, identity: None, mount: 0, no_events: false };
+        let facts = RootFacts { path: path.to_path_buf(), one_filesystem, identity: None, no_events: false };
         self.roots.insert(key, facts);
     }
 
@@ -139,11 +144,9 @@ impl Kernel {
         let no_events = without_events(dir.as_fd())?;
         if step.dir.is_root() {
             root.identity = Some(facts.identity);
-            root.mount = facts.mount;
             root.no_events = no_events.is_some();
         }
-        let foreign = root.one_filesystem && facts.mount != root.mount;
-        if foreign || self.excluded.contains(&facts.identity) {
+        if root.is_foreign(&facts) || self.excluded.contains(&facts.identity) {
             return Ok(Found::Excluded);
         }
         if !step.arm {
@@ -219,14 +222,12 @@ fn facts_at(path: &Path) -> io::Result<Facts> {
     Ok(facts_of(&rustix::fs::statx(rustix::fs::CWD, path, AtFlags::NO_AUTOMOUNT, FACTS)?))
 }
 
-const FACTS: StatxFlags = StatxFlags::INO.union(StatxFlags::MNT_ID);
+const FACTS: StatxFlags = StatxFlags::INO;
 
 fn facts_of(stat: &Statx) -> Facts {
     let dev = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
-    // Before Linux 5.8 there is no mount id; the device is nearly as good.
-    let mount = if stat.stx_mask & StatxFlags::MNT_ID.bits() != 0 { stat.stx_mnt_id } else { dev };
     let mount_root = stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
-    Facts { identity: (dev, stat.stx_ino), mount, mount_root }
+    Facts { identity: (dev, stat.stx_ino), mount_root }
 }
 
 fn list(dir: OwnedFd) -> io::Result<Vec<Vec<u8>>> {

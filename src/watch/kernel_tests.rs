@@ -300,7 +300,7 @@ fn when_no_watch_is_left_the_coverage_says_so_and_audits_hint_the_rest() {
     assert!(!coverage.is_complete() && coverage.limit_remedy().is_some());
     let problems = coverage.problems();
     assert!(problems[0].message.contains("8 of 19 directories"), "{problems:?}");
-    assert!(problems[0].remedy.contains("fs.inotify.max_user_watches="));
+    assert!(problems[0].remedy.contains("max_user_watches"));
     let unwatched: Vec<RelPath> = root.unwatched.iter().map(|u| u.dir.clone()).collect();
     scene.watcher.recheck().unwrap();
     let hints = scene.hints();
@@ -426,6 +426,17 @@ impl Mounted {
     }
 }
 
+impl Mounted {
+    fn bind(from: &Path, at: &Path) -> Option<Self> {
+        let done = rustix::mount::mount_bind(from, at);
+        if let Err(error) = done {
+            eprintln!("skipped: a bind mount is not possible here: {error}");
+            return None;
+        }
+        Some(Self(at.to_path_buf()))
+    }
+}
+
 impl Drop for Mounted {
     fn drop(&mut self) {
         let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
@@ -483,6 +494,23 @@ fn a_mount_below_a_root_is_watched_when_it_comes_and_told_when_it_goes() {
     scene.inbox.take();
     fs::write(scene.path("disk/under/f"), "x").unwrap();
     assert!(covers(&scene.hints(), &rel("disk/under")));
+}
+
+#[test]
+fn of_one_filesystem_a_bind_mount_of_it_is_watched_and_another_filesystem_is_not() {
+    let mut mounts = (None, None);
+    let prepare = |root: &Path| {
+        let (from, bound, other) = (root.with_file_name("elsewhere"), root.join("bound"), root.join("other"));
+        [&from.join("sub"), &bound, &other].into_iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+        mounts = (Mounted::bind(&from, &bound), Mounted::tmpfs(&other));
+    };
+    let scene = Scene::with(prepare, |options| options.roots[0].one_filesystem = true);
+    let (Some(_bound), Some(_other)) = mounts else { return };
+    assert!(scene.watcher.coverage().is_complete(), "{:?}", scene.watcher.coverage());
+    fs::write(scene.path("other/f"), "x").unwrap();
+    assert_eq!(scene.hints(), []);
+    fs::write(scene.path("bound/sub/f"), "x").unwrap();
+    assert!(covers(&scene.hints(), &rel("bound/sub")));
 }
 
 #[test]

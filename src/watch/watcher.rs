@@ -27,7 +27,7 @@ use crate::model::RelPath;
 pub struct WatchRoot {
     pub key: RootKey,
     pub path: PathBuf,
-    /// Do not watch below mount points.
+    /// Do not watch other filesystems below the root.
     pub one_filesystem: bool,
     /// Directories that need no watch because nothing in them is wanted.
     pub skip: Arc<dyn Fn(&RelPath) -> bool + Send + Sync>,
