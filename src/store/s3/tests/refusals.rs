@@ -126,6 +126,12 @@ fn a_clock_that_is_wrong_is_named_with_both_times_and_the_next_try_is_signed_by_
         assert_eq!((error.disposition(), why.matches("GMT").count()), (Disposition::Retry, 2), "{why}");
         assert_eq!(put(&store, "a", b"x").unwrap(), PutOutcome::Created);
     });
+    // the first answer is one to HEAD: the next question is signed by the target's clock already
+    on_the_fake(|fake, server, _, dir| {
+        let url = StoreUrl::S3(server.new_bucket(dir.path()));
+        fake.settings(Settings { skew_seconds: 3600, ..Settings::default() });
+        assert!(Store::create(&url).is_ok());
+    });
 }
 
 #[test]
