@@ -617,7 +617,7 @@ fn a_spooled_pack_whose_name_the_target_holds_with_other_bytes_is_told_and_its_c
     lab.write("a", &noise(5, 300_000));
     // the pack stays in the spool
     let (store, faults) = lab.store().failing();
-    faults.fail_all(Verb::Put, rustix::io::Errno::NOSPC);
+    faults.fail_all(Verb::Put, rustix::io::Errno::IO);
     lab.try_backup_to(store, Duration::from_secs(3600), &Progress::default()).unwrap_err();
     let spooled = fs::read_dir(lab.dir.path().join("state/spool")).unwrap().next().unwrap().unwrap().path();
     let hash = spooled.file_stem().unwrap().to_str().unwrap();
@@ -652,15 +652,18 @@ fn an_unchanged_root_costs_no_request() {
             &Progress::default(),
             &AtomicBool::new(false),
         );
-        let calls = [Put, Get, GetRange, Head, List, Delete].map(|verb| recorder.calls(verb));
-        (report.unwrap().snapshot.is_some(), calls.iter().sum::<u64>())
+        let calls = [Put, GetRange, List, Delete].map(|verb| recorder.calls(verb));
+        let looks = [Get, Head].map(|verb| recorder.calls(verb));
+        (report.unwrap().snapshot.is_some(), calls.iter().sum::<u64>(), looks)
     };
     assert!(run(RootScope::Full).0);
+    // a disk may be another one than at the last run: its record and its last snapshot are looked at. A bucket is asked
+    // at the start of an agent alone
     for scope in [RootScope::Full, RootScope::Hints] {
-        assert_eq!(run(scope), (false, 0), "{scope:?}");
+        assert_eq!(run(scope), (false, 0, [2, 1]), "{scope:?}");
     }
     lab.write("d/f", b"changed");
-    let (stored, calls) = run(RootScope::Full);
+    let (stored, calls, _) = run(RootScope::Full);
     assert!(stored && calls > 0);
 }
 

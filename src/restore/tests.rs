@@ -391,3 +391,15 @@ fn an_empty_directory_gets_the_metadata_of_the_root_and_one_that_was_cut_off_too
     f.restore();
     assert_eq!((f.read("d/f"), fs::metadata(f.to().join("d")).unwrap().mtime()), (b"x".to_vec(), 1_000));
 }
+
+#[test]
+fn single_files_change_nothing_of_the_directory_that_they_go_to() {
+    let mut f = Fixture::new();
+    f.file("f", b"x");
+    f.file("g", b"y");
+    fs::create_dir_all(f.to()).unwrap();
+    fs::set_permissions(f.to(), fs::Permissions::from_mode(0o755)).unwrap();
+    f.restore_with(RestoreOptions { paths: vec![b"/home/u/f".to_vec()], ..f.options() }).unwrap();
+    assert_eq!((f.read("f"), f.to().join("g").exists()), (b"x".to_vec(), false));
+    assert_eq!(fs::metadata(f.to()).unwrap().permissions().mode() & 0o7777, 0o755);
+}

@@ -127,6 +127,8 @@ impl<'c, 'a> Walk<'c, 'a> {
                         && entry.kind == EntryKind::Dir
                     {
                         self.waiting.dirs.push(&child, &entry)?;
+                    } else {
+                        made.keep_without_metadata().map_err(RestoreError::Destination)?;
                     }
                     made
                 }
@@ -147,6 +149,9 @@ impl<'c, 'a> Walk<'c, 'a> {
             let is_ours =
                 destination.was_empty() || matches!(self.existing(destination.found(), entry), Made::ToFinish);
             if entry.kind == EntryKind::Dir && is_ours {
+                if destination.was_empty() {
+                    destination.begin_root();
+                }
                 self.waiting.dirs.push(&RelPath::root(), entry)?;
             }
             self.context.progress.entry();
@@ -263,7 +268,11 @@ impl<'c, 'a> Walk<'c, 'a> {
         for name in path.components() {
             dir = match dir.create_dir(name) {
                 Err(DestinationError::Exists { .. }) => dir.open_child(name)?,
-                other => other?,
+                made => {
+                    let made = made?;
+                    made.keep_without_metadata()?;
+                    made
+                }
             };
         }
         let message = "the directory's own entry is lost or it vanished while it was restored: it has no metadata";

@@ -36,8 +36,8 @@ pub(super) fn inside(rules: &Rules, dir: &Dir, listing: &Listing) -> (Rules, Vec
     problems.extend(faults.iter().map(|fault| {
         Problem::new(
             ProblemCode::Metadata,
-            path.as_bytes(),
-            format!("{fault:?}"),
+            fault.file.as_bytes(),
+            format!("its line {:?} excludes nothing: {}", fault.error.pattern, fault.error.reason),
             "correct that line of the ignore file",
         )
     }));

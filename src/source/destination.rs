@@ -48,15 +48,16 @@ impl Destination {
         Ok(Self { root: Arc::new(root), uid, gid, found, is_empty })
     }
 
-    /// Makes the directory and those above it, as far as they are missing. An empty one is marked as unfinished.
+    /// Makes the directory and those above it, as far as they are missing.
     pub fn create(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(|source| DestinationError::Root { path: path.to_path_buf(), source })?;
-        let opened = Self::open(path)?;
-        if opened.is_empty {
-            // of somebody else it may not be allowed: then the next restore does not know it again
-            let _ = rustix::fs::fchmod(&*opened.root, Mode::RWXU | Mode::from_raw_mode(UNFINISHED));
-        }
-        Ok(opened)
+        Self::open(path)
+    }
+
+    /// The root gets its metadata when all else is there; should the restore be cut off, the next one knows it by this. Where
+    /// it belongs to somebody else it cannot be marked, and stays as it is.
+    pub fn begin_root(&self) {
+        let _ = rustix::fs::fchmod(&*self.root, Mode::RWXU | Mode::from_raw_mode(UNFINISHED));
     }
 
     /// The root itself, as it was found.
@@ -149,6 +150,11 @@ impl DestDir {
             .map_err(DestinationError::at("open the directory", &path))?;
         let bequeaths = self.bequeaths && bequeaths(fd.as_fd());
         Ok(Self { destination: self.destination.clone(), path, fd, origin: self.origin_of_new(), bequeaths })
+    }
+
+    /// No metadata will come for this directory: its owner's alone, and not marked as unfinished.
+    pub fn keep_without_metadata(&self) -> Result<()> {
+        rustix::fs::fchmod(&self.fd, Mode::RWXU).map_err(DestinationError::at("set the mode of", &self.path))
     }
 
     /// A new, empty file; whatever stands there is an error.

@@ -1,5 +1,7 @@
 //! `rozend`: the agent in the foreground.
 
+use std::io::IsTerminal;
+
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::LevelFilter;
@@ -21,12 +23,14 @@ pub(in crate::cli) fn run(context: &Context) -> Result<Exit, CliError> {
 }
 
 /// The first signal ends the run under way and then the agent; a second one ends the process (see `stop`). A hang-up ends
-/// nothing: for many services it means "read your configuration again", and a folder must not lose its protection by it.
+/// a program that was started in the terminal that closes; for services it often means "read your configuration again", and a folder
+/// must not lose its protection by it.
 pub(in crate::cli) fn stop_on_signals(stopper: Stopper) -> Result<(), CliError> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(CliError::Signals)?;
+    let is_service = !std::io::stdin().is_terminal();
     let wait = move || {
         for signal in signals.forever() {
-            if signal == SIGHUP {
+            if signal == SIGHUP && is_service {
                 tracing::info!(
                     "SIGHUP changes nothing: the configuration is read at the start; restart the agent for a new one"
                 );

@@ -79,17 +79,17 @@ fn temporary_files_are_removed_only_when_old_and_without_a_living_owner() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("tmp")).unwrap();
     let temp = |text: &str| dir.path().join("tmp").join(text);
-    for text in ["young", "old", "old-but-locked"] {
-        fs::write(temp(text), b"x").unwrap();
-    }
-    make_old(&temp("old"));
-    make_old(&temp("old-but-locked"));
-    let owner = File::open(temp("old-but-locked")).unwrap();
+    let [young, old, locked] = ["1-00000000000000aa", "22-00000000000000bb", "333-00000000000000cc"].map(temp);
+    let foreign = ["thesis", "1-notes", "x-00000000000000dd", "1-00000000000000DD"].map(temp);
+    [&young, &old, &locked].into_iter().chain(&foreign).for_each(|path| fs::write(path, b"x").unwrap());
+    [&old, &locked].into_iter().chain(&foreign).for_each(|path| make_old(path));
+    let owner = File::open(&locked).unwrap();
     rustix::fs::flock(&owner, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let store = create(dir.path());
-    assert!(temp("old").exists(), "opening writes nothing");
+    assert!(old.exists(), "opening writes nothing");
     store.put_if_absent(&name("a"), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap();
-    assert!(temp("young").exists() && temp("old-but-locked").exists() && !temp("old").exists());
+    assert!(young.exists() && locked.exists() && !old.exists());
+    assert!(foreign.iter().all(|path| path.exists()), "what is not ours stays");
     assert_eq!(store.list("").unwrap().len(), 1);
 }
 
