@@ -204,8 +204,9 @@ fn a_run_that_changes_nothing_asks_only_what_every_start_asks() {
     lab.counted.reset();
     let (_, report) = lab.run().unwrap();
     assert!(report.snapshot.is_none());
+    // the number of the next snapshot twice: a target that is near is looked at before each run too
     let asked = [Verb::Put, Verb::List, Verb::Head, Verb::CreateUpload, Verb::ListParts, Verb::ListUploads];
-    assert_eq!(asked.map(|verb| lab.counted.calls(verb)), [0, 0, 1, 0, 0, 1]);
+    assert_eq!(asked.map(|verb| lab.counted.calls(verb)), [0, 0, 2, 0, 0, 1]);
 }
 
 #[test]
