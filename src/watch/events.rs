@@ -96,6 +96,7 @@ impl State {
         let places = self.tree.places(wd);
         self.each_path(wd, |pending, root, dir| pending.recursive(root, dir, Reason::LostWatch));
         let mut gone = self.tree.forget(wd);
+        self.arm_loose();
         gone.retain(|other| *other != wd);
         let actions = self.leave(gone);
         for (parent, name) in places {

@@ -208,7 +208,18 @@ impl State {
             }
         }
         let gone = self.tree.detach(parent, name);
+        self.arm_loose();
         self.leave(gone)
+    }
+
+    /// A directory that had several places and lost one was looked into by a path that was out of date: what was not found there
+    /// is looked for again, as no event may tell of it any more.
+    pub(super) fn arm_loose(&mut self) {
+        for wd in self.tree.take_loose() {
+            for (parent, name) in self.tree.places(wd) {
+                self.arm(parent, &name, Reason::MovedIn, true);
+            }
+        }
     }
 
     pub(super) fn leave(&mut self, gone: Vec<Wd>) -> Vec<Action> {

@@ -165,6 +165,22 @@ fn a_rename_needs_neither_order_nor_pairs_of_events() {
 }
 
 #[test]
+fn what_was_looked_for_at_an_old_path_is_armed_when_the_old_path_is_known_to_be_old() {
+    let mut sim = Sim::settled(&["a", "a/p"]);
+    // into a directory that nobody watched yet: only the event of the leaving will come
+    let moved = sim.wds.remove(&rel("a/p")).unwrap();
+    sim.wds.insert(rel("b/p"), moved);
+    sim.dirs.remove(&rel("a/p"));
+    sim.dirs.extend([rel("b"), rel("b/p"), rel("b/p/x")]);
+    sim.apply(event(1, dir(EventMask::CREATE), "b"));
+    sim.crawl();
+    sim.apply(event(sim.wd("a"), dir(EventMask::MOVED_FROM), "p"));
+    sim.crawl();
+    let watched: Vec<_> = sim.wds.keys().cloned().collect();
+    assert_eq!(watched, ["", "a", "b", "b/p", "b/p/x"].map(rel));
+}
+
+#[test]
 fn a_watch_that_the_kernel_dropped_is_doubted_and_set_again() {
     let mut sim = Sim::settled(&["a", "a/b"]);
     let lost = sim.wds.remove(&rel("a")).unwrap();

@@ -47,6 +47,8 @@ pub(super) struct Tree {
     more: HashMap<Wd, Vec<Place>>,
     children: BTreeMap<Place, Wd>,
     counts: BTreeMap<RootKey, u64>,
+    /// Lost one of several places since they were last asked for.
+    loose: Vec<Wd>,
 }
 
 /// What became of [`Tree::attach`]. `gone` are watches that lost their last place by it.
@@ -141,9 +143,18 @@ impl Tree {
             if self.drop_place(wd, &place) {
                 gone.push(wd);
                 open.extend(self.take_children(wd));
+            } else {
+                self.loose.push(wd);
             }
         }
         gone
+    }
+
+    /// Directories that lost one of several places since this was asked last, and still have another.
+    pub(super) fn take_loose(&mut self) -> Vec<Wd> {
+        let mut loose = std::mem::take(&mut self.loose);
+        loose.retain(|wd| self.contains(*wd));
+        loose
     }
 
     /// Takes away all places of a directory. Gives all watches that have no place left, itself first.

@@ -72,6 +72,7 @@ impl State {
             return if self.tree.contains(wd) { Vec::new() } else { self.leave(vec![wd]) };
         }
         let attached = self.tree.attach(*parent, name, wd);
+        self.arm_loose();
         self.leaving.remove(&wd);
         self.gaps.remove(&(step.root, step.dir.clone()));
         let gone = match attached {
