@@ -1,6 +1,7 @@
-//! Whether the target holds our repository: asked before anything is sent to it, and not before.
+//! Whether the target holds our repository, and the history that the journal knows: asked before anything is sent to it.
 //!
-//! A run that finds nothing to store sends nothing, so it needs no answer either: an unchanged root costs no request.
+//! A run that finds nothing to store sends nothing, so it needs no answer either: of a bucket nothing is asked then. A disk is
+//! looked at before each run: that costs no request, and it may be another one than at the last run.
 
 use std::sync::atomic::Ordering;
 
@@ -39,12 +40,17 @@ impl Backup {
     /// Looks at the target although nothing may have to be sent: once in the life of an agent.
     pub fn look_at_target(&mut self) -> Result<(), RunError> {
         if !self.is_target_asked() {
-            repo::open_for_backup(&self.store, &self.keys)?;
-            self.target_asked.store(true, Ordering::Release);
+            self.ask_target()?;
             let caught_up = recover::catch_up(self)?;
             self.found.extend(caught_up.and_then(|caught_up| recover::told(&caught_up, &self.keys.machine_id)));
             recover::end_orphans(self)?;
         }
+        Ok(())
+    }
+
+    fn ask_target(&self) -> Result<(), RunError> {
+        repo::open_for_backup(&self.store, &self.keys)?;
+        self.target_asked.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -55,8 +61,7 @@ impl Backup {
     /// Before the first object of this process is sent: the target is there, is the one that it was, and holds what it held.
     pub(super) fn require_target(&self) -> Result<(), RunError> {
         if !self.is_target_asked() {
-            repo::open_for_backup(&self.store, &self.keys)?;
-            self.target_asked.store(true, Ordering::Release);
+            self.ask_target()?;
             if !repo::is_last_there(&self.store, &self.keys, &self.journal)? {
                 return Err(RepoError::WentBack { machine: self.keys.machine_id }.into());
             }

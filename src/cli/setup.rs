@@ -96,12 +96,15 @@ fn open_or_create(wish: &Wish, store: &Store, created: &str, state: &Path) -> Re
     Ok(Opened { id: Some(id), new_secret: Some(secret) })
 }
 
+/// That of an earlier set-up; none is made.
+fn earlier_journal(state: &Path) -> Result<Option<Journal>, CliError> {
+    let is_there = state.join("journal.db").exists();
+    Ok(is_there.then(|| Journal::open(state)).transpose()?)
+}
+
 /// A state directory belongs to one repository: with another one no backup would be possible. `id`: `None` for a new one.
 fn refuse_foreign_state(state: &Path, id: Option<RepoId>) -> Result<(), CliError> {
-    if !state.join("journal.db").exists() {
-        return Ok(());
-    }
-    match Journal::open(state)?.repository()? {
+    match earlier_journal(state)?.map(|journal| journal.repository()).transpose()?.flatten() {
         Some(found) if Some(found) != id => Err(CliError::refused(
             format!("the state directory {} belongs to another repository ({found})", state.display()),
             "Give this backup a state directory of its own with --state DIR; or, when the other backup is given up, remove that \
@@ -138,10 +141,7 @@ fn refuse_key_beside_its_lock(wish: &Wish) -> Result<(), CliError> {
 
 /// A new machine of the same repository would take over what the old one knows as stored, and store nothing of its own.
 fn refuse_state_of_another_machine(state: &Path) -> Result<(), CliError> {
-    if !state.join("journal.db").exists() {
-        return Ok(());
-    }
-    match Journal::open(state)?.machine()? {
+    match earlier_journal(state)?.map(|journal| journal.machine()).transpose()?.flatten() {
         Some(found) => Err(CliError::refused(
             format!("the state directory {} belongs to machine {found}, whose key is not here", state.display()),
             "To go on as that machine: remove the state directory and run `rozenctl recover`; nothing is uploaded again. For a \

@@ -1,5 +1,5 @@
-//! Which place of a chunk is read first: packs that read at once before those in an archive, and those before packs that
-//! are not there any more, such as small ones that were merged and removed.
+//! Which packs of content the target lists, and so which place of a chunk is read first: packs that read at once before those in
+//! an archive, and those before packs that are not there any more, such as small ones that were merged and removed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -213,7 +213,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         say(Found::Put(key, entry), sink)
     }
 
-    fn unlisted(&mut self, pending: &Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+    fn mark_unlisted(&mut self, pending: &Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
         let above = pending.path.split().0;
         // its own place is that of everything in it, as its parent found it
         match (&pending.parent, self.view.open_dir(&above)) {
@@ -235,7 +235,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                 let is_unread = error.disposition() == Disposition::Unreadable;
                 unlisted(&pending, error, sink)?;
                 if is_unread {
-                    self.unlisted(&pending, sink)?;
+                    self.mark_unlisted(&pending, sink)?;
                 }
                 self.kept |=
                     pending.is_known && !self.previous.list(&pending.path).map_err(ScanError::Tree)?.is_empty();
