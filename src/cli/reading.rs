@@ -95,11 +95,31 @@ fn own_machine(repository: &Repository, context: &Context) -> Option<Machine> {
     (keys.repo_id == repository.keys.repo_id).then(|| repository.machine(keys.machine_id).ok())?
 }
 
+/// What `find` finds, and where chunks are. Where the target is far, one is asked for beside the other: both are a few small
+/// requests, each of which waits for the one before it.
+pub(super) fn with_contents<T>(
+    repository: &Repository,
+    context: &Context,
+    find: impl FnOnce() -> Result<T, CliError>,
+) -> Result<(T, Contents), CliError> {
+    if !repository.store.is_far() {
+        return Ok((find()?, contents(repository, context)?));
+    }
+    let (found, contents) = std::thread::scope(|scope| {
+        let contents = scope.spawn(|| repository.contents());
+        (find(), contents.join().expect("reading index objects does not panic"))
+    });
+    Ok((found?, told(contents?, context)))
+}
+
 /// Where chunks are; index objects that cannot be used are told.
 pub(super) fn contents(repository: &Repository, context: &Context) -> Result<Contents, CliError> {
-    let contents = repository.contents()?;
+    Ok(told(repository.contents()?, context))
+}
+
+fn told(contents: Contents, context: &Context) -> Contents {
     contents.take_problems().iter().for_each(|problem| context.output.warn(problem.to_string()));
-    Ok(contents)
+    contents
 }
 
 /// Opens it for reading.

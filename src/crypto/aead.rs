@@ -24,12 +24,27 @@ pub(super) fn seal(key: &[u8; 32], ad: &[u8], plain: &[u8]) -> Vec<u8> {
 /// Appends nonce, ciphertext and tag.
 pub(super) fn seal_into(key: &[u8; 32], ad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
     init();
-    let nonce = aead::Nonce(random());
-    out.extend_from_slice(&nonce.0);
-    let start = out.len();
-    out.extend_from_slice(plain);
-    let tag = aead::seal_detached(&mut out[start..], Some(ad), &nonce, &aead::Key(*key));
-    out.extend_from_slice(&tag.0);
+    let nonce: [u8; NONCE_LEN] = random();
+    out.reserve(plain.len() + AEAD_OVERHEAD);
+    out.extend_from_slice(&nonce);
+    let (body, mut len) = (out.spare_capacity_mut(), 0);
+    // sodiumoxide seals in place: a copy of all content more.
+    // SAFETY: it reads `plain`, `ad`, 24 bytes of the nonce and 32 of the key, and writes as many bytes as `plain` has and 16 for
+    // the tag, for which room was reserved. It cannot fail, and the length that it gives is what it wrote.
+    unsafe {
+        libsodium_sys::crypto_aead_xchacha20poly1305_ietf_encrypt(
+            body.as_mut_ptr().cast(),
+            &raw mut len,
+            plain.as_ptr(),
+            plain.len() as u64,
+            ad.as_ptr(),
+            ad.len() as u64,
+            std::ptr::null(),
+            nonce.as_ptr(),
+            key.as_ptr(),
+        );
+        out.set_len(out.len() + len as usize);
+    }
 }
 
 pub(super) fn open(key: &[u8; 32], ad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {

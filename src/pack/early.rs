@@ -2,6 +2,9 @@
 //! do: at the end of a run it would keep both cores waiting, and on a busy disk all the way.
 
 use std::fs::File;
+use std::os::fd::AsFd;
+
+use crate::source::begin_writeback;
 
 /// Often enough that little is left at the end, seldom enough that the disk gets long writes.
 const STEP: u64 = 8 << 20;
@@ -16,20 +19,8 @@ impl EarlyWriting {
     /// `written`: length of the file.
     pub fn advance(&mut self, file: &File, written: u64) {
         if written - self.begun >= STEP {
-            begin(file, self.begun, written - self.begun);
+            begin_writeback(file.as_fd(), self.begun, written - self.begun);
             self.begun = written;
         }
     }
 }
-
-#[cfg(target_os = "linux")]
-fn begin(file: &File, offset: u64, len: u64) {
-    use std::os::fd::AsRawFd;
-
-    let (offset, len) = (offset.cast_signed(), len.cast_signed());
-    // SAFETY: takes no pointers; the descriptor is open as long as `file` is borrowed.
-    let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn begin(_: &File, _: u64, _: u64) {}

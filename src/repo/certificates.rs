@@ -7,7 +7,7 @@ use crate::format::{
     self, CERTIFICATE_OBJECT_LEN, FormatError, MANIFEST_CERTIFIED_LEN, ObjectHeader, certificate_of_manifest,
 };
 use crate::model::{MachineId, RepoId};
-use crate::store::{ObjectName, Store};
+use crate::store::{Listed, ObjectName, Store};
 
 /// What was found, and what stood in the way.
 #[derive(Default)]
@@ -17,22 +17,20 @@ pub(super) struct Found {
 }
 
 /// The certificates of a machine: its objects, the one in the newest manifest, and as many older manifests as it takes to know
-/// every key. Costs two LISTs and a GET for each key and the newest manifest.
+/// every key. Costs two LISTs and a GET for each key and the newest manifest; objects and manifests are asked for side by side.
 pub(super) fn find(store: &Store, repo: &RepoId, admin: &VerifyingKey, machine: MachineId) -> Result<Found, RepoError> {
-    let mut found = Found::default();
-    for listed in store.list(&names::folder(&machine, "certificates"))? {
-        if names::serial_of(&listed.name).is_none() {
-            continue;
-        }
-        match read_object(store, admin, &listed.name).and_then(|proved| of(proved, repo, &machine, &listed.name)) {
-            Ok(certificate) => found.signers.insert(&certificate),
-            Err(error) => found.problems.push(unless_gone(error)?),
-        }
-    }
+    let of = OfMachine { store, repo, admin, machine };
+    let (objects, manifests) = std::thread::scope(|scope| {
+        let objects = scope.spawn(|| of.objects());
+        let manifests = of.newest_manifest();
+        (objects.join().expect("reading certificates does not panic"), manifests)
+    });
+    let mut found = objects?;
     let as_objects = found.signers.clone();
-    for listed in store.list(&names::folder(&machine, "snapshots"))?.iter().rev() {
+    let (listed, mut newest) = manifests?;
+    for listed in listed.iter().rev() {
         // one that cannot be read is told of by whoever reads the snapshot
-        match read_manifest(store, admin, &listed.name).and_then(|proved| of(proved, repo, &machine, &listed.name)) {
+        match newest.take().unwrap_or_else(|| of.manifest(&listed.name)) {
             Ok(certificate) => found.signers.insert(&certificate),
             Err(error) => drop(unless_gone(error)?),
         }
@@ -47,6 +45,51 @@ pub(super) fn find(store: &Store, repo: &RepoId, admin: &VerifyingKey, machine: 
         unnamed.filter(|name| !found.problems.iter().any(|problem| problem.object() == Some(name))).collect();
     found.problems.extend(told.into_iter().map(|name| RepoError::NoCertificateObject { name }));
     Ok(found)
+}
+
+/// Whose certificates, and where they are.
+struct OfMachine<'a> {
+    store: &'a Store,
+    repo: &'a RepoId,
+    admin: &'a VerifyingKey,
+    machine: MachineId,
+}
+
+/// Manifests by name, and what the last of them has, if there is one.
+type Manifests = (Vec<Listed>, Option<Result<Certificate, RepoError>>);
+
+impl OfMachine<'_> {
+    fn objects(&self) -> Result<Found, RepoError> {
+        let mut found = Found::default();
+        for listed in self.store.list(&names::folder(&self.machine, "certificates"))? {
+            if names::serial_of(&listed.name).is_none() {
+                continue;
+            }
+            let read = read_object(self.store, self.admin, &listed.name);
+            match read.and_then(|proved| self.own(proved, &listed.name)) {
+                Ok(certificate) => found.signers.insert(&certificate),
+                Err(error) => found.problems.push(unless_gone(error)?),
+            }
+        }
+        Ok(found)
+    }
+
+    fn newest_manifest(&self) -> Result<Manifests, RepoError> {
+        let listed = self.store.list(&names::folder(&self.machine, "snapshots"))?;
+        let newest = listed.last().map(|newest| self.manifest(&newest.name));
+        Ok((listed, newest))
+    }
+
+    fn manifest(&self, name: &ObjectName) -> Result<Certificate, RepoError> {
+        self.own(read_manifest(self.store, self.admin, name)?, name)
+    }
+
+    fn own(&self, (header, certificate): Proved, name: &ObjectName) -> Result<Certificate, RepoError> {
+        match (header.repo, header.machine) == (*self.repo, self.machine) {
+            true => Ok(certificate),
+            false => Err(object(name)(FormatError::Damaged("it is the certificate of another machine"))),
+        }
+    }
 }
 
 /// Any certificate that this admin signed: it proves which repository this is.
@@ -79,18 +122,6 @@ fn read_object(store: &Store, admin: &VerifyingKey, name: &ObjectName) -> Result
 fn read_manifest(store: &Store, admin: &VerifyingKey, name: &ObjectName) -> Result<Proved, RepoError> {
     let bytes = store.get_range(name, 0, MANIFEST_CERTIFIED_LEN as u64)?;
     certificate_of_manifest(&bytes, admin).map_err(object(name))
-}
-
-fn of(
-    (header, certificate): Proved,
-    repo: &RepoId,
-    machine: &MachineId,
-    name: &ObjectName,
-) -> Result<Certificate, RepoError> {
-    match (header.repo, header.machine) == (*repo, *machine) {
-        true => Ok(certificate),
-        false => Err(object(name)(FormatError::Damaged("it is the certificate of another machine"))),
-    }
 }
 
 fn object(name: &ObjectName) -> impl Fn(FormatError) -> RepoError {

@@ -42,7 +42,7 @@ pub struct Repository {
 }
 
 /// Machines whose certificates were all found and right. A command asks for them several times, and each time costs four
-/// requests one after the other. What was not right is looked for again.
+/// requests. What was not right is looked for again. Locked while it asks: who asks for the same beside it waits for the answer.
 type KnownMachines = Mutex<HashMap<MachineId, Machine>>;
 
 impl Repository {
@@ -100,7 +100,8 @@ impl Repository {
     }
 
     fn find_machine(&self, id: MachineId) -> Result<(Option<Machine>, Vec<RepoError>), RepoError> {
-        if let Some(machine) = self.known.lock().expect("no panic while it is held").get(&id) {
+        let mut known = self.known.lock().expect("no panic while it is held");
+        if let Some(machine) = known.get(&id) {
             return Ok((Some(machine.clone()), vec![]));
         }
         let found = certificates::find(&self.store, &self.keys.repo_id, &self.keys.admin_verifying(), id)?;
@@ -108,7 +109,7 @@ impl Repository {
         let machine = (!found.signers.is_empty()).then_some(Machine { id, signers: found.signers });
         match &machine {
             Some(machine) if problems.is_empty() => {
-                self.known.lock().expect("no panic while it is held").insert(id, machine.clone());
+                known.insert(id, machine.clone());
             }
             Some(_) => {}
             None => problems.push(RepoError::NoCertificate { machine: id }),

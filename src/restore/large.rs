@@ -10,7 +10,7 @@ use crate::model::{ChunkId, ChunkRef, Content, Entry};
 use crate::repo::{DataParts, FileData};
 use crate::source::DestFile;
 
-/// A part is so many chunks, about 8 MiB. A file of no more chunks is written by one worker.
+/// A part is so many chunks, some 20 MiB. A file of no more chunks is written by one worker.
 const PART_CHUNKS: usize = 8;
 
 /// Is it worth more than one worker?
@@ -94,6 +94,11 @@ impl LargePart {
 
     pub fn chunk_ids(&self) -> impl Iterator<Item = ChunkId> {
         self.chunks().iter().map(|chunk| chunk.id)
+    }
+
+    /// Where it stands in the file's data, and its length.
+    pub fn range(&self) -> (u64, u64) {
+        (self.at, self.chunks().iter().map(|chunk| u64::from(chunk.len)).sum())
     }
 
     pub fn each_chunk(&self, mut each: impl FnMut(u64, &ChunkRef) -> Result<(), ItemError>) -> Result<(), ItemError> {

@@ -13,6 +13,10 @@ use crate::model::{Entry, EntryKind};
 use crate::repo::{DataParts, FileData};
 use crate::source::{DestFile, MetadataWriter, Stat, Target};
 
+/// Files of so many bytes begin to go to the disk as soon as they are written, so that little is left to wait for at the end.
+/// For smaller ones the disk would be asked too often.
+const WRITEBACK_FROM: u64 = 1 << 20;
+
 pub(super) struct Worker<'c, 'a> {
     pub context: &'c Context<'a>,
     pub metadata: MetadataWriter,
@@ -96,7 +100,11 @@ impl<'c, 'a> Worker<'c, 'a> {
             let bundle = reading.bundle(self.context, bundle)?;
             return data.place(0, self.context.files.of_bundle(&bundle, id, *offset, *len)?, &mut sink);
         }
-        self.context.files.read_ahead(data, &mut reading.ahead, &mut sink)
+        self.context.files.read_ahead(data, &mut reading.ahead, &mut sink)?;
+        if data.size >= WRITEBACK_FROM {
+            file.begin_writeback(0, 0);
+        }
+        Ok(())
     }
 
     /// All data is written: metadata, the name, and what other names need.
@@ -206,6 +214,8 @@ impl<'c, 'a> Worker<'c, 'a> {
                 file.data.place(at, &bytes, &mut |at, bytes| Ok(file.staged.made.write_at(at, bytes)?))
             });
             file.note(written);
+            let (at, len) = part.range();
+            file.staged.made.begin_writeback(at, len);
         }
         if file.end_part() {
             self.end_large(file);

@@ -36,6 +36,7 @@ mod owner;
 mod restored;
 mod stat;
 mod view;
+mod writeback;
 mod xattr;
 
 pub use apply::{MetadataWriter, Target};
@@ -50,6 +51,7 @@ pub use owner::OwnerPolicy;
 pub use restored::{DestFile, DestNode, LinkSource};
 pub use stat::Stat;
 pub use view::View;
+pub use writeback::begin_writeback;
 
 #[cfg(test)]
 pub(crate) mod testing;

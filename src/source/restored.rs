@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::model::RelPath;
 
 use super::apply::{Origin, Target};
-use super::{DestinationError, Stat, linux};
+use super::{DestinationError, Stat, begin_writeback, linux};
 
 type Result<T> = std::result::Result<T, DestinationError>;
 
@@ -66,6 +66,11 @@ impl DestFile {
     /// Needed for a file that ends with a hole; otherwise the last write sets the size.
     pub fn set_len(&self, size: u64) -> Result<()> {
         rustix::fs::ftruncate(&self.fd, size).map_err(DestinationError::at("set the size of", &self.path))
+    }
+
+    /// What was written of a range begins to go to the disk.
+    pub fn begin_writeback(&self, offset: u64, len: u64) {
+        begin_writeback(self.fd.as_fd(), offset, len);
     }
 
     /// Its data and size are on the disk when it returns.

@@ -26,8 +26,8 @@ pub(in crate::cli) struct CatArgs {
 
 pub(in crate::cli) fn run(args: &CatArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open_to_show(&args.read, context)?;
-    let picked = reading::pick(&repository, &args.snapshot, context)?;
-    let contents = reading::contents(&repository, context)?;
+    let pick = || reading::pick(&repository, &args.snapshot, context);
+    let (picked, contents) = reading::with_contents(&repository, context, pick)?;
     let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
     history::cat(&contents, &picked.manifest, &typed::path(&picked.manifest, &args.path), &mut out)?;
     out.flush().map_err(CliError::Output)?;

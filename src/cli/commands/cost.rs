@@ -155,10 +155,12 @@ fn restore(
     context: &Context,
 ) -> Result<Exit, CliError> {
     let repository = reading::open(&args.read, context)?;
-    let machine = reading::pick_machine(&repository, &args.machine, context)?;
-    let picked = reading::pick_of(&repository, &machine, snapshot, context)?;
+    let pick = || {
+        let machine = reading::pick_machine(&repository, &args.machine, context)?;
+        reading::pick_of(&repository, &machine, snapshot, context)
+    };
+    let (picked, contents) = reading::with_contents(&repository, context, pick)?;
     let manifest = &picked.manifest;
-    let contents = reading::contents(&repository, context)?;
     let paths = args.path.iter().map(|path| typed::path(manifest, path)).collect();
     let options = RestoreOptions { paths, ..RestoreOptions::new(RestoreTo::InPlace) };
     let needed = restore::needed_packs(&contents, manifest, &options)?;

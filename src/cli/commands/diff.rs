@@ -30,10 +30,12 @@ pub(in crate::cli) struct DiffArgs {
 
 pub(in crate::cli) fn run(args: &DiffArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open_to_show(&args.read, context)?;
-    let machine = reading::pick_machine(&repository, &args.machine, context)?;
-    let before = reading::pick_of(&repository, &machine, &args.before, context)?;
-    let after = reading::pick_of(&repository, &machine, &args.after, context)?;
-    let contents = reading::contents(&repository, context)?;
+    let pick = || {
+        let machine = reading::pick_machine(&repository, &args.machine, context)?;
+        let before = reading::pick_of(&repository, &machine, &args.before, context)?;
+        Ok((before, reading::pick_of(&repository, &machine, &args.after, context)?))
+    };
+    let ((before, after), contents) = reading::with_contents(&repository, context, pick)?;
     let mut printer = Printer::new(&context.output);
     history::diff(&contents, &before.manifest, &after.manifest, &mut |change| {
         let printed = print(&change, &context.output);

@@ -30,9 +30,11 @@ pub(in crate::cli) struct FindArgs {
 
 pub(in crate::cli) fn run(args: &FindArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open_to_show(&args.read, context)?;
-    let machine = reading::pick_machine(&repository, &args.machine, context)?;
-    let picked = reading::pick_of(&repository, &machine, &args.snapshot, context)?;
-    let contents = reading::contents(&repository, context)?;
+    let pick = || {
+        let machine = reading::pick_machine(&repository, &args.machine, context)?;
+        reading::pick_of(&repository, &machine, &args.snapshot, context)
+    };
+    let (picked, contents) = reading::with_contents(&repository, context, pick)?;
     let mut printer = Printer::new(&context.output);
     let pattern = Pattern::new(&args.pattern, args.ignore_case);
     history::find(&contents, &picked.manifest, &pattern, &mut |event| printer.event(&event))?;

@@ -29,14 +29,16 @@ pub(in crate::cli) struct HistoryArgs {
 
 pub(in crate::cli) fn run(args: &HistoryArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open_to_show(&args.read, context)?;
-    let machine = reading::pick_machine(&repository, &args.machine, context)?;
-    let listed = history::snapshots(&repository, std::slice::from_ref(&machine))?;
+    let list = || {
+        let machine = reading::pick_machine(&repository, &args.machine, context)?;
+        Ok(history::snapshots(&repository, std::slice::from_ref(&machine))?)
+    };
+    let (listed, contents) = reading::with_contents(&repository, context, list)?;
     let mut any_problem = false;
     for (seq, error) in listed.iter().filter_map(|listed| Some((listed.seq, listed.manifest.as_ref().err()?))) {
         any_problem = true;
         context.output.warn(format!("snapshot {seq} cannot be read: {error}"));
     }
-    let contents = reading::contents(&repository, context)?;
     let manifests = || listed.iter().filter_map(|listed| listed.manifest.as_ref().ok());
     let path = manifests().next_back().map_or_else(Vec::new, |latest| typed::path(latest, &args.path));
     let versions = history::versions(&contents, manifests(), &path);

@@ -29,8 +29,8 @@ pub(in crate::cli) struct LsArgs {
 
 pub(in crate::cli) fn run(args: &LsArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open_to_show(&args.read, context)?;
-    let picked = reading::pick(&repository, &args.snapshot, context)?;
-    let contents = reading::contents(&repository, context)?;
+    let pick = || reading::pick(&repository, &args.snapshot, context);
+    let (picked, contents) = reading::with_contents(&repository, context, pick)?;
     let mut printer = Printer::new(&context.output);
     let path = args.path.as_deref().map(|path| typed::path(&picked.manifest, path));
     history::list(&contents, &picked.manifest, path.as_deref(), args.recursive, &mut |event| printer.event(&event))?;

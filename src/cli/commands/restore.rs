@@ -75,10 +75,10 @@ enum When {
 
 pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = reading::open(&args.read, context)?;
-    let picked = reading::pick(&repository, &args.snapshot, context)?;
+    let pick = || reading::pick(&repository, &args.snapshot, context);
+    let (picked, contents) = reading::with_contents(&repository, context, pick)?;
     let manifest = &picked.manifest;
     let options = options(args, manifest);
-    let contents = reading::contents(&repository, context)?;
     let archived = Archived::find(&contents, manifest, &options)?;
     if args.dry_run {
         return dry_run(args, &contents, &picked, &options, archived.as_ref(), context);
