@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::bundles::Bundles;
+use super::flusher::Flushed;
 use super::later::Later;
 use super::links::LinkGroups;
 use super::plan::PlannedRoot;
@@ -29,6 +30,7 @@ pub(super) struct Context<'a> {
     pub flagged: Mutex<Later>,
     pub collector: &'a Collector,
     pub progress: &'a Progress,
+    pub flushed: Flushed,
     stopped: AtomicBool,
     fatal: Mutex<Option<RestoreError>>,
 }
@@ -64,6 +66,7 @@ impl<'a> Context<'a> {
             flagged: Mutex::new(Later::new()),
             collector,
             progress,
+            flushed: Flushed::default(),
             stopped: AtomicBool::new(false),
             fatal: Mutex::new(None),
         }

@@ -33,6 +33,7 @@ mod context;
 mod error;
 mod existing;
 mod finish;
+mod flusher;
 mod large;
 mod later;
 mod links;

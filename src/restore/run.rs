@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::batch::Job;
 use super::context::Context;
+use super::flusher::{Flusher, flush, flusher};
 use super::plan::{Plan, PlanTotals, PlannedRoot};
 use super::progress::Progress;
 use super::report::{Collector, RestoreReport};
@@ -94,23 +95,28 @@ fn write_files(context: &Context<'_>) -> Waiting {
     let workers = context.options.workers.max(least);
     let (jobs, queue) = sync_channel::<Job>(workers * 2);
     let queue = Arc::new(Mutex::new(queue));
+    let (flusher, flushes) = flusher();
     std::thread::scope(|scope| {
+        scope.spawn(move || flush(context, &flushes));
         for _ in 0..workers {
-            let queue = queue.clone();
-            scope.spawn(move || work(context, &queue));
+            let (queue, flusher) = (queue.clone(), flusher.clone());
+            scope.spawn(move || work(context, &queue, &flusher));
         }
-        // when the workers end, the queue is gone, and the walk does not wait for it
-        drop(queue);
+        // when the workers end, the queue is gone, and the walk does not wait for it; nor does anybody flush any more
+        drop((queue, flusher));
         Walk::new(context, jobs).run()
     })
 }
 
-fn work(context: &Context<'_>, queue: &Mutex<Receiver<Job>>) {
+fn work(context: &Context<'_>, queue: &Mutex<Receiver<Job>>, flusher: &Flusher) {
     let mut worker = Worker::new(context);
     loop {
         let next = queue.lock().expect("a receiver does not panic").recv();
         match next {
-            Ok(job) => worker.job(job),
+            Ok(job) => {
+                worker.job(job);
+                flusher.advance(&context.flushed, context.progress.now().bytes);
+            }
             Err(_) => return,
         }
     }
