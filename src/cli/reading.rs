@@ -1,6 +1,7 @@
 //! Opening a repository to read it: which one, and with which secret.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -95,8 +96,8 @@ fn own_machine(repository: &Repository, context: &Context) -> Option<Machine> {
     (keys.repo_id == repository.keys.repo_id).then(|| repository.machine(keys.machine_id).ok())?
 }
 
-/// What `find` finds, and where chunks are. Where the target is far, one is asked for beside the other: both are a few small
-/// requests, each of which waits for the one before it.
+/// What `find` finds, and where chunks are. Where the target is far, one is asked for beside the other: both begin with a few
+/// small requests, each of which waits for the one before it. Where nothing is found, no more of an index is read.
 pub(super) fn with_contents<T>(
     repository: &Repository,
     context: &Context,
@@ -105,9 +106,12 @@ pub(super) fn with_contents<T>(
     if !repository.store.is_far() {
         return Ok((find()?, contents(repository, context)?));
     }
+    let given_up = AtomicBool::new(false);
     let (found, contents) = std::thread::scope(|scope| {
-        let contents = scope.spawn(|| repository.contents());
-        (find(), contents.join().expect("reading index objects does not panic"))
+        let contents = scope.spawn(|| repository.contents_unless(&given_up));
+        let found = find();
+        given_up.store(found.is_err(), Relaxed);
+        (found, contents.join().expect("reading index objects does not panic"))
     });
     Ok((found?, told(contents?, context)))
 }

@@ -2,6 +2,7 @@
 //! do: at the end of a run it would keep both cores waiting, and on a busy disk all the way.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
 
 use crate::source::begin_writeback;
@@ -17,10 +18,11 @@ pub(super) struct EarlyWriting {
 
 impl EarlyWriting {
     /// `written`: length of the file.
-    pub fn advance(&mut self, file: &File, written: u64) {
+    pub fn advance(&mut self, file: &File, written: u64) -> io::Result<()> {
         if written - self.begun >= STEP {
-            begin_writeback(file.as_fd(), self.begun, written - self.begun);
+            begin_writeback(file.as_fd(), self.begun, written - self.begun)?;
             self.begun = written;
         }
+        Ok(())
     }
 }

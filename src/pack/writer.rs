@@ -120,8 +120,7 @@ impl PackWriter {
         self.hasher.update(bytes);
         self.file.write_all(bytes).map_err(PackError::io("write the pack", self.file.path()))?;
         self.written += bytes.len() as u64;
-        self.early.advance(self.file.as_file(), self.written);
-        Ok(())
+        self.early.advance(self.file.as_file(), self.written).map_err(PackError::io("write the pack", self.file.path()))
     }
 }
 

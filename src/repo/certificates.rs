@@ -17,14 +17,18 @@ pub(super) struct Found {
 }
 
 /// The certificates of a machine: its objects, the one in the newest manifest, and as many older manifests as it takes to know
-/// every key. Costs two LISTs and a GET for each key and the newest manifest; objects and manifests are asked for side by side.
+/// every key. Costs two LISTs and a GET for each key and the newest manifest; of a target that is far objects and manifests
+/// are asked for side by side.
 pub(super) fn find(store: &Store, repo: &RepoId, admin: &VerifyingKey, machine: MachineId) -> Result<Found, RepoError> {
     let of = OfMachine { store, repo, admin, machine };
-    let (objects, manifests) = std::thread::scope(|scope| {
-        let objects = scope.spawn(|| of.objects());
-        let manifests = of.newest_manifest();
-        (objects.join().expect("reading certificates does not panic"), manifests)
-    });
+    let (objects, manifests) = match store.is_far() {
+        true => std::thread::scope(|scope| {
+            let objects = scope.spawn(|| of.objects());
+            let manifests = of.newest_manifest();
+            (objects.join().expect("reading certificates does not panic"), manifests)
+        }),
+        false => (of.objects(), of.newest_manifest()),
+    };
     let mut found = objects?;
     let as_objects = found.signers.clone();
     let (listed, mut newest) = manifests?;

@@ -1,5 +1,6 @@
 //! Finding and reading chunks: where each one is, and its plain content, checked.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::gather::Gathered;
@@ -30,7 +31,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    pub(super) fn load(repository: &Repository) -> Result<Self, RepoError> {
+    pub(super) fn load(repository: &Repository, given_up: &AtomicBool) -> Result<Self, RepoError> {
         let (machines, errors) = repository.machines()?;
         let contents = Self {
             store: repository.store.clone(),
@@ -44,7 +45,7 @@ impl Contents {
             problems: Mutex::new(errors),
         };
         for machine in &contents.machines {
-            contents.load_indexes(machine)?;
+            contents.load_indexes(machine, given_up)?;
         }
         Ok(contents)
     }

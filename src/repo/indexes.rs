@@ -1,11 +1,13 @@
 //! Where chunks are: index objects first, the packs' own directories where an index is missing or damaged.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::contents::Contents;
 use super::open::Machine;
 use super::{RepoError, names};
 use crate::format::{FOOTER_LEN, Footer, FormatError, IndexBody, IndexedPack, open_directory, open_index};
 use crate::model::PackKey;
-use crate::store::{Disposition, Listed};
+use crate::store::{Disposition, Listed, StoreError};
 
 /// Larger index objects are refused; a commit of 256 packs stays far below.
 const MAX_INDEX: u64 = 256 << 20;
@@ -15,10 +17,13 @@ const AT_ONCE: usize = 8;
 const BYTES_AT_ONCE: u64 = 32 << 20;
 
 impl Contents {
-    pub(super) fn load_indexes(&self, machine: &Machine) -> Result<(), RepoError> {
+    pub(super) fn load_indexes(&self, machine: &Machine, given_up: &AtomicBool) -> Result<(), RepoError> {
         let listed = self.store.list(&names::folder(&machine.id, "index"))?;
         let mut rest = &listed[..];
         while !rest.is_empty() {
+            if given_up.load(Ordering::Relaxed) {
+                return Err(StoreError::Stopped.into());
+            }
             let (group, others) = rest.split_at(if self.is_far() { group_len(rest) } else { 1 });
             for body in self.read_indexes(machine, group) {
                 match body {

@@ -4,7 +4,8 @@
 //! its machine. What is damaged is named; writing into such a repository is refused.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use super::contents::Contents;
 use super::{RepoError, certificates, names};
@@ -42,7 +43,8 @@ pub struct Repository {
 }
 
 /// Machines whose certificates were all found and right. A command asks for them several times, and each time costs four
-/// requests. What was not right is looked for again. Locked while it asks: who asks for the same beside it waits for the answer.
+/// requests. What was not right is looked for again. Locked while it asks, so that two who ask at once cost one answer; who asks
+/// for another machine waits as well.
 type KnownMachines = Mutex<HashMap<MachineId, Machine>>;
 
 impl Repository {
@@ -100,7 +102,8 @@ impl Repository {
     }
 
     fn find_machine(&self, id: MachineId) -> Result<(Option<Machine>, Vec<RepoError>), RepoError> {
-        let mut known = self.known.lock().expect("no panic while it is held");
+        // a map is whole after each insertion, whatever happens between two
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(machine) = known.get(&id) {
             return Ok((Some(machine.clone()), vec![]));
         }
@@ -143,7 +146,12 @@ impl Repository {
 
     /// Finds and reads chunks of all machines. Loads the index objects.
     pub fn contents(&self) -> Result<Contents, RepoError> {
-        Contents::load(self)
+        self.contents_unless(&AtomicBool::new(false))
+    }
+
+    /// The same for who may not want it any more: `given_up` ends it soon, with [`StoreError::Stopped`].
+    pub fn contents_unless(&self, given_up: &AtomicBool) -> Result<Contents, RepoError> {
+        Contents::load(self, given_up)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::bundles::Bundles;
-use super::flusher::Flushed;
+use super::flushing::Flushing;
 use super::later::Later;
 use super::links::LinkGroups;
 use super::plan::PlannedRoot;
@@ -30,7 +30,7 @@ pub(super) struct Context<'a> {
     pub flagged: Mutex<Later>,
     pub collector: &'a Collector,
     pub progress: &'a Progress,
-    pub flushed: Flushed,
+    pub flushing: Flushing,
     stopped: AtomicBool,
     fatal: Mutex<Option<RestoreError>>,
 }
@@ -66,7 +66,7 @@ impl<'a> Context<'a> {
             flagged: Mutex::new(Later::new()),
             collector,
             progress,
-            flushed: Flushed::default(),
+            flushing: Flushing::default(),
             stopped: AtomicBool::new(false),
             fatal: Mutex::new(None),
         }
@@ -90,7 +90,11 @@ impl<'a> Context<'a> {
         std::mem::replace(&mut *self.flagged.lock().expect("nothing panics while it is held"), Later::new())
     }
 
+    /// What did not get to the disk comes first: whoever starts the restore again must know it.
     pub fn into_result(self) -> Result<(), RestoreError> {
+        if let Some(error) = self.flushing.into_failure() {
+            return Err(RestoreError::NotOnDisk(error));
+        }
         match self.fatal.into_inner().expect("nothing panics while it is held") {
             Some(error) => Err(error),
             None if self.progress.is_stopped() => Err(RestoreError::Interrupted),

@@ -16,6 +16,8 @@ pub enum RestoreError {
     TargetGone { place: String },
     #[error("the destination cannot be written")]
     Destination(#[source] DestinationError),
+    #[error("not everything that was restored got to the disk")]
+    NotOnDisk(#[source] DestinationError),
     #[error("cannot tell what to restore")]
     Path(#[from] PathQueryError),
     #[error("the snapshot holds no {0}")]
@@ -41,6 +43,9 @@ impl RestoreError {
                 "Free space there or choose another --to; the restore then goes on where it stopped."
             }
             RestoreError::Destination(_) => "Choose a directory that you may write to with --to.",
+            RestoreError::NotOnDisk(_) => {
+                "Look at the disk, then restore again with --overwrite always: files there that look complete may not be."
+            }
             RestoreError::Path(_) | RestoreError::NotInSnapshot(_) => {
                 "`rozenctl ls SNAP` and `rozenctl find PATTERN` show what is there; `rozenctl snapshots` lists others."
             }

@@ -96,11 +96,6 @@ impl LargePart {
         self.chunks().iter().map(|chunk| chunk.id)
     }
 
-    /// Where it stands in the file's data, and its length.
-    pub fn range(&self) -> (u64, u64) {
-        (self.at, self.chunks().iter().map(|chunk| u64::from(chunk.len)).sum())
-    }
-
     pub fn each_chunk(&self, mut each: impl FnMut(u64, &ChunkRef) -> Result<(), ItemError>) -> Result<(), ItemError> {
         let mut at = self.at;
         for chunk in self.chunks() {

@@ -19,7 +19,8 @@
 //!
 //! The order: one thread walks the tree, makes directories and hands out batches of files in tree order (so that the files
 //! of a bundle stay together) and parts of large files; workers write them. Then hard links, then flags that forbid
-//! changes, then the metadata of directories, deepest first.
+//! changes, then the metadata of directories, deepest first. Beside the workers a thread flushes what they wrote; what did not get to
+//! the disk, then or at the end, ends the restore with an error of its own.
 //!
 //! Layout with [`RestoreTo::Dir`]: of one root, its content stands directly in the directory (`DIR/a` was `ROOT/a`);
 //! of a snapshot with several roots, each in `DIR/<root id>`, also when only one of them is restored.
@@ -30,10 +31,11 @@ mod archive;
 mod batch;
 mod bundles;
 mod context;
+mod counting;
 mod error;
 mod existing;
 mod finish;
-mod flusher;
+mod flushing;
 mod large;
 mod later;
 mod links;
@@ -55,10 +57,11 @@ mod power_cut_tests;
 mod tests;
 
 pub use archive::{Archived, ReadPack, ThawCounts};
+pub use counting::plan;
 pub use error::RestoreError;
 pub use options::{Overwrite, RestoreOptions, RestoreTo};
 pub use packs::{NeededPack, NeededPacks, needed_packs};
 pub use plan::{Plan, PlanTotals, PlannedRoot};
 pub use progress::{Progress, ProgressNow};
 pub use report::RestoreReport;
-pub use run::{plan, run};
+pub use run::run;

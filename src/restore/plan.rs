@@ -53,6 +53,12 @@ pub struct PlanTotals {
     pub bytes: u64,
     /// Entries that cannot be read any more.
     pub lost: u64,
+    /// Of files and others: those that stand at the destination already and look the same …
+    pub there: u64,
+    /// … those that differ and stay as they are …
+    pub kept: u64,
+    /// … and those that would be replaced.
+    pub replaced: u64,
 }
 
 impl PlanTotals {

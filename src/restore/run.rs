@@ -1,34 +1,21 @@
 //! Executing a plan.
 
-use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use super::batch::Job;
 use super::context::Context;
-use super::flusher::{Flusher, flush, flusher};
-use super::plan::{Plan, PlanTotals, PlannedRoot};
+use super::flushing::{Asker, asker};
+use super::plan::{Plan, PlannedRoot};
 use super::progress::Progress;
 use super::report::{Collector, RestoreReport};
 use super::walk::{Waiting, Walk};
 use super::worker::Worker;
 use super::{RestoreError, RestoreOptions, RestoreTo, finish};
 use crate::format::Manifest;
-use crate::model::{Entry, EntryKind, ProblemCode, RelPath};
+use crate::model::{ProblemCode, RelPath};
 use crate::repo::Contents;
 use crate::source::{Destination, DestinationError, MetadataWriter};
-use crate::tree::{Seen, TreeReader};
-
-/// What a restore would do, counted: reads the tree, writes nothing.
-pub fn plan(contents: &Contents, manifest: &Manifest, options: &RestoreOptions) -> Result<Plan, RestoreError> {
-    let mut plan = Plan::new(manifest, options)?;
-    let mut totals = PlanTotals::default();
-    for root in &plan.roots {
-        count_root(contents, root, &mut totals)?;
-    }
-    plan.totals = Some(totals);
-    Ok(plan)
-}
 
 /// Restores. Files that cannot be restored are problems in the report; an error means that it ended early, and may be
 /// started again.
@@ -81,7 +68,7 @@ fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {
     if !context.is_stopped() {
         finish::flags(&destination, &metadata, flagged, &mut |path, told| tell(&context, path, told))?;
         finish::dirs(&destination, &mut metadata, dirs, &mut |path, told| tell(&context, path, told))?;
-        destination.sync().map_err(RestoreError::Destination)?;
+        context.flushing.note(destination.sync());
     }
     context.into_result()
 }
@@ -89,33 +76,33 @@ fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {
 /// Where the target is far, a worker waits for most of its time; each has one request under way, or a few.
 const FAR_WORKERS: usize = 8;
 
-/// The walk in this thread, the workers in theirs.
+/// The walk in this thread, the workers in theirs, and one that flushes beside them.
 fn write_files(context: &Context<'_>) -> Waiting {
     let least = if context.contents.is_far() { FAR_WORKERS } else { 1 };
     let workers = context.options.workers.max(least);
     let (jobs, queue) = sync_channel::<Job>(workers * 2);
     let queue = Arc::new(Mutex::new(queue));
-    let (flusher, flushes) = flusher();
+    let (asker, asked) = asker();
     std::thread::scope(|scope| {
-        scope.spawn(move || flush(context, &flushes));
+        scope.spawn(move || context.flushing.run(&asked, || context.is_stopped(), || context.destination.sync()));
         for _ in 0..workers {
-            let (queue, flusher) = (queue.clone(), flusher.clone());
-            scope.spawn(move || work(context, &queue, &flusher));
+            let (queue, asker) = (queue.clone(), asker.clone());
+            scope.spawn(move || work(context, &queue, &asker));
         }
         // when the workers end, the queue is gone, and the walk does not wait for it; nor does anybody flush any more
-        drop((queue, flusher));
+        drop((queue, asker));
         Walk::new(context, jobs).run()
     })
 }
 
-fn work(context: &Context<'_>, queue: &Mutex<Receiver<Job>>, flusher: &Flusher) {
+fn work(context: &Context<'_>, queue: &Mutex<Receiver<Job>>, asker: &Asker) {
     let mut worker = Worker::new(context);
     loop {
         let next = queue.lock().expect("a receiver does not panic").recv();
         match next {
             Ok(job) => {
                 worker.job(job);
-                flusher.advance(&context.flushed, context.progress.now().bytes);
+                context.flushing.ask_if_due(asker);
             }
             Err(_) => return,
         }
@@ -131,39 +118,5 @@ fn note_gaps(context: &Context<'_>) {
     } else if !context.root.complete {
         let message = "the snapshot is partial: it was made before all of this root had been stored";
         context.problem(&root, ProblemCode::NotCovered, message, REMEDY);
-    }
-}
-
-fn count_root(contents: &Contents, root: &PlannedRoot, totals: &mut PlanTotals) -> Result<(), RestoreError> {
-    let reader = TreeReader::new(contents, root.tree);
-    for wanted in &root.wanted {
-        if !wanted.is_root() {
-            match reader.entry(wanted) {
-                Ok(Some(entry)) => count(totals, &entry),
-                Ok(None) => {
-                    return Err(RestoreError::NotInSnapshot(String::from_utf8_lossy(wanted.as_bytes()).into()));
-                }
-                Err(_) => totals.lost += 1,
-            }
-        }
-        let _ = reader.visit_below(wanted, &mut |seen| {
-            match seen {
-                Seen::Entry(_, entry) => count(totals, entry),
-                Seen::Lost(lost) => totals.lost += lost.entries.unwrap_or(root.entries),
-            }
-            ControlFlow::Continue(())
-        });
-    }
-    Ok(())
-}
-
-fn count(totals: &mut PlanTotals, entry: &Entry) {
-    match entry.kind {
-        EntryKind::File => {
-            totals.files += 1;
-            totals.bytes += entry.size;
-        }
-        EntryKind::Dir => totals.dirs += 1,
-        _ => totals.others += 1,
     }
 }

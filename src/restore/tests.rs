@@ -341,10 +341,34 @@ fn a_plan_counts_and_writes_nothing() {
     f.add("d", Entry::test_dir());
     let manifest = f.repo.commit(&f.entries);
     let plan = plan(&f.repo.open().contents().unwrap(), &manifest, &f.options()).unwrap();
-    assert_eq!(plan.totals, Some(PlanTotals { dirs: 2, files: 1, others: 0, bytes: 4, lost: 0 }));
+    assert_eq!(plan.totals, Some(PlanTotals { dirs: 2, files: 1, bytes: 4, ..PlanTotals::default() }));
     assert_eq!(plan.moves()[0].0, std::path::PathBuf::from("/home/u"));
     assert_eq!(plan.roots[0].wanted, [RelPath::root()]);
     assert!(!f.to().exists());
+}
+
+#[test]
+fn a_plan_counts_what_stands_at_the_destination() {
+    let mut f = Fixture::new();
+    for name in ["same", "differs", "free"] {
+        f.file(name, b"four");
+    }
+    f.add("d", Entry::test_dir());
+    f.file("d/same", b"x");
+    f.restore();
+    fs::write(f.to().join("differs"), b"longer").unwrap();
+    fs::remove_file(f.to().join("free")).unwrap();
+    let manifest = f.repo.commit(&f.entries);
+    let counted = |overwrite| {
+        let options = RestoreOptions { overwrite, ..f.options() };
+        let totals = plan(&f.repo.open().contents().unwrap(), &manifest, &options).unwrap().totals.unwrap();
+        (totals.files, totals.there, totals.kept, totals.replaced)
+    };
+    assert_eq!(counted(Overwrite::Never), (4, 2, 1, 0));
+    assert_eq!(counted(Overwrite::Changed), (4, 2, 0, 1));
+    assert_eq!(counted(Overwrite::Always), (4, 0, 0, 3));
+    assert_eq!(f.read("differs"), b"longer");
+    assert!(!f.to().join("free").exists());
 }
 
 #[test]

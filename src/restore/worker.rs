@@ -92,7 +92,7 @@ impl<'c, 'a> Worker<'c, 'a> {
     }
 
     fn write(&self, file: &DestFile, data: &FileData, reading: &mut Reading<'a>) -> Result<(), ItemError> {
-        let mut sink = |at, bytes: &[u8]| Ok::<_, ItemError>(file.write_at(at, bytes)?);
+        let mut sink = |at, bytes: &[u8]| self.write_at(file, at, bytes);
         if data.ends_with_hole() {
             file.set_len(data.size)?;
         }
@@ -102,8 +102,14 @@ impl<'c, 'a> Worker<'c, 'a> {
         }
         self.context.files.read_ahead(data, &mut reading.ahead, &mut sink)?;
         if data.size >= WRITEBACK_FROM {
-            file.begin_writeback(0, 0);
+            file.begin_writeback(0, 0)?;
         }
+        Ok(())
+    }
+
+    fn write_at(&self, file: &DestFile, at: u64, bytes: &[u8]) -> Result<(), ItemError> {
+        file.write_at(at, bytes)?;
+        self.context.flushing.wrote(bytes.len() as u64);
         Ok(())
     }
 
@@ -207,19 +213,29 @@ impl<'c, 'a> Worker<'c, 'a> {
     fn part(&mut self, part: &LargePart) {
         let (context, file) = (self.context, &part.file);
         if !context.is_stopped() && !file.has_failed() {
-            let mut ahead = context.contents.ahead(part.chunk_ids());
-            let written = part.each_chunk(|at, chunk| {
-                let bytes = context.files.chunk(&mut ahead, chunk)?;
-                context.progress.bytes(u64::from(chunk.len));
-                file.data.place(at, &bytes, &mut |at, bytes| Ok(file.staged.made.write_at(at, bytes)?))
-            });
-            file.note(written);
-            let (at, len) = part.range();
-            file.staged.made.begin_writeback(at, len);
+            file.note(self.write_part(part));
         }
         if file.end_part() {
             self.end_large(file);
         }
+    }
+
+    fn write_part(&self, part: &LargePart) -> Result<(), ItemError> {
+        let (context, data, made) = (self.context, &part.file.data, &part.file.staged.made);
+        let mut ahead = context.contents.ahead(part.chunk_ids());
+        let (mut first, mut end) = (u64::MAX, 0);
+        part.each_chunk(|at, chunk| {
+            let bytes = context.files.chunk(&mut ahead, chunk)?;
+            context.progress.bytes(u64::from(chunk.len));
+            data.place(at, &bytes, &mut |at, bytes| {
+                (first, end) = (first.min(at), end.max(at + bytes.len() as u64));
+                self.write_at(made, at, bytes)
+            })
+        })?;
+        if first < end {
+            made.begin_writeback(first, end - first)?;
+        }
+        Ok(())
     }
 
     /// Its parts came in any order, so its size is right long before its data is on the disk: after a power cut the time

@@ -1,4 +1,5 @@
-//! Files with all their metadata: read from a [`View`], put back into a [`Destination`].
+//! Files with all their metadata: read from a [`View`], put back into a [`Destination`]. And, for whoever writes files that
+//! must get to the disk, the call that begins it.
 //!
 //! What must hold
 //! - Nothing is followed out of the view or the destination: every name is one component, opened relative to a

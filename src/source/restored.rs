@@ -68,9 +68,9 @@ impl DestFile {
         rustix::fs::ftruncate(&self.fd, size).map_err(DestinationError::at("set the size of", &self.path))
     }
 
-    /// What was written of a range begins to go to the disk.
-    pub fn begin_writeback(&self, offset: u64, len: u64) {
-        begin_writeback(self.fd.as_fd(), offset, len);
+    /// What was written of a range (`len` 0: up to the end) begins to go to the disk.
+    pub fn begin_writeback(&self, offset: u64, len: u64) -> Result<()> {
+        begin_writeback(self.fd.as_fd(), offset, len).map_err(DestinationError::at("write", &self.path))
     }
 
     /// Its data and size are on the disk when it returns.

@@ -65,7 +65,10 @@ impl RetryingStore {
             }
             let delay = self.policy.delay(attempt - 1, random_fraction());
             tracing::debug!(error = &error as &dyn std::error::Error, ?delay, "trying again");
-            self.clock.sleep(delay);
+            self.limiter.sleep(&self.clock, delay);
+            if self.limiter.is_stopped() {
+                return Err(error);
+            }
         }
     }
 }

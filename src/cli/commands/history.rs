@@ -31,14 +31,14 @@ pub(in crate::cli) fn run(args: &HistoryArgs, context: &Context) -> Result<Exit,
     let repository = reading::open_to_show(&args.read, context)?;
     let list = || {
         let machine = reading::pick_machine(&repository, &args.machine, context)?;
-        Ok(history::snapshots(&repository, std::slice::from_ref(&machine))?)
+        let listed = history::snapshots(&repository, std::slice::from_ref(&machine))?;
+        for (seq, error) in listed.iter().filter_map(|listed| Some((listed.seq, listed.manifest.as_ref().err()?))) {
+            context.output.warn(format!("snapshot {seq} cannot be read: {error}"));
+        }
+        Ok(listed)
     };
     let (listed, contents) = reading::with_contents(&repository, context, list)?;
-    let mut any_problem = false;
-    for (seq, error) in listed.iter().filter_map(|listed| Some((listed.seq, listed.manifest.as_ref().err()?))) {
-        any_problem = true;
-        context.output.warn(format!("snapshot {seq} cannot be read: {error}"));
-    }
+    let mut any_problem = listed.iter().any(|listed| listed.manifest.is_err());
     let manifests = || listed.iter().filter_map(|listed| listed.manifest.as_ref().ok());
     let path = manifests().next_back().map_or_else(Vec::new, |latest| typed::path(latest, &args.path));
     let versions = history::versions(&contents, manifests(), &path);

@@ -136,7 +136,7 @@ fn dry_run(
             printable(&to.to_string_lossy())
         ))?;
     }
-    plan.totals.iter().try_for_each(|totals| context.output.line(totals_line(totals)))?;
+    plan.totals.iter().flat_map(totals_lines).try_for_each(|line| context.output.line(line))?;
     let place = contents.store().place();
     let thaw = archived.map(|archived| ThawPlan::new(archived, place, &args.thaw, context)).transpose()?;
     if let Some(thaw) = &thaw {
@@ -150,6 +150,17 @@ fn dry_run(
         })
     })?;
     Ok(Exit::done(!picked.is_sure()))
+}
+
+fn totals_lines(totals: &PlanTotals) -> Vec<String> {
+    let standing = [
+        ("there already", totals.there),
+        ("kept as they are, though they differ (--overwrite)", totals.kept),
+        ("replaced", totals.replaced),
+    ];
+    let told = standing.into_iter().filter(|(_, count)| *count > 0);
+    let told = told.map(|(what, count)| format!("{what}: {}", counted(count, "entry", "entries")));
+    std::iter::once(totals_line(totals)).chain(told).collect()
 }
 
 fn totals_line(totals: &PlanTotals) -> String {
@@ -182,6 +193,7 @@ fn plan_json(plan: &Plan) -> Value {
         "totals": plan.totals.map(|totals| json!({
             "files": totals.files, "bytes": totals.bytes, "directories": totals.dirs,
             "other_entries": totals.others, "lost": totals.lost,
+            "there": totals.there, "kept": totals.kept, "replaced": totals.replaced,
         })),
     })
 }

@@ -101,6 +101,16 @@ impl Limiter {
         }
     }
 
+    /// Waits so long, or until the program stops.
+    pub(in crate::store) fn sleep(&self, clock: &Clock, delay: Duration) {
+        let mut left = delay;
+        while !left.is_zero() && !self.is_stopped() {
+            let piece = left.min(ASK_EVERY);
+            clock.sleep(piece);
+            left -= piece;
+        }
+    }
+
     fn book(&self, direction: Direction, bytes: u64) -> Ticket {
         let (rate, now) = (self.rate(direction), self.0.clock.monotonic());
         self.bucket(direction).book(bytes, rate, now)
@@ -170,7 +180,16 @@ mod tests {
         limiter.pass(Upload, 1);
         limiter.stop().store(true, Ordering::Relaxed);
         limiter.pass(Upload, 1 << 30);
+        limiter.sleep(&clock, Duration::from_secs(15));
         assert!(manual.slept().is_empty());
+    }
+
+    #[test]
+    fn whoever_waits_for_long_asks_often_whether_the_program_stops() {
+        let (clock, manual) = Clock::manual(Timestamp::new(0, 0));
+        limiter(&clock, 1).sleep(&clock, Duration::from_millis(14_200));
+        assert_eq!(clock.monotonic().0, Duration::from_millis(14_200));
+        assert!(manual.slept().iter().all(|slept| *slept <= ASK_EVERY));
     }
 
     #[test]

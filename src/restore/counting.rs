@@ -1,0 +1,109 @@
+//! What a restore would do, counted: reads the tree and what stands at the destination, and writes nothing.
+
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+
+use super::existing::{Decision, decide};
+use super::plan::{Plan, PlanTotals, PlannedRoot};
+use super::{Overwrite, RestoreError, RestoreOptions};
+use crate::format::Manifest;
+use crate::model::{Entry, EntryKind, RelPath};
+use crate::repo::Contents;
+use crate::source::{DestDir, Destination, DestinationError};
+use crate::tree::{Seen, TreeKey, TreeReader};
+
+/// Plans, and counts what is planned.
+pub fn plan(contents: &Contents, manifest: &Manifest, options: &RestoreOptions) -> Result<Plan, RestoreError> {
+    let mut plan = Plan::new(manifest, options)?;
+    let mut totals = PlanTotals::default();
+    for root in &plan.roots {
+        let standing = Standing::open(root, options.overwrite)?;
+        Counting { standing, totals: &mut totals }.root(contents, root)?;
+    }
+    plan.totals = Some(totals);
+    Ok(plan)
+}
+
+struct Counting<'a> {
+    standing: Standing,
+    totals: &'a mut PlanTotals,
+}
+
+impl Counting<'_> {
+    fn root(&mut self, contents: &Contents, root: &PlannedRoot) -> Result<(), RestoreError> {
+        let reader = TreeReader::new(contents, root.tree);
+        for wanted in &root.wanted {
+            if !wanted.is_root() {
+                match reader.entry(wanted) {
+                    Ok(Some(entry)) => self.entry(&TreeKey::of(wanted), &entry),
+                    Ok(None) => {
+                        return Err(RestoreError::NotInSnapshot(String::from_utf8_lossy(wanted.as_bytes()).into()));
+                    }
+                    Err(_) => self.totals.lost += 1,
+                }
+            }
+            let _ = reader.visit_below(wanted, &mut |seen| {
+                match seen {
+                    Seen::Entry(key, entry) => self.entry(key, entry),
+                    Seen::Lost(lost) => self.totals.lost += lost.entries.unwrap_or(root.entries),
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, key: &TreeKey, entry: &Entry) {
+        match entry.kind {
+            EntryKind::File => {
+                self.totals.files += 1;
+                self.totals.bytes += entry.size;
+            }
+            EntryKind::Dir => {
+                self.totals.dirs += 1;
+                return;
+            }
+            _ => self.totals.others += 1,
+        }
+        match key.path().and_then(|path| self.standing.decision(&path, entry)) {
+            Some(Decision::Complete) => self.totals.there += 1,
+            Some(Decision::Keep) => self.totals.kept += 1,
+            Some(Decision::Replace) => self.totals.replaced += 1,
+            Some(Decision::Redo) | None => {}
+        }
+    }
+}
+
+/// What stands where a root goes.
+struct Standing {
+    overwrite: Overwrite,
+    /// `None`: nothing stands there.
+    destination: Option<Destination>,
+    /// The directory that was looked into last; a tree comes directory by directory.
+    dir: Option<(RelPath, Option<DestDir>)>,
+}
+
+impl Standing {
+    fn open(root: &PlannedRoot, overwrite: Overwrite) -> Result<Self, RestoreError> {
+        let destination = match Destination::open(&root.place) {
+            Ok(destination) => Some(destination),
+            Err(DestinationError::Root { source, .. }) if source.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(RestoreError::Destination(error)),
+        };
+        Ok(Self { overwrite, destination, dir: None })
+    }
+
+    /// What would be done about something that has the name. `None`: the name is free; also where it cannot be looked at, which the
+    /// restore tells.
+    fn decision(&mut self, path: &RelPath, entry: &Entry) -> Option<Decision> {
+        let (parent, name) = path.split();
+        let destination = self.destination.as_ref()?;
+        if self.dir.as_ref().is_none_or(|(opened, _)| *opened != parent) {
+            let dir = destination.open_dir(&parent).ok();
+            self.dir = Some((parent, dir));
+        }
+        let (_, dir) = self.dir.as_ref()?;
+        let found = dir.as_ref()?.stat(name).ok()??;
+        Some(decide(self.overwrite, &found, entry))
+    }
+}
