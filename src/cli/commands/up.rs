@@ -188,7 +188,9 @@ fn line(status: &Status, now: i64) -> String {
     let age = oldest.map(|point| span(u64::try_from(now - point.secs).unwrap_or(0)));
     match (status.roots.iter().all(|root| root.up_to_date), age) {
         (true, _) => "watching: everything is stored   (Ctrl-C stops)".to_owned(),
-        (false, Some(age)) => format!("watching: {waiting} changed folders wait; all is safe up to {age} ago"),
+        (false, Some(age)) => {
+            format!("watching: {} to look at; all is safe up to {age} ago", counted(waiting, "change", "changes"))
+        }
         (false, None) => "preparing the first backup".to_owned(),
     }
 }
