@@ -37,6 +37,7 @@ impl Backup {
             rules: plan.rules.clone(),
             own: own_inodes(&request.own_dirs),
             own_paths: own_paths(&request.own_dirs, &plan.path),
+            cut_before: None,
         };
         let nodes = LocalNodes { journal: self.journal.clone(), root: plan.id.clone() };
         let mut scan = Scan::new(&view, TreeReader::new(nodes, None), options, Target::everything()).ok()?;

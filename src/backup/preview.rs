@@ -121,6 +121,7 @@ fn look(
         read_all: reads_all(distrust, plan.scope),
         own: own_inodes(&request.own_dirs),
         own_paths: own_paths(&request.own_dirs, &plan.path),
+        cut_before: None,
     };
     let known = Known(journal.map(|journal| LocalNodes { journal: journal.clone(), root: plan.id.clone() }));
     let tree = TreeReader::new(known, tree_of(journal, &plan.id)?);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::{Found, Scan, ScanOptions, Target};
 use crate::config::exclude::{ExcludeConfig, Rules};
-use crate::model::{ChunkId, Entry, EntryKind, Problem, ProblemCode, RelPath};
+use crate::model::{ChunkId, Entry, EntryKind, Problem, ProblemCode, RelPath, Timestamp};
 use crate::source::testing::as_user;
 use crate::source::{Names, View};
 use crate::tree::{NodeSink, NodeSource, TreeKey, TreeReader, apply};
@@ -41,6 +41,8 @@ struct Lab {
     tree: BTreeMap<TreeKey, Entry>,
     /// Of the last scan.
     problems: Vec<Problem>,
+    /// Earlier than any scan.
+    began: Timestamp,
 }
 
 impl Lab {
@@ -51,6 +53,7 @@ impl Lab {
             memory: Memory::default(),
             tree: BTreeMap::new(),
             problems: vec![],
+            began: crate::clock::Clock::system().wall(),
         };
         for (dir, file) in [("x", "f"), ("y", "g")] {
             fs::create_dir_all(lab.at(dir)).unwrap();
@@ -87,6 +90,7 @@ impl Lab {
             own: HashSet::new(),
             own_paths: HashSet::new(),
             read_all: false,
+            cut_before: Some(self.began),
         };
         let mut scan = Scan::new(&view, TreeReader::new(&self.memory, root), options, targets).unwrap();
         self.problems.clear();
@@ -232,6 +236,26 @@ fn a_directory_is_compared_once_in_a_scan() {
     });
     assert_eq!(*steps.borrow(), 1, "two targets, of which the second had nothing left to do");
     assert!(before.contains("z") && lab.paths() == BTreeSet::from(["z".to_owned()]));
+}
+
+/// The event names the other name, which the scan that it came in found changed: the next one finds it unchanged.
+#[test]
+fn what_changes_through_another_name_after_the_first_was_looked_at_is_found_by_the_next_scan() {
+    for first in [Target::everything(), targets(&["x", "y"])] {
+        let mut lab = Lab::new();
+        fs::hard_link(lab.at("x/f"), lab.at("y/link")).unwrap();
+        lab.scan(Target::everything(), |_, _| {});
+        let compared_x = if first[0].recursive { 1 } else { 0 };
+        lab.scan(first, |lab, step| {
+            if step == compared_x {
+                fs::write(lab.at("y/link"), "longer than before").unwrap();
+            }
+        });
+        let size = |lab: &Lab, path: &[u8]| lab.tree[&TreeKey::of(&RelPath::parse(path).unwrap())].size;
+        assert_eq!((size(&lab, b"x/f"), size(&lab, b"y/link")), (1, 18), "it is looked at before and after the change");
+        lab.scan(targets(&["y"]), |_, _| {});
+        assert_eq!((size(&lab, b"x/f"), size(&lab, b"y/link")), (18, 18));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::rules;
 use super::targets::{self, Target};
 use super::visited::Visited;
 use crate::config::exclude::Rules;
-use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, is_own_name};
+use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, Timestamp, is_own_name};
 use crate::source::{Dir, Disposition, Names, SourceError, Stat, View};
 use crate::tree::{NodeSource, TreeKey, TreeReader};
 
@@ -23,7 +23,13 @@ pub struct ScanOptions {
     pub own_paths: HashSet<RelPath>,
     /// Files are read although they look unchanged: what was stored of them may be lost.
     pub read_all: bool,
+    /// The cut of the run that made the tree before, or an earlier one. What changed after it was perhaps seen by that run through
+    /// one of its names only; `None`: nothing is looked at for that.
+    pub cut_before: Option<Timestamp>,
 }
+
+/// A change time is taken from a clock that may be a little behind.
+const CLOCK_SLACK_SECS: i64 = 2;
 
 /// A scan of one root. [`Scan::step`] until it says that nothing is left.
 pub struct Scan<'a, N: NodeSource> {
@@ -301,6 +307,10 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             .is_some_and(|entry| is_unchanged(entry, &stat) && entry.flags.has(EntryFlags::NOT_COVERED) != is_covered);
         let is_read = self.options.read_all && stat.kind == EntryKind::File && stat.size > 0;
         if looks_same && !is_read {
+            // a file with several names that changed while the run before was at it: the name that it saw first is out of date
+            if self.options.cut_before.is_some_and(|cut| stat.ctime.secs >= cut.secs - CLOCK_SLACK_SECS) {
+                self.links.changed(place.fs, &stat);
+            }
             let bytes = if stat.kind == EntryKind::File { stat.size } else { 0 };
             say(Found::Unchanged { bytes }, sink)?;
         } else {

@@ -125,7 +125,10 @@ impl Changes {
                 let name = self.new_name();
                 // changes while it is away must be found when it is back
                 fs::rename(dir, self.outside.join(&name))?;
-                fs::write(self.outside.join(name).join("changed outside"), self.content())
+                let changed = self.outside.join(name).join("changed outside");
+                // a further name of it may be inside: what is written through one outside no watcher can see
+                let _ = fs::remove_file(&changed);
+                fs::write(changed, self.content())
             }
         }
     }

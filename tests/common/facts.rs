@@ -31,7 +31,20 @@ pub struct Fact {
     /// Of the content; holes count as zeros.
     pub hash: Option<[u8; 16]>,
     pub blocks: Blocks,
+    pub names: Names,
 }
+
+/// Of the inode, wherever they are: not compared, but shown with a difference.
+#[derive(Clone, Copy, Debug)]
+pub struct Names(pub u32);
+
+impl PartialEq for Names {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Names {}
 
 /// 512-byte units on the disk. Equal where they differ by less than filesystems round: what matters is that holes stay.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +120,7 @@ impl Reader {
             xattrs: xattrs(dir, name),
             hash: (kind == FileType::RegularFile).then(|| hash(dir, name, stat.stx_size)),
             blocks: Blocks(if kind == FileType::RegularFile { stat.stx_blocks } else { 0 }),
+            names: Names(stat.stx_nlink),
         };
         self.facts.insert(path, fact);
         kind

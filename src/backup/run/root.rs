@@ -13,7 +13,7 @@ use crate::backup::request::{RootPlan, RootScope};
 use crate::backup::unannounced::Unannounced;
 use crate::backup::view::{self, OpenedView};
 use crate::journal::{Cut, Distrust, RootState};
-use crate::model::ChunkId;
+use crate::model::Timestamp;
 use crate::scan::{Scan, ScanError, ScanOptions, Target};
 use crate::tree::TreeReader;
 
@@ -48,7 +48,7 @@ impl Running<'_> {
         let done = self.read(
             plan,
             &opened,
-            state.tree,
+            &state,
             targets,
             unannounced.as_ref(),
             RootDone { frozen_by: Some(opened.method), ..done },
@@ -73,7 +73,7 @@ impl Running<'_> {
         &mut self,
         plan: &RootPlan,
         opened: &OpenedView,
-        tree: Option<ChunkId>,
+        state: &RootState,
         targets: Vec<Target>,
         unannounced: Option<&Mutex<Unannounced>>,
         mut done: RootDone,
@@ -84,9 +84,10 @@ impl Running<'_> {
             rules: plan.rules.clone(),
             own: own_inodes(&self.request.own_dirs),
             own_paths: own_paths(&self.request.own_dirs, &plan.path),
+            cut_before: state.recovery_point_ms.map(Timestamp::from_millis),
         };
         let nodes = LocalNodes { journal: backup.journal.clone(), root: plan.id.clone() };
-        let scan = Scan::new(&opened.view, TreeReader::new(nodes, tree), options, targets);
+        let scan = Scan::new(&opened.view, TreeReader::new(nodes, state.tree), options, targets);
         let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
         loop {
             let slice = self.slice(plan, opened, unannounced, &mut scan)?;
