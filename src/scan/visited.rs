@@ -3,7 +3,9 @@
 //! order in which it is said.
 //!
 //! So a directory is compared once; what was gone stays gone; what was entered is not gone. All three leave changes that were
-//! made after the first look to the next run, which has hints of them: they are younger than the cut.
+//! made after the first look to the next run, which has hints of them: they are younger than the cut. A hint may name another
+//! name of a file than the one that was looked at first: for that a scan knows the cut of the run before
+//! ([`super::ScanOptions::cut_before`]).
 
 use std::collections::HashSet;
 
