@@ -13,7 +13,6 @@ pub(super) const BUNDLE: usize = 1 << 20;
 pub(super) const BUNDLE_FILES: usize = 4096;
 
 /// Small files whose data lies in one buffer, one behind the other.
-#[derive(Default)]
 pub(super) struct Batch {
     pub data: Vec<u8>,
     pub files: Vec<BatchFile>,
@@ -27,6 +26,11 @@ pub(super) struct BatchFile {
 }
 
 impl Batch {
+    /// Has room for all that may come, so that nothing is moved while it grows.
+    pub fn new() -> Self {
+        Self { data: Vec::with_capacity(BUNDLE + SMALL_FILE as usize), files: Vec::new() }
+    }
+
     pub fn is_full(&self) -> bool {
         self.data.len() >= BUNDLE || self.files.len() >= BUNDLE_FILES
     }

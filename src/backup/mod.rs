@@ -16,6 +16,7 @@ mod billing;
 mod bundle;
 mod config;
 mod count;
+mod cutting;
 mod error;
 mod large;
 mod nodes;

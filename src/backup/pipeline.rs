@@ -315,8 +315,7 @@ fn run_reader(context: &SliceContext<'_>, flow: &Flow<'_>, jobs: Receiver<ReadJo
         clock: backup.clock.clone(),
         frozen_at: context.frozen_at,
         names: Names::new(),
-        batch: Batch::default(),
-        buffer: Vec::new(),
+        batch: Batch::new(),
         placement: context.placement,
         files: 0,
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bundle::{Batch, BatchFile, SMALL_FILE};
+use super::cutting::Chunks;
 use super::large::{FileChunk, LargeFile};
 use super::pipeline::{Flow, Halt, Sender, Work};
 use super::placement::{Place, Placement};
@@ -31,8 +32,6 @@ pub(super) struct Reader<'a> {
     pub frozen_at: Option<Timestamp>,
     pub names: Names,
     pub batch: Batch,
-    /// Read buffer for large files: up to two chunks.
-    pub buffer: Vec<u8>,
     pub placement: Placement,
     /// Large files so far: their numbers.
     pub files: u64,
@@ -83,7 +82,7 @@ impl Reader<'_> {
         if self.batch.files.is_empty() {
             return Ok(());
         }
-        self.work.send(Work::Small(std::mem::take(&mut self.batch)))
+        self.work.send(Work::Small(std::mem::replace(&mut self.batch, Batch::new())))
     }
 
     /// `false`: the file changed meanwhile, read it again.
@@ -109,11 +108,7 @@ impl Reader<'_> {
         let start = self.batch.data.len();
         let size = file.stat().size as usize;
         let mut reader = file.into_reader();
-        self.batch.data.resize(start + size, 0);
-        let finished = reader.read(&mut self.batch.data[start..]).and_then(|read| {
-            self.batch.data.truncate(start + read);
-            reader.finish()
-        });
+        let finished = reader.read(&mut self.batch.data, size).and_then(|_| reader.finish());
         let read = match finished {
             Ok(read) if read.state == FileState::Unchanged || last => read,
             other => {
@@ -141,10 +136,7 @@ impl Reader<'_> {
         let place = if alone { Place::Alone(self.files) } else { Place::Data };
         let large = Arc::new(LargeFile::new(job.key(), place));
         let mut reader = file.into_reader();
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let sent = self.chunks(&large, &mut reader, &mut buffer);
-        self.buffer = buffer;
-        sent?;
+        self.chunks(&large, &mut reader)?;
         let read = reader.finish()?;
         if read.state == FileState::Changed && !last {
             return Ok(false);
@@ -155,30 +147,16 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// Reads up to the largest chunk ahead, cuts, makes ids, hands over, moves the rest to the front.
-    fn chunks(&mut self, large: &Arc<LargeFile>, reader: &mut FileReader, buffer: &mut Vec<u8>) -> Result<(), Failure> {
-        let max = self.chunker.limits().max as usize;
-        buffer.resize(2 * max, 0);
-        let (mut start, mut end, mut at_end) = (0, 0, false);
-        loop {
-            if !at_end && end - start < max {
-                buffer.copy_within(start..end, 0);
-                (start, end) = (0, end - start);
-                let read = reader.read(&mut buffer[end..])?;
-                at_end = end + read < buffer.len();
-                end += read;
-            }
-            if start == end {
-                return Ok(());
-            }
+    /// Reads, cuts, makes ids, hands over.
+    fn chunks(&mut self, file: &Arc<LargeFile>, reader: &mut FileReader) -> Result<(), Failure> {
+        let mut chunks = Chunks::new(&self.chunker, reader);
+        while let Some(data) = chunks.next()? {
             self.flow.check()?;
-            let len = self.chunker.cut(&buffer[start..end]);
-            let data = buffer[start..start + len].to_vec();
-            start += len;
-            let at = large.begin_chunk();
-            let complete = self.lanes.push(FileChunk { file: large.clone(), at, data });
+            let at = file.begin_chunk();
+            let complete = self.lanes.push(FileChunk { file: file.clone(), at, data });
             self.hand_over(complete)?;
         }
+        Ok(())
     }
 
     /// The entry as what was read: size, holes, and whether it is one state of the file.

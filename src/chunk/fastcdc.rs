@@ -46,13 +46,20 @@ impl ChunkLimits {
     }
 }
 
-/// Finds boundaries in buffers that the caller fills.
+/// Finds the ends of chunks.
 #[derive(Clone)]
 pub struct Chunker {
     gear: GearTable,
     limits: ChunkLimits,
     mask_before_average: u64,
     mask_after_average: u64,
+}
+
+/// How far the end of one chunk was looked for, while its bytes come in pieces.
+#[derive(Default)]
+pub struct EndSearch {
+    hash: u64,
+    looked_at: usize,
 }
 
 impl Chunker {
@@ -65,24 +72,24 @@ impl Chunker {
         self.limits
     }
 
-    /// Length of the first chunk of `data`, which must hold `max` bytes or all that is left of the file.
+    /// Length of the chunk that `data` begins with, if its end is in there; never 0, at most `max`.
     ///
-    /// Never 0 for non-empty data; at most `max`.
-    pub fn cut(&self, data: &[u8]) -> usize {
+    /// `search` is a fresh one for every chunk, and `data` what there is of the chunk: each call for the same chunk gives the
+    /// same bytes and more behind them. What is left at the end of a file without a boundary is its last chunk.
+    pub fn end(&self, search: &mut EndSearch, data: &[u8]) -> Option<usize> {
         let (min, average, max) = (self.limits.min as usize, self.limits.average as usize, self.limits.max as usize);
-        if data.len() <= min {
-            return data.len();
-        }
         let end = data.len().min(max);
-        let middle = average.min(end);
-        let mut hash = 0u64;
-        if let Some(at) = self.find(&mut hash, &data[min..middle], self.mask_before_average) {
-            return min + at;
+        for (from, to, mask) in [(min, average, self.mask_before_average), (average, max, self.mask_after_average)] {
+            let (from, to) = (from.max(search.looked_at), to.min(end));
+            if from >= to {
+                continue;
+            }
+            if let Some(at) = self.find(&mut search.hash, &data[from..to], mask) {
+                return Some(from + at);
+            }
+            search.looked_at = to;
         }
-        match self.find(&mut hash, &data[middle..end], self.mask_after_average) {
-            Some(at) => middle + at,
-            None => end,
-        }
+        (end == max).then_some(max)
     }
 
     /// Bytes up to and with the first after which a boundary is due.
@@ -144,10 +151,15 @@ mod tests {
 
     const SMALL: ChunkLimits = ChunkLimits { min: 256, average: 1024, max: 4096 };
 
+    /// All of the data at once: what is left is the last chunk.
+    fn cut(chunker: &Chunker, data: &[u8]) -> usize {
+        chunker.end(&mut EndSearch::default(), data).unwrap_or(data.len())
+    }
+
     fn cuts(chunker: &Chunker, data: &[u8]) -> Vec<usize> {
         let (mut at, mut out) = (0, vec![]);
         while at < data.len() {
-            at += chunker.cut(&data[at..]);
+            at += cut(chunker, &data[at..]);
             out.push(at);
         }
         out
@@ -202,8 +214,21 @@ mod tests {
         for start in 0..3000 {
             for end in [data.len(), start + 200 + start % 5000] {
                 let data = &data[start..end];
-                assert_eq!(chunker.cut(data), cut_byte_by_byte(&chunker, data), "{start}..{end}");
+                assert_eq!(cut(&chunker, data), cut_byte_by_byte(&chunker, data), "{start}..{end}");
             }
+        }
+    }
+
+    #[test]
+    fn pieces_of_any_length_give_the_same_boundaries() {
+        let chunker = chunker(SMALL);
+        let data = random(4, 60_000);
+        for (start, piece) in (0..2000).zip([1, 3, 7, 63, 64, 65, 255, 256, 257, 1000, 1024, 5000].into_iter().cycle())
+        {
+            let data = &data[start * 17..];
+            let mut search = EndSearch::default();
+            let found = (0..).map(|n| n * piece).find_map(|len| chunker.end(&mut search, &data[..len]));
+            assert_eq!(found, Some(cut(&chunker, data)), "from {start}, pieces of {piece}");
         }
     }
 
@@ -211,9 +236,9 @@ mod tests {
     fn short_and_constant_data_end_where_they_must() {
         let chunker = chunker(SMALL);
         for len in [1, 255, 256, 257] {
-            assert!(chunker.cut(&vec![0; len]) <= len);
+            assert!(cut(&chunker, &vec![0; len]) <= len);
         }
-        assert_eq!(chunker.cut(&[5]), 1);
-        assert!(chunker.cut(&vec![0; 10_000]) <= 4096);
+        assert_eq!(cut(&chunker, &[5]), 1);
+        assert!(cut(&chunker, &vec![0; 10_000]) <= 4096);
     }
 }

@@ -10,4 +10,4 @@
 
 mod fastcdc;
 
-pub use fastcdc::{ChunkLimits, Chunker, GearTable};
+pub use fastcdc::{ChunkLimits, Chunker, EndSearch, GearTable};

@@ -245,11 +245,6 @@ impl IndexKey {
 macro_rules! seals {
     ($name:ident) => {
         impl $name {
-            /// Appends nonce, ciphertext and tag to `out`.
-            pub fn seal_into(&self, ad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
-                aead::seal_into(&self.0, ad, plain, out);
-            }
-
             pub fn seal(&self, ad: &[u8], plain: &[u8]) -> Vec<u8> {
                 aead::seal(&self.0, ad, plain)
             }
@@ -257,19 +252,37 @@ macro_rules! seals {
             pub fn open(&self, ad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
                 aead::open(&self.0, ad, sealed)
             }
-
-            /// Replaces what is in `out`.
-            pub fn open_into(&self, ad: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
-                aead::open_into(&self.0, ad, sealed, out)
-            }
         }
     };
 }
 
-seals!(BodyKey);
 seals!(ObjectKey);
 seals!(FrameHeadKey);
 seals!(ListingKey);
+
+impl FrameHeadKey {
+    /// Appends nonce, ciphertext and tag to `out`.
+    pub fn seal_into(&self, ad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
+        aead::seal_into(&self.0, ad, plain, out);
+    }
+}
+
+impl BodyKey {
+    /// Appends nonce, ciphertext and tag to `out`.
+    pub fn seal_into(&self, ad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
+        aead::seal_long_into(&self.0, ad, plain, out);
+    }
+
+    /// Replaces what is in `out`.
+    pub fn open_into(&self, ad: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
+        aead::open_long_into(&self.0, ad, sealed, out)
+    }
+
+    /// [`BodyKey::open_into`] by a library that did not seal it.
+    pub fn cross_check(&self, ad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        aead::open(&self.0, ad, sealed)
+    }
+}
 
 impl IdKey {
     /// Keys that ids of one kind are made with; derive once, use often.

@@ -151,6 +151,8 @@ fn secrets_are_not_printed() {
     let keys = secret.read_keys(REPO, 1);
     let shown = format!("{secret:?} {keys:?}");
     for key in [&secret.0, &keys.content.0, &keys.psk.0, &keys.index.0, &keys.id.0, &keys.chunker.0] {
-        assert!(!shown.contains(&hex(&key[..4])) && !shown.contains(&format!("{:?}", &key[..4])[1..9]));
+        // eight whole bytes: fewer stand in the public key by chance
+        let as_list = format!("{:?}", &key[..8]);
+        assert!(!shown.contains(&hex(&key[..8])) && !shown.contains(as_list.trim_matches(['[', ']'])), "{shown}");
     }
 }

@@ -66,8 +66,7 @@ fn read_start(dir: &Dir, name: &[u8], limit: u64) -> Result<Option<Vec<u8>>, Sou
         return Ok(None);
     }
     let mut reader = dir.open_file(name, &stat)?.into_reader();
-    let mut content = vec![0; stat.size.min(limit) as usize];
-    let read = reader.read(&mut content)?;
-    content.truncate(read);
+    let mut content = Vec::new();
+    reader.read(&mut content, stat.size.min(limit) as usize)?;
     Ok(Some(content))
 }

@@ -87,18 +87,19 @@ pub struct ReadFile {
 }
 
 impl FileReader {
-    /// Fills `buffer` with the next data bytes; fewer only at the end, 0 after it. An error is never an end: the file
-    /// is unreadable then, whatever was read before.
-    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
-        let mut filled = 0;
-        while filled < buffer.len() {
+    /// Appends the next data bytes, as many as asked for; fewer only at the end, none after it. An error is never an end: the
+    /// file is unreadable then, whatever was read before.
+    pub fn read(&mut self, out: &mut Vec<u8>, up_to: usize) -> Result<usize, SourceError> {
+        out.reserve(up_to);
+        let mut read = 0;
+        while read < up_to {
             if self.rest.len == 0 && !self.next_extent()? {
                 break;
             }
-            filled += self.read_some(&mut buffer[filled..])?;
+            read += self.read_some(out, up_to - read)?;
         }
-        self.data_len += filled as u64;
-        Ok(filled)
+        self.data_len += read as u64;
+        Ok(read)
     }
 
     /// The stat of the opened file.
@@ -137,14 +138,17 @@ impl FileReader {
         Ok(next.is_some())
     }
 
-    fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
-        let want = buffer.len().min(usize::try_from(self.rest.len).unwrap_or(usize::MAX));
+    /// `out` must have room for `up_to` bytes.
+    fn read_some(&mut self, out: &mut Vec<u8>, up_to: usize) -> Result<usize, SourceError> {
+        let want = up_to.min(usize::try_from(self.rest.len).unwrap_or(usize::MAX));
         let got = loop {
-            match rustix::io::pread(&self.file.fd, &mut buffer[..want], self.rest.offset) {
+            match rustix::io::pread(&self.file.fd, &mut out.spare_capacity_mut()[..want], self.rest.offset) {
                 Err(Errno::INTR) => {}
-                other => break other.map_err(SourceError::at("read", &self.file.path))?,
+                other => break other.map_err(SourceError::at("read", &self.file.path))?.0.len(),
             }
         };
+        // SAFETY: the kernel wrote so many bytes where the vector ends, in memory that it owns.
+        unsafe { out.set_len(out.len() + got) };
         if got == 0 {
             // shorter than it was: this is its end now
             self.walk.cut(self.rest.offset);

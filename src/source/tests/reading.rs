@@ -19,14 +19,9 @@ fn reader(dir: &Path, name: &str) -> FileReader {
 }
 
 fn read_all(mut reader: FileReader) -> (Vec<u8>, ReadFile) {
-    let (mut content, mut buffer) = (Vec::new(), vec![0; 100_000]);
-    loop {
-        let n = reader.read(&mut buffer).unwrap();
-        if n == 0 {
-            return (content, reader.finish().unwrap());
-        }
-        content.extend_from_slice(&buffer[..n]);
-    }
+    let mut content = Vec::new();
+    while reader.read(&mut content, 100_000).unwrap() > 0 {}
+    (content, reader.finish().unwrap())
 }
 
 #[test]
@@ -118,7 +113,7 @@ fn a_file_that_shrinks_ends_where_it_ends_and_is_called_changed() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("f"), vec![1; 300_000]).unwrap();
     let mut reader = reader(dir.path(), "f");
-    assert_eq!(reader.read(&mut [0; 1000]).unwrap(), 1000);
+    assert_eq!(reader.read(&mut Vec::new(), 1000).unwrap(), 1000);
     File::options().write(true).open(dir.path().join("f")).unwrap().set_len(200_000).unwrap();
     let (read, end) = read_all(reader);
     assert_eq!(read.len(), 199_000);
@@ -140,7 +135,7 @@ fn stopping_before_the_end_is_never_called_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("f"), vec![1; 5000]).unwrap();
     let mut reader = reader(dir.path(), "f");
-    reader.read(&mut [0; 1000]).unwrap();
+    reader.read(&mut Vec::new(), 1000).unwrap();
     let end = reader.finish().unwrap();
     assert_eq!((end.size, end.data_len, end.state), (1000, 1000, FileState::Changed));
 }
@@ -178,7 +173,7 @@ fn a_damaged_disk_block_makes_the_file_unreadable_and_never_shorter() {
     fs::write(place.path().join("f"), &content).unwrap();
     assert_eq!(place.damage(mark), 1);
     let mut reader = reader(place.path(), "f");
-    let error = (0..100).find_map(|_| reader.read(&mut vec![0; 100_000]).err()).expect("the damage is met");
+    let error = (0..100).find_map(|_| reader.read(&mut Vec::new(), 100_000).err()).expect("the damage is met");
     assert_eq!(error.disposition(), Disposition::Unreadable);
     assert_eq!(error.path(), Some(&rel("f")));
     assert!(matches!(error, SourceError::Io { action: "read", .. }), "{error}");

@@ -159,9 +159,9 @@ fn copy_file(
     let file = to.create_file(name, entry).unwrap();
     let mut problems = writer.prepare(file.target(), entry);
     let mut reader = from.open_file(name, &from.stat(name).unwrap()).unwrap().into_reader();
-    let mut buffer = vec![0; 1 << 16];
-    let n = reader.read(&mut buffer).unwrap();
-    file.write_at(0, &buffer[..n]).unwrap();
+    let mut content = Vec::new();
+    reader.read(&mut content, 1 << 16).unwrap();
+    file.write_at(0, &content).unwrap();
     problems.extend(writer.apply(file.target(), entry));
     problems
 }
