@@ -9,31 +9,45 @@ use crate::crypto::BodyKey;
 
 /// Content that saves less than 1/32 is stored: decompression would cost more than the bytes.
 const WORTH: usize = 32;
-/// Up to this level zstd itself runs over incompressible content at some 5 GB/s, as fast as any look at samples, and
-/// finds what samples miss (repeats between members of an archive, text between pictures). Above it gets slow.
+/// Of content of this length and more samples tell whether it may be worth it. Shorter content would have to be sampled so densely
+/// that nothing is saved, and mixes less.
+const SAMPLED_FROM: usize = 512 << 10;
+/// So many samples of so many bytes each, at equal distances from the first bytes to the last: of a part that compresses and is
+/// longer than the distance, one is found (docs/architecture.md, "Where the time goes").
+const SAMPLES: usize = 16;
+const SAMPLE_LEN: usize = 8 << 10;
+/// Up to this level zstd runs over short content that does not compress at some 4 GB/s, above it not.
 const QUICK_LEVEL: i32 = 3;
 
 pub(super) struct Packer {
     compressor: Compressor<'static>,
-    /// Recognises incompressible content for slow levels.
-    probe: Option<Compressor<'static>>,
+    /// Recognises what does not compress.
+    probe: Compressor<'static>,
+    is_slow: bool,
 }
 
 impl Packer {
     pub fn new(level: i32) -> Result<Self, SealError> {
-        let compressor = Compressor::new(level).map_err(SealError::Compress)?;
-        let probe = (level > QUICK_LEVEL).then(|| Compressor::new(1)).transpose().map_err(SealError::Compress)?;
-        Ok(Self { compressor, probe })
+        let compressor = |level| Compressor::new(level).map_err(SealError::Compress);
+        Ok(Self { compressor: compressor(level)?, probe: compressor(1)?, is_slow: level > QUICK_LEVEL })
     }
 
     /// `true`: `out` holds a zstd frame; `false`: the content is better stored as it is.
     pub fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<bool, SealError> {
-        if let Some(probe) = &mut self.probe
-            && !saves_enough(probe, plain, out)?
-        {
-            return Ok(false);
+        Ok(self.may_be_worth_it(plain, out)? && saves_enough(&mut self.compressor, plain, out)?)
+    }
+
+    fn may_be_worth_it(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<bool, SealError> {
+        if plain.len() < SAMPLED_FROM {
+            return Ok(!self.is_slow || saves_enough(&mut self.probe, plain, out)?);
         }
-        saves_enough(&mut self.compressor, plain, out)
+        let distance = (plain.len() - SAMPLE_LEN) / (SAMPLES - 1);
+        for sample in (0..SAMPLES).map(|at| &plain[at * distance..][..SAMPLE_LEN]) {
+            if saves_enough(&mut self.probe, sample, out)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -102,6 +102,25 @@ fn what_compresses_is_compressed_and_what_does_not_is_stored() {
 }
 
 #[test]
+fn long_content_is_compressed_wherever_a_part_of_it_compresses() {
+    let bench = Bench::new();
+    for (level, len) in [(3, 512 << 10), (3, 2 << 20), (9, 2 << 20)] {
+        let mut sealer = FrameSealer::new(&bench.machine, &bench.slot, level).unwrap();
+        let mut codec = |plain: &[u8]| {
+            let id = sealer.id(FrameKind::Content, plain);
+            sealer.seal(FrameKind::Content, id, plain, &mut Vec::new()).unwrap().codec
+        };
+        assert_eq!(codec(&noise(len)), Codec::Stored, "level {level}");
+        let part = text(len / 12);
+        for at in (0..len - part.len()).step_by(len / 29).chain([len - part.len()]) {
+            let mut plain = noise(len);
+            plain[at..][..part.len()].copy_from_slice(&part);
+            assert_eq!(codec(&plain), Codec::Zstd, "level {level}, {len} bytes, from {at}");
+        }
+    }
+}
+
+#[test]
 fn a_changed_bit_anywhere_in_a_frame_is_found() {
     let bench = Bench::new();
     let opener = bench.opener();
