@@ -153,6 +153,7 @@ impl<'c, 'a> Walk<'c, 'a> {
                     destination.begin_root();
                 }
                 self.waiting.dirs.push(&RelPath::root(), entry)?;
+                self.context.count(Count::Dir);
             }
             self.context.progress.entry();
             return Ok(());

@@ -55,9 +55,10 @@ impl Destination {
     }
 
     /// The root gets its metadata when all else is there; should the restore be cut off, the next one knows it by this. Where
-    /// it belongs to somebody else it cannot be marked, and stays as it is.
+    /// it belongs to somebody else it cannot be marked, and stays as it is. Until then what is below it is spread over the disk.
     pub fn begin_root(&self) {
         let _ = rustix::fs::fchmod(&*self.root, Mode::RWXU | Mode::from_raw_mode(UNFINISHED));
+        flags::spread_below(self.root.as_fd());
     }
 
     /// The root itself, as it was found.
@@ -286,6 +287,6 @@ fn device(entry: &Entry, path: &RelPath) -> Result<u64> {
 
 /// Doubt (an error) counts as yes: it costs a comparison per file, no more.
 fn bequeaths(dir: BorrowedFd<'_>) -> bool {
-    let flags = linux::inode_flags(dir).map(|raw| raw.and_then(flags::to_store));
+    let flags = linux::inode_flags(dir).map(|raw| raw.and_then(flags::to_bequeath));
     !matches!(flags, Ok(None)) || xattr::has_default_acl(dir)
 }

@@ -52,6 +52,21 @@ pub(super) fn to_store(raw: u32) -> Option<u32> {
     Some(raw & RESTORABLE).filter(|flags| *flags != 0)
 }
 
+/// The part of FS_IOC_GETFLAGS that what is created in a directory may get of it; `None` when nothing is set.
+pub(super) fn to_bequeath(raw: u32) -> Option<u32> {
+    to_store(raw & !TOP_DIR)
+}
+
+/// Lets ext4 spread the directories in this one over its block groups, as it does with those of its own root, until the flags of
+/// the directory are set. Else it puts them all as near to it as it can, and looks there for a free inode from the first one on:
+/// without a journal past each that was freed in the last minutes, and a restore often follows on a mistaken deletion of as many
+/// files (37,000 of them: 1.6 s instead of 6). A hint: where it is not understood nothing is lost.
+pub(super) fn spread_below(dir: BorrowedFd<'_>) {
+    if let Ok(Some(before)) = linux::inode_flags(dir) {
+        let _ = linux::set_inode_flags(dir, before | TOP_DIR);
+    }
+}
+
 /// Makes the restorable flags (but the protecting ones) exactly `wanted`; those of the filesystem stay.
 pub(super) fn set(fd: BorrowedFd<'_>, wanted: u32, path: &RelPath, problems: &mut Vec<Problem>) {
     change(fd, RESTORABLE & !PROTECTING, wanted, path, problems);

@@ -1,6 +1,6 @@
 //! Read, restore, read again: the same on every filesystem.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -214,6 +214,29 @@ fn what_a_destination_hands_down_does_not_stay_on_restored_files() {
         made.chmod("to", 0o2777);
         copy_tree(&from, &to);
         assert_same(&root_of(&from), &root_of(&to), place.kind);
+    }
+}
+
+#[test]
+fn what_is_below_a_new_root_is_spread_until_the_root_gets_its_flags() {
+    for place in Place::all() {
+        let at = place.dir("at");
+        let flags = |path: &Path| ioctl_getflags(File::open(path).unwrap()).map_or(0, |flags| flags.bits());
+        let before = flags(&at);
+        let destination = Destination::open(&at).unwrap();
+        destination.begin_root();
+        let root = destination.open_dir(&RelPath::root()).unwrap();
+        if place.kind == "ext4" {
+            assert_eq!(flags(&at), before | IFlags::TOPDIR.bits());
+        }
+        root.create_dir(b"child").unwrap();
+        root.create_file(b"file", &Entry::test_file(0)).unwrap();
+        for name in ["child", "file"] {
+            assert_eq!(flags(&at.join(name)) & IFlags::TOPDIR.bits(), 0, "{name} on {}", place.kind);
+        }
+        let entry = Entry { mode: 0o700, ..Entry::test_dir() };
+        MetadataWriter::new(OwnerPolicy::Keep).apply(root.target(), &entry);
+        assert_eq!(flags(&at), before, "{}", place.kind);
     }
 }
 
