@@ -52,10 +52,10 @@ mod tests {
     use rustix::io::Errno;
 
     use super::*;
-    use crate::model::Content;
+    use crate::model::{Content, StorageClass};
     use crate::repo::Repository;
     use crate::repo::testing::{Entries, TestRepo};
-    use crate::store::{Moment, Store, Verb};
+    use crate::store::{Moment, PutSource, Store, Verb};
 
     const CHUNK: usize = 50_000;
 
@@ -100,6 +100,39 @@ mod tests {
             assert_eq!(ahead.chunk(&ids[at]).unwrap(), contents.chunk(&ids[at]).unwrap(), "{at}");
         }
         assert!(matches!(ahead.chunk(&ChunkId([9; 32])), Err(RepoError::MissingChunk(_))));
+    }
+
+    #[test]
+    fn chunks_that_stand_twice_in_the_list_are_given_twice() {
+        let (repo, ids) = repo_of(Store::memory_bucket(), 3);
+        let (repository, recorder) = repo.open_recorded();
+        let contents = repository.contents().unwrap();
+        recorder.reset();
+        let list: Vec<_> = [0, 0, 1, 0, 0, 0, 2, 2, 1].map(|at: usize| ids[at]).into();
+        let mut ahead = contents.ahead(list.clone());
+        for id in &list {
+            assert_eq!(ahead.chunk(id).unwrap(), contents.chunk(id).unwrap());
+        }
+        assert_eq!(recorder.calls(Verb::GetRange), 1 + list.len() as u64, "one request, and those of the comparison");
+    }
+
+    #[test]
+    fn a_damaged_frame_among_others_is_an_error_of_its_chunk_alone() {
+        let (repo, ids) = repo_of(Store::memory_bucket(), 9);
+        let at = repo.open().contents().unwrap().locate(&ids[4]).unwrap().unwrap();
+        let name = crate::repo::names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);
+        let mut bytes = repo.store.get(&name, u64::MAX).unwrap();
+        bytes[at.offset as usize + at.len as usize / 2] ^= 1;
+        repo.store.delete(&name).unwrap();
+        repo.store.put_if_absent(&name, PutSource::Bytes(&bytes), StorageClass::Standard).unwrap();
+        let contents = repo.open().contents().unwrap();
+        let mut ahead = contents.ahead(ids.clone());
+        for (number, id) in ids.iter().enumerate() {
+            match ahead.chunk(id) {
+                Ok(content) => assert!(number != 4 && !content.is_empty(), "{number}"),
+                Err(error) => assert!(number == 4 && matches!(error, RepoError::DamagedChunk { .. }), "{number}"),
+            }
+        }
     }
 
     #[test]
