@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use super::context::Context;
 use super::error::CliError;
 use super::output::Output;
+use super::protection;
 use super::reading::warned;
 use super::show;
 use crate::chunk::ChunkLimits;
@@ -291,7 +292,7 @@ fn free_id(path: &Path, taken: &[RootConfig]) -> RootId {
 }
 
 /// Do the repository and a root share a disk? Then a broken disk takes both.
-pub(super) fn shares_disk(url: &StoreUrl, roots: &[RootConfig]) -> bool {
+fn shares_disk(url: &StoreUrl, roots: &[RootConfig]) -> bool {
     let device = |path: &Path| {
         let found = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS).ok()?;
         Some((found.stx_dev_major, found.stx_dev_minor))
@@ -300,8 +301,25 @@ pub(super) fn shares_disk(url: &StoreUrl, roots: &[RootConfig]) -> bool {
     roots.iter().any(|root| device(&root.path) == Some(target))
 }
 
-/// What is where, after a set-up.
-pub(super) fn tell_made(made: &Made, places: &Places, output: &Output) -> Result<(), CliError> {
+/// After a set-up: what is where, how to keep the recovery secret, and what is wrong with the target.
+pub(super) fn tell(
+    made: &Made,
+    recovery_out: Option<&Path>,
+    places: &Places,
+    context: &Context,
+) -> Result<(), CliError> {
+    let output = &context.output;
+    tell_made(made, places, output)?;
+    match (&made.new_secret, recovery_out) {
+        (Some(_), Some(path)) => tell_recovery_file(path, output)?,
+        (Some(code), None) => tell_recovery_code(code, &made.config.repository, output)?,
+        (None, _) => {}
+    }
+    warn_shared_disk(&made.config, output)?;
+    protection::try_new_target(&made.config, places, context)
+}
+
+fn tell_made(made: &Made, places: &Places, output: &Output) -> Result<(), CliError> {
     let config = &made.config;
     let what = if made.new_secret.is_some() { "new" } else { "existing" };
     output.line(format!("repository     {} ({what})", config.repository))?;
@@ -324,7 +342,7 @@ pub(super) fn tell_recovery_file(path: &Path, output: &Output) -> Result<(), Cli
     )
 }
 
-pub(super) fn tell_recovery_code(code: &RecoveryCode, repository: &str, output: &Output) -> Result<(), CliError> {
+fn tell_recovery_code(code: &RecoveryCode, repository: &str, output: &Output) -> Result<(), CliError> {
     let [first, second] = code.lines();
     output.line("\nYour recovery code. It is shown this once:")?;
     output.line(format!("\n    {first}\n    {second}\n"))?;
@@ -335,7 +353,7 @@ pub(super) fn tell_recovery_code(code: &RecoveryCode, repository: &str, output: 
     output.line(format!("    rozenctl restore latest --repo {repository} --recovery - --to DIR"))
 }
 
-pub(super) fn warn_shared_disk(config: &Config, output: &Output) -> Result<(), CliError> {
+fn warn_shared_disk(config: &Config, output: &Output) -> Result<(), CliError> {
     if shares_disk(&StoreUrl::parse(&config.repository)?, &config.roots) {
         output.warn(
             "the repository is on the same disk as a folder that it protects. It brings back what was deleted \

@@ -8,7 +8,6 @@ use serde_json::json;
 use crate::cli::context::{Context, variable};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::protection;
 use crate::cli::reading::{self, ReadArgs};
 use crate::cli::setup::{self, MachineOrigin, Made, Wish};
 use crate::config::{Config, Places};
@@ -113,14 +112,7 @@ fn already(
 
 fn tell(args: &InitArgs, made: &Made, places: &Places, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
-    setup::tell_made(made, places, output)?;
-    match (&made.new_secret, &args.recovery_out) {
-        (Some(_), Some(path)) => setup::tell_recovery_file(path, output)?,
-        (Some(code), None) => setup::tell_recovery_code(code, &made.config.repository, output)?,
-        (None, _) => {}
-    }
-    setup::warn_shared_disk(&made.config, output)?;
-    protection::try_new_target(&made.config, places, context)?;
+    setup::tell(made, args.recovery_out.as_deref(), places, context)?;
     output.line("\nNext: `rozenctl backup --once` for a backup now, or `rozenctl up` to back up continuously.")?;
     output.json(|| {
         json!({

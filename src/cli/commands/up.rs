@@ -10,7 +10,6 @@ use super::agent::stop_on_signals;
 use crate::cli::context::{Context, variable};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::protection;
 use crate::cli::setup::{self, Wish};
 use crate::cli::show::{self, Live};
 use crate::config::{Config, Places};
@@ -94,16 +93,8 @@ fn set_up(args: &UpArgs, places: &Places, context: &Context) -> Result<Config, C
     let roots = setup::checked_roots(&args.roots, &url, places)?;
     let wish = Wish { url, roots, secret: None, recovery_out: args.recovery_out.clone(), passphrase: None };
     let made = setup::set_up(wish, places, context)?;
-    let output = &context.output;
-    setup::tell_made(&made, places, output)?;
-    match (&made.new_secret, &args.recovery_out) {
-        (Some(_), Some(path)) => setup::tell_recovery_file(path, output)?,
-        (Some(code), None) => setup::tell_recovery_code(code, &made.config.repository, output)?,
-        (None, _) => {}
-    }
-    setup::warn_shared_disk(&made.config, output)?;
-    protection::try_new_target(&made.config, places, context)?;
-    output.line("")?;
+    setup::tell(&made, args.recovery_out.as_deref(), places, context)?;
+    context.output.line("")?;
     Ok(made.config)
 }
 
