@@ -45,7 +45,7 @@ impl Backup {
         let mut sink = |found| {
             match found {
                 Found::Read(job) => (entries, bytes) = (entries + 1, bytes + job.stat.size),
-                Found::Put(..) => entries += 1,
+                Found::Put { .. } => entries += 1,
                 _ => {}
             }
             !stop.load(Ordering::Relaxed)

@@ -27,6 +27,7 @@ mod placement;
 mod presence;
 mod preview;
 mod progress;
+mod racy;
 mod reader;
 mod recover;
 mod report;

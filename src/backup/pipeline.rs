@@ -17,6 +17,7 @@ use super::packer::{Packed, Packer};
 use super::placement::Placement;
 use super::presence::Presence;
 use super::progress::Progress;
+use super::racy::mark_racy;
 use super::reader::Reader;
 use super::unannounced::Unannounced;
 use super::uploader;
@@ -259,7 +260,8 @@ where
     let end = clock.monotonic() + context.time;
     let mut sink = |found| {
         context.unannounced.iter().for_each(|unannounced| lock(unannounced).see(&found));
-        take(context.progress, flow, &jobs, found).is_ok()
+        let read_at = context.frozen_at.unwrap_or_else(|| clock.wall());
+        take(context.progress, flow, &jobs, found, read_at).is_ok()
     };
     loop {
         match scan.step(&mut sink) {
@@ -279,10 +281,18 @@ where
     }
 }
 
-fn take(progress: &Progress, flow: &Flow<'_>, jobs: &Sender<ReadJob>, found: Found) -> Result<(), Halt> {
+/// `read_at`: when it was read, or frozen.
+fn take(
+    progress: &Progress,
+    flow: &Flow<'_>,
+    jobs: &Sender<ReadJob>,
+    found: Found,
+    read_at: Timestamp,
+) -> Result<(), Halt> {
     flow.check()?;
     match found {
-        Found::Put(key, entry) => {
+        Found::Put { key, mut entry, .. } => {
+            mark_racy(&mut entry, read_at);
             Progress::add(&progress.entries, 1);
             flow.put(key, entry)
         }

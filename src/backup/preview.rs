@@ -140,7 +140,7 @@ impl RootPreview {
     fn add(&mut self, found: Found, plan: &RootPlan) {
         match found {
             Found::Read(job) => (self.files, self.bytes) = (self.files + 1, self.bytes.saturating_add(job.stat.size)),
-            Found::Put(..) => self.others += 1,
+            Found::Put { .. } => self.others += 1,
             Found::Unchanged { .. } => self.unchanged += 1,
             Found::Delete(_) | Found::DeleteBelow(_) => self.gone += 1,
             Found::Problem(problem) => self.problems.push(problem.below(&plan.path)),

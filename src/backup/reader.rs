@@ -8,6 +8,7 @@ use super::large::{FileChunk, LargeFile};
 use super::pipeline::{Flow, Halt, Sender, Work};
 use super::placement::{Place, Placement};
 use super::progress::Progress;
+use super::racy::mark_racy;
 use crate::chunk::Chunker;
 use crate::clock::Clock;
 use crate::crypto::ChunkIdLanes;
@@ -17,8 +18,6 @@ use crate::source::{Disposition, FileReader, FileState, Names, ReadFile, SourceE
 
 /// A file that changes while it is read is read again so often, then stored as fuzzy.
 const TRIES: u32 = 3;
-/// An entry whose ctime is so near to its reading may change again within the same tick of its filesystem's clock.
-const RACY_SECS: i64 = 2;
 
 pub(super) struct Reader<'a> {
     pub chunker: Chunker,
@@ -91,9 +90,7 @@ impl Reader<'_> {
         let file = job.dir.open_file(&job.name, stat)?;
         let (mut entry, problems) = file.read_entry(&mut self.names);
         entry.fs = job.fs;
-        if entry.ctime.secs >= read_at.secs - RACY_SECS {
-            entry.flags = entry.flags.with(EntryFlags::RACY);
-        }
+        mark_racy(&mut entry, read_at);
         let done = match file.stat().size {
             0..=SMALL_FILE => self.small(job, file, entry, last)?,
             _ => self.large(job, file, entry, last)?,

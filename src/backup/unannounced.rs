@@ -54,8 +54,9 @@ impl Unannounced {
 fn changed_dir(found: &Found) -> Option<(RelPath, Timestamp)> {
     const DOUBTFUL: u32 = EntryFlags::RACY | EntryFlags::FUZZY | EntryFlags::UNREADABLE;
     match found {
-        Found::Put(key, entry) if entry.kind == EntryKind::Dir => Some((key.path()?, entry.ctime)),
-        Found::Put(key, entry) if entry.nlink.is_none() => Some((RelPath::parse(&key.dir).ok()?, entry.ctime)),
+        Found::Put { doubted: true, .. } => None,
+        Found::Put { key, entry, .. } if entry.kind == EntryKind::Dir => Some((key.path()?, entry.ctime)),
+        Found::Put { key, entry, .. } if entry.nlink.is_none() => Some((RelPath::parse(&key.dir).ok()?, entry.ctime)),
         Found::Read(job) => {
             let is_doubtful = job.previous.as_ref().is_some_and(|entry| entry.flags.has(DOUBTFUL));
             (!is_doubtful && job.stat.nlink == 1).then(|| (job.dir.path().clone(), job.stat.ctime))
@@ -80,7 +81,7 @@ mod tests {
 
     fn put(at: &str, kind: EntryKind, secs: i64) -> Found {
         let entry = Entry { kind, ctime: Timestamp::new(secs, 0), ..Entry::test_file(0) };
-        Found::Put(TreeKey::of(&path(at)), entry)
+        Found::Put { key: TreeKey::of(&path(at)), entry, doubted: false }
     }
 
     #[test]
@@ -100,12 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_around_the_cut_or_has_several_names_may_have_been_announced() {
+    fn what_changed_around_the_cut_or_has_several_names_or_was_in_doubt_may_not_have_been_missed() {
         let mut missed = Unannounced::new(vec![], Timestamp::new(1000, 0));
         missed.see(&put("a/x", EntryKind::Symlink, 999));
         missed.see(&put("a/x", EntryKind::Symlink, 2000));
         let linked = Entry { nlink: Some(2), ctime: Timestamp::new(5, 0), ..Entry::test_file(0) };
-        missed.see(&Found::Put(TreeKey::of(&path("a/x")), linked));
+        missed.see(&Found::Put { key: TreeKey::of(&path("a/x")), entry: linked, doubted: false });
+        let doubted = Entry { kind: EntryKind::Dir, ctime: Timestamp::new(5, 0), ..Entry::test_file(0) };
+        missed.see(&Found::Put { key: TreeKey::of(&path("a")), entry: doubted, doubted: true });
         missed.see(&Found::DeleteBelow(path("a")));
         assert_eq!(missed.count(), 0);
     }

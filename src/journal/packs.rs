@@ -66,7 +66,7 @@ pub struct PackContents {
 }
 
 impl Journal {
-    /// A complete pack lies fsynced in the spool: from now on its chunks are known. Repeating it changes nothing.
+    /// A complete pack lies in the spool: from now on its chunks are known. Repeating it changes nothing.
     pub fn pack_spooled(&self, pack: &PackRow, frames: &[FrameRow], members: &[MemberRow]) -> Result<(), JournalError> {
         self.write("store a pack", |tx| insert(tx, pack, frames, members, "spooled"))
     }

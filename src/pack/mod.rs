@@ -1,7 +1,7 @@
 //! Frames → packs in the spool.
 //!
 //! What must hold: a pack exists under its final spool name only when it is complete; its name is the hash of its bytes.
-//! It is not fsynced here: after a power cut a spool file is verified by its hash and, if it was lost, its content is read
+//! It is not fsynced here, but by whoever stores it (rooms `store` and `upload`): after a power cut a spool file is verified by its hash and, if it was lost, its content is read
 //! again, because hints are forgotten only after the manifest. A pack that was being written when the process died is a temporary file: removed at start.
 //!
 //! Small packs that are meant for an archive class leave a copy in the arena ([`Arena`]). A copy can be lost without harm: it is

@@ -19,5 +19,10 @@ pub(super) fn is_unchanged(entry: &Entry, stat: &Stat) -> bool {
         && (entry.uid, entry.gid) == (stat.uid, stat.gid)
         && same_size
         && (!is_device || entry.device == Some(stat.rdev))
-        && !entry.flags.has(DOUBTFUL)
+        && !is_doubtful(entry)
+}
+
+/// Is it looked at again in any case?
+pub(super) fn is_doubtful(entry: &Entry) -> bool {
+    entry.flags.has(DOUBTFUL)
 }

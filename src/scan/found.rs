@@ -8,8 +8,13 @@ use crate::tree::{TreeError, TreeKey};
 /// One finding; they come in the order of the walk.
 #[derive(Debug)]
 pub enum Found {
-    /// The entry is complete: put it into the tree.
-    Put(TreeKey, Entry),
+    /// The entry is complete: put it into the tree. `doubted`: what the tree before has of it was to be looked at again in any
+    /// case, so this need not be a change.
+    Put {
+        key: TreeKey,
+        entry: Entry,
+        doubted: bool,
+    },
     /// Its content must be read first.
     Read(ReadJob),
     /// As in the tree before; `bytes`: its size.

@@ -1,10 +1,10 @@
 //! A view, the tree of the snapshot before and hints → what to store, what to read, what is gone.
 //!
 //! What must hold: comparison decides, never a hint alone; a directory that could not be listed keeps what the tree before
-//! had of it; only a complete listing makes a name count as deleted; excludes are matched on the logical path; a file with
-//! several names that changed is compared under all of them; no two findings of one scan contradict each other, for they are
-//! not applied in their order (`visited`). The walk holds a bounded number of directories open and no list longer than one
-//! directory.
+//! had of it, and so does an empty one from which a filesystem has gone; only a complete listing makes a name count as
+//! deleted; excludes are matched on the logical path; a file with several names that changed is compared under all of them; no
+//! two findings of one scan contradict each other, for they are not applied in their order (`visited`). The walk holds a bounded
+//! number of directories open and no list longer than one directory.
 //!
 //! What survives a crash: nothing, a scan is done again.
 //!
@@ -14,6 +14,9 @@ mod compare;
 mod found;
 mod held;
 mod links;
+#[cfg(test)]
+mod mount_tests;
+mod place;
 mod rules;
 mod targets;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::{Found, Scan, ScanOptions, Target};
 use crate::config::exclude::{ExcludeConfig, Rules};
-use crate::model::{ChunkId, Entry, EntryKind, Problem, ProblemCode, RelPath, Timestamp};
+use crate::model::{ChunkId, Entry, EntryFlags, EntryKind, Problem, ProblemCode, RelPath, Timestamp};
 use crate::source::testing::as_user;
 use crate::source::{Names, View};
 use crate::tree::{NodeSink, NodeSource, TreeKey, TreeReader, apply};
@@ -35,25 +35,27 @@ impl NodeSink for Sink<'_> {
 }
 
 /// A folder and the tree of it that the last scan left.
-struct Lab {
+pub(super) struct Lab {
     dir: tempfile::TempDir,
     memory: Memory,
     tree: BTreeMap<TreeKey, Entry>,
     /// Of the last scan.
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     /// Earlier than any scan.
     began: Timestamp,
+    pub(super) excludes: ExcludeConfig,
 }
 
 impl Lab {
     /// `x/f`, `y/g`, all stored.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut lab = Self {
             dir: tempfile::tempdir().unwrap(),
             memory: Memory::default(),
             tree: BTreeMap::new(),
             problems: vec![],
             began: crate::clock::Clock::system().wall(),
+            excludes: ExcludeConfig::default(),
         };
         for (dir, file) in [("x", "f"), ("y", "g")] {
             fs::create_dir_all(lab.at(dir)).unwrap();
@@ -64,13 +66,21 @@ impl Lab {
         lab
     }
 
-    fn at(&self, path: &str) -> std::path::PathBuf {
+    pub(super) fn at(&self, path: &str) -> std::path::PathBuf {
         self.dir.path().join("root").join(path)
     }
 
-    fn is_unread(&self, path: &str) -> bool {
+    pub(super) fn flags(&self, path: &str) -> EntryFlags {
+        self.tree[&TreeKey::of(&RelPath::parse(path.as_bytes()).unwrap())].flags
+    }
+
+    fn size(&self, path: &str) -> u64 {
+        self.tree[&TreeKey::of(&RelPath::parse(path.as_bytes()).unwrap())].size
+    }
+
+    pub(super) fn is_unread(&self, path: &str) -> bool {
         let key = TreeKey::of(&RelPath::parse(path.as_bytes()).unwrap());
-        self.tree.get(&key).is_some_and(|entry| entry.flags.has(crate::model::EntryFlags::UNREADABLE))
+        self.tree.get(&key).is_some_and(|entry| entry.flags.has(EntryFlags::UNREADABLE))
     }
 
     fn move_out(&self, name: &str) {
@@ -82,11 +92,11 @@ impl Lab {
     }
 
     /// `between` may change the folder after each step. Files are read when the scan has ended, as late as they can be.
-    fn scan(&mut self, targets: Vec<Target>, between: impl Fn(&Self, usize)) {
+    pub(super) fn scan(&mut self, targets: Vec<Target>, between: impl Fn(&Self, usize)) {
         let view = View::live(&self.at("")).unwrap();
         let root = self.stored();
         let options = ScanOptions {
-            rules: Rules::compile(&ExcludeConfig::default()).unwrap(),
+            rules: Rules::compile(&self.excludes).unwrap(),
             own: HashSet::new(),
             own_paths: HashSet::new(),
             read_all: false,
@@ -114,7 +124,7 @@ impl Lab {
     fn apply(&mut self, findings: Vec<Found>) {
         for finding in findings {
             match finding {
-                Found::Put(key, entry) => drop(self.tree.insert(key, entry)),
+                Found::Put { key, entry, .. } => drop(self.tree.insert(key, entry)),
                 Found::Read(job) => {
                     // the open directory is still there, wherever it was moved to
                     if let Ok((entry, _)) = job.dir.read_entry(&job.name, &job.stat, &mut Names::new()) {
@@ -135,7 +145,7 @@ impl Lab {
         applied.summary.map(|summary| summary.root)
     }
 
-    fn paths(&self) -> BTreeSet<String> {
+    pub(super) fn paths(&self) -> BTreeSet<String> {
         let paths = self.tree.keys().filter_map(TreeKey::path).filter(|path| !path.is_root());
         paths.map(|path| String::from_utf8(path.as_bytes().to_vec()).unwrap()).collect()
     }
@@ -153,7 +163,7 @@ fn is_within(dir: &[u8], above: &[u8]) -> bool {
     dir.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-fn targets(dirs: &[&str]) -> Vec<Target> {
+pub(super) fn targets(dirs: &[&str]) -> Vec<Target> {
     dirs.iter().map(|dir| Target { dir: RelPath::parse(dir.as_bytes()).unwrap(), recursive: false }).collect()
 }
 
@@ -251,10 +261,9 @@ fn what_changes_through_another_name_after_the_first_was_looked_at_is_found_by_t
                 fs::write(lab.at("y/link"), "longer than before").unwrap();
             }
         });
-        let size = |lab: &Lab, path: &[u8]| lab.tree[&TreeKey::of(&RelPath::parse(path).unwrap())].size;
-        assert_eq!((size(&lab, b"x/f"), size(&lab, b"y/link")), (1, 18), "it is looked at before and after the change");
+        assert_eq!((lab.size("x/f"), lab.size("y/link")), (1, 18), "it is looked at before and after the change");
         lab.scan(targets(&["y"]), |_, _| {});
-        assert_eq!((size(&lab, b"x/f"), size(&lab, b"y/link")), (18, 18));
+        assert_eq!((lab.size("x/f"), lab.size("y/link")), (18, 18));
     }
 }
 
@@ -294,5 +303,58 @@ fn a_directory_that_cannot_be_listed_says_so_in_its_entry_until_it_can() {
         lab.scan(targets, |_, _| {});
         assert!(!lab.is_unread("x") && lab.problems.is_empty());
         as_user(|| lab.scan(Target::everything(), |_, _| {}));
+    }
+}
+
+/// The change is in no directory that a hint names: the name that it was made through stands for another file now.
+#[test]
+fn what_changes_through_a_name_that_then_stands_for_another_file_is_found_under_the_others() {
+    let mut lab = Lab::new();
+    fs::hard_link(lab.at("x/f"), lab.at("y/link")).unwrap();
+    lab.scan(Target::everything(), |_, _| {});
+    fs::write(lab.at("x/f"), "longer than before").unwrap();
+    fs::write(lab.at("x/new"), "other").unwrap();
+    fs::rename(lab.at("x/new"), lab.at("x/f")).unwrap();
+    lab.scan(targets(&["x"]), |_, _| {});
+    assert_eq!((lab.size("x/f"), lab.size("y/link")), (5, 18));
+}
+
+/// A scan that begins above it knows nothing of it but what its parent tells.
+#[test]
+fn a_directory_that_cannot_be_listed_stays_marked_when_its_parent_is_compared() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give up rights");
+        return;
+    }
+    let mut lab = Lab::new();
+    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(lab.at("x"), fs::Permissions::from_mode(0o700)).unwrap();
+    as_user(|| lab.scan(Target::everything(), |_, _| {}));
+    as_user(|| lab.scan(targets(&[""]), |_, _| {}));
+    let told = lab.problems.iter().any(|problem| problem.code == ProblemCode::Unreadable);
+    assert!(lab.is_unread("x") && told, "{:?}", lab.problems);
+}
+
+/// What had told of changes in it has been used up by the scan that could not look.
+#[test]
+fn a_directory_that_can_be_listed_again_is_compared_with_all_that_is_below() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give up rights");
+        return;
+    }
+    for then in ["", "x", "x/other"] {
+        let mut lab = Lab::new();
+        fs::create_dir_all(lab.at("x/deep")).unwrap();
+        fs::create_dir_all(lab.at("x/other")).unwrap();
+        fs::write(lab.at("x/deep/f"), "before").unwrap();
+        lab.scan(Target::everything(), |_, _| {});
+        fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(lab.at("x"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(lab.at("x/deep/f"), "longer than before").unwrap();
+        as_user(|| lab.scan(targets(&["x/deep"]), |_, _| {}));
+        assert_eq!(lab.size("x/deep/f"), 6);
+        lab.scan(targets(&[then]), |_, _| {});
+        assert_eq!((lab.size("x/deep/f"), lab.is_unread("x"), lab.problems.len()), (18, false, 0), "{then:?}");
+        assert!(!lab.is_unread("x/deep") && lab.flags("x").0 == 0);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::compare::is_unchanged;
+use super::compare::{is_doubtful, is_unchanged};
 use super::found::{Found, ReadJob, ScanError};
 use super::held::{HeldDir, OpenDirs};
 use super::links::Links;
+use super::place::{self, Place};
 use super::rules;
 use super::targets::{self, Target};
 use super::visited::Visited;
@@ -38,7 +39,8 @@ pub struct Scan<'a, N: NodeSource> {
     options: ScanOptions,
     names: Names,
     open: OpenDirs,
-    root_device: u64,
+    /// Of the root.
+    place: Place,
     targets: std::vec::IntoIter<Target>,
     pending: Vec<Pending>,
     links: Links,
@@ -56,14 +58,6 @@ struct Pending {
     recursive: bool,
     /// The tree before has a directory here.
     is_known: bool,
-}
-
-/// On which filesystem something is.
-#[derive(Clone, Copy)]
-struct Place {
-    /// See [`Entry::fs`].
-    fs: Option<u64>,
-    device: u64,
 }
 
 /// The directory that is being compared.
@@ -90,7 +84,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             options,
             names: Names::new(),
             open: OpenDirs::default(),
-            root_device: root.dev,
+            place: Place::root(root.dev),
             links: Links::new(targets::are_whole(&targets)),
             visited: Visited::new(targets::are_whole(&targets)),
             targets: targets::merge(targets).into_iter(),
@@ -125,7 +119,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             path: RelPath::root(),
             parent: None,
             rules: self.options.rules.clone(),
-            place: Place { fs: None, device: self.root_device },
+            place: self.place,
             recursive: target.recursive,
             is_known: self.previous.root().is_some(),
         };
@@ -140,7 +134,8 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                 Ok(opened) => opened,
                 Err(error) => return self.unopened(known.is_some(), (&dir, &path, at.place), error, sink),
             };
-            let (Some((child, stat)), Some(EntryKind::Dir)) = (opened, known.map(|entry| entry.kind)) else {
+            let known = known.filter(|entry| entry.kind == EntryKind::Dir);
+            let (Some((child, stat)), Some(known)) = (opened, known) else {
                 // gone, new or not a directory: comparing its parent says which
                 at.recursive = false;
                 break;
@@ -159,8 +154,18 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             if self.is_left_out(&inside, &path, &stat) {
                 return Ok(());
             }
-            at.place = self.place(&path, at.place, stat.dev);
-            (at.rules, at.path, dir) = (inside, path, child);
+            let place = at.place.of(&path, stat.dev);
+            if !self.is_covered(place) || self.is_unmounted(&known, &path, place, &child)? {
+                // comparing its parent says so
+                at.recursive = false;
+                break;
+            }
+            (at.place, at.rules, at.path, dir) = (place, inside, path, child);
+            if known.flags.has(EntryFlags::UNREADABLE) {
+                // the hints of what happened below were used up by scans that could not look
+                at.recursive = true;
+                break;
+            }
         }
         if self.visited.is_compared(&at.path) {
             return Ok(());
@@ -200,9 +205,11 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         if entry.kind != EntryKind::Dir {
             return Ok(());
         }
-        entry.fs = self.place(path, place, stat.dev).fs;
+        entry.fs = place.of(path, stat.dev).fs;
         entry.flags = entry.flags.with(EntryFlags::UNREADABLE);
-        say(Found::Put(TreeKey::of(path), entry), sink)
+        let key = TreeKey::of(path);
+        let doubted = self.previous.get(&key).map_err(ScanError::Tree)?.is_some_and(|before| is_doubtful(&before));
+        say(Found::Put { key, entry, doubted }, sink)
     }
 
     /// The entry of a directory that a scan begins with; all others come with their parents.
@@ -210,13 +217,14 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let key = TreeKey::of(dir.path());
         let previous = self.previous.get(&key).map_err(ScanError::Tree)?;
         let stat = dir.stat_self().map_err(ScanError::Source)?;
-        if previous.is_some_and(|entry| is_unchanged(&entry, &stat)) {
+        if previous.as_ref().is_some_and(|entry| is_unchanged(entry, &stat)) {
             return Ok(());
         }
+        let doubted = previous.is_some_and(|entry| is_doubtful(&entry));
         let (mut entry, problems) = dir.read_own_entry(&mut self.names).map_err(ScanError::Source)?;
         entry.fs = fs;
         say_all(problems, sink)?;
-        say(Found::Put(key, entry), sink)
+        say(Found::Put { key, entry, doubted }, sink)
     }
 
     fn mark_unlisted(&mut self, pending: &Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
@@ -293,8 +301,16 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
         let is_dir = stat.kind == EntryKind::Dir;
         let was_dir = previous.as_ref().is_some_and(|entry| entry.kind == EntryKind::Dir);
-        let place = self.place(&path, here.place, stat.dev);
-        let is_covered = place.fs.is_none() || !self.options.rules.config().one_filesystem;
+        let place = here.place.of(&path, stat.dev);
+        let is_covered = self.is_covered(place);
+        if let (true, Some(known)) = (is_dir, &previous)
+            && place.has_lost_mount(known, &path)
+            && let Ok(dir) = here.dir.open_child(name)
+            && self.is_unmounted(known, &path, place, &dir)?
+        {
+            self.kept = true;
+            return say(Found::Problem(place::not_mounted(&path)), sink).map(|()| None);
+        }
         if was_dir && !(is_dir && is_covered) {
             if !self.visited.may_be_gone(&path) {
                 return Ok(None);
@@ -305,6 +321,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let looks_same = previous
             .as_ref()
             .is_some_and(|entry| is_unchanged(entry, &stat) && entry.flags.has(EntryFlags::NOT_COVERED) != is_covered);
+        let was_unread = was_dir && previous.as_ref().is_some_and(|entry| entry.flags.has(EntryFlags::UNREADABLE));
         let is_read = self.options.read_all && stat.kind == EntryKind::File && stat.size > 0;
         if looks_same && !is_read {
             // a file with several names that changed while the run before was at it: the name that it saw first is out of date
@@ -317,7 +334,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             let flags = if is_covered { EntryFlags::default() } else { EntryFlags(EntryFlags::NOT_COVERED) };
             self.changed(here, name, &stat, (place.fs, flags), previous, sink)?;
         }
-        if !is_dir || !is_covered || (!here.recursive && was_dir) {
+        // what was not listed before is compared with all below it: the hints of what happened there are used up
+        let is_entered = here.recursive || !was_dir || (was_unread && !self.visited.is_compared(&path));
+        if !is_dir || !is_covered || !is_entered {
             return Ok(None);
         }
         let parent = self.open.has_room().then(|| here.dir.clone());
@@ -334,6 +353,10 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         sink: &mut Sink<'_>,
     ) -> Result<(), ScanError<N::Error>> {
         self.links.changed(fs, stat);
+        // this name stands for another file now: the one before may have changed under its other names
+        if let Some(before) = previous.as_ref().filter(|before| (before.fs, before.ino) != (fs, stat.ino)) {
+            self.links.gone(before);
+        }
         if stat.kind == EntryKind::File && stat.size > 0 {
             let previous = previous.map(Box::new);
             let job = ReadJob { dir: here.dir.clone(), name: name.to_vec(), stat: *stat, fs, previous };
@@ -343,7 +366,8 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             Ok((mut entry, problems)) => {
                 (entry.fs, entry.flags) = (fs, flags);
                 say_all(problems, sink)?;
-                say(Found::Put(TreeKey::new(here.dir.path(), name), entry), sink)
+                let doubted = previous.is_some_and(|before| is_doubtful(&before));
+                say(Found::Put { key: TreeKey::new(here.dir.path(), name), entry, doubted }, sink)
             }
             Err(error) => self.failed(here, name, previous, error, sink).map(|_| ()),
         }
@@ -398,27 +422,30 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         say(Found::Delete(TreeKey::new(here.dir.path(), name)), sink)
     }
 
+    fn is_covered(&self, place: Place) -> bool {
+        place.fs.is_none() || !self.options.rules.config().one_filesystem
+    }
+
+    /// Has a filesystem gone from this directory, which is empty without it, while something of it is stored? That is what a disk
+    /// looks like which is not mounted. `dir`: the directory itself, which is at `place` now.
+    fn is_unmounted(
+        &self,
+        known: &Entry,
+        path: &RelPath,
+        place: Place,
+        dir: &Dir,
+    ) -> Result<bool, ScanError<N::Error>> {
+        if !place.has_lost_mount(known, path) || !dir.list().is_ok_and(|listing| listing.is_empty()) {
+            return Ok(false);
+        }
+        Ok(!self.previous.list(path).map_err(ScanError::Tree)?.is_empty())
+    }
+
     fn is_left_out(&self, rules: &Rules, path: &RelPath, stat: &Stat) -> bool {
         self.options.own.contains(&(stat.dev, stat.ino))
             || self.options.own_paths.contains(path)
             || (stat.nodump && rules.config().nodump)
             || rules.excludes(path, stat.kind == EntryKind::Dir, stat.size).is_some()
-    }
-
-    /// A filesystem below the root is numbered by the place of its mount, so that it has the same number in the next run.
-    fn place(&self, path: &RelPath, above: Place, device: u64) -> Place {
-        if device == self.root_device {
-            return Place { fs: None, device };
-        }
-        if device == above.device {
-            return above;
-        }
-        // FNV-1a
-        let hash = path
-            .as_bytes()
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-        Place { fs: Some(hash), device }
     }
 }
 

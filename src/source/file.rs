@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::model::{Extent, RelPath};
 
 use super::extents::ExtentWalk;
-use super::{SourceError, Stat, linux};
+use super::{SourceError, Stat, linux, writeback};
 
 /// An open file of which is known that it is regular and the inode that was looked at before.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub struct SourceFile {
 
 impl SourceFile {
     pub(super) fn new(fd: OwnedFd, path: RelPath, expected: &Stat, frozen: bool) -> Result<Self, SourceError> {
+        if !frozen {
+            writeback::expose_stores(fd.as_fd());
+        }
         let stat = Stat::of_source(linux::stat_fd(fd.as_fd()), || path.clone())?;
         if stat.kind != expected.kind {
             return Err(SourceError::KindChanged { path, expected: expected.kind, found: stat.kind });

@@ -77,8 +77,8 @@ impl Stat {
         self.dev == other.dev && self.ino == other.ino && self.kind == other.kind
     }
 
-    /// Nothing that a change of the content touches differs. Writes through a mapping may show their new times only
-    /// after write-back: only a frozen view closes that gap.
+    /// Nothing that a change of the content touches differs. Stores through a mapping show because
+    /// opening the file exposed them (`writeback`), but on a filesystem without a disk.
     pub fn same_content(&self, other: &Stat) -> bool {
         self.same_inode(other) && self.size == other.size && self.mtime == other.mtime && self.ctime == other.ctime
     }

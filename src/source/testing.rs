@@ -1,7 +1,8 @@
-//! For tests: an ordinary user, without the rights of root.
+//! For tests: an ordinary user, without the rights of root, and mounts.
 
+use std::ffi::CStr;
 use std::os::unix::fs::chown;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Uid};
 
@@ -24,4 +25,43 @@ pub(crate) fn as_user<T: Send>(act: impl FnOnce() -> T + Send) -> T {
 /// Gives it to that user.
 pub(crate) fn own(path: &Path) {
     chown(path, Some(USER), Some(USER)).unwrap();
+}
+
+/// A mount that ends with it; `None`, with a word why, where that is not allowed.
+pub(crate) struct Mounted(PathBuf);
+
+impl Mounted {
+    pub(crate) fn tmpfs(at: &Path) -> Option<Self> {
+        Self::tmpfs_of(at, c"")
+    }
+
+    /// With options such as `size=3m`.
+    pub(crate) fn tmpfs_of(at: &Path, options: &CStr) -> Option<Self> {
+        let done = rustix::mount::mount("rozen-test", at, "tmpfs", rustix::mount::MountFlags::empty(), options);
+        if let Err(error) = done {
+            eprintln!("skipped: mounting a tmpfs is not possible here: {error}");
+            return None;
+        }
+        Some(Self(at.to_path_buf()))
+    }
+
+    /// What somebody else mounted there.
+    pub(crate) fn found(at: &Path) -> Self {
+        Self(at.to_path_buf())
+    }
+
+    pub(crate) fn bind(from: &Path, at: &Path) -> Option<Self> {
+        let done = rustix::mount::mount_bind(from, at);
+        if let Err(error) = done {
+            eprintln!("skipped: a bind mount is not possible here: {error}");
+            return None;
+        }
+        Some(Self(at.to_path_buf()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+    }
 }

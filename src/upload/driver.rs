@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use super::parts::ByParts;
 use super::spool::{self, is_verdict};
@@ -90,8 +91,7 @@ impl Uploader {
 
     fn put<T>(&self, object: &SpooledObject<T>) -> Result<Event, UploadError> {
         let source = match &object.body {
-            // what its name is the hash of has that length
-            Body::File { path, .. } if !spool::is_whole(path, object.size)? => return Ok(Event::SpoolUnusable),
+            Body::File { path, .. } if !self.is_fit(path, object.size)? => return Ok(Event::SpoolUnusable),
             Body::File { path, .. } => PutSource::File { path, may_move: true },
             Body::Bytes(bytes) => PutSource::Bytes(bytes),
         };
@@ -104,6 +104,11 @@ impl Uploader {
         };
         fault::point("upload.stored");
         Ok(event)
+    }
+
+    /// What its name is the hash of has that length. A target that takes no parts is a directory, which flushes what it takes.
+    fn is_fit(&self, path: &Path, size: u64) -> Result<bool, UploadError> {
+        Ok(spool::is_whole(path, size)? && (self.store.part_rules().is_none() || spool::is_settled(path)?))
     }
 
     fn head<T>(&self, object: &SpooledObject<T>) -> Result<Event, UploadError> {

@@ -116,7 +116,7 @@ impl ByParts<'_> {
     }
 
     fn send_parts(&self) -> Result<Event, UploadError> {
-        if !spool::is_whole(self.path, self.size)? {
+        if !spool::is_whole(self.path, self.size)? || !spool::is_settled(self.path)? {
             return Ok(Event::SpoolUnusable);
         }
         let (upload, row) = self.open_upload()?;

@@ -31,6 +31,27 @@ pub(super) fn is_whole(path: &Path, size: u64) -> Result<bool, UploadError> {
     answered(path, fs::metadata(path).map(|found| found.len() == size))
 }
 
+/// Is it on the disk, so that the bytes which are sent now are those that are read again later, and those of its hash? What the
+/// kernel could not write it forgets, and gives old content of the disk instead. For targets that do not flush the file themselves.
+pub(super) fn is_settled(path: &Path) -> Result<bool, UploadError> {
+    let settled = File::open(path).and_then(|file| file.sync_data()).map(|()| true);
+    answered(
+        path,
+        match settled {
+            Err(error) if is_lost_room(&error) => {
+                tracing::warn!(path = %path.display(), %error, "a spool file found no room on its disk; its content is read again");
+                Ok(false)
+            }
+            settled => settled,
+        },
+    )
+}
+
+/// A disk that is thinly provided, or over a network, may say only now that there is no room.
+fn is_lost_room(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT | Errno::ROFS))
+}
+
 pub(super) fn has_hash(path: &Path, expected: &ObjectHash) -> Result<bool, UploadError> {
     answered(path, hash_of(path).map(|found| found == *expected))
 }
@@ -61,7 +82,35 @@ fn hash_of(path: &Path) -> io::Result<ObjectHash> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+    use crate::source::testing::Mounted;
+
+    /// A disk in a file that finds no room: whatever is written is taken, and fails when it is to go to the disk.
+    #[test]
+    fn what_did_not_reach_the_disk_is_not_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("spooled");
+        fs::write(&file, [1; 5000]).unwrap();
+        assert!(is_settled(&file).unwrap() && !is_settled(&dir.path().join("missing")).unwrap());
+        let Some(_room) = Mounted::tmpfs_of(dir.path(), c"size=3m") else { return };
+        let (image, at) = (dir.path().join("image"), dir.path().join("disk"));
+        File::create(&image).unwrap().set_len(64 << 20).unwrap();
+        fs::create_dir(&at).unwrap();
+        let run = |program: &str, args: &[&str]| {
+            Command::new(program).args(args).args([&image, &at]).output().is_ok_and(|done| done.status.success())
+        };
+        let mkfs = Command::new("mkfs.ext4").args(["-q", "-F", "-O", "^has_journal"]).arg(&image).output();
+        if !mkfs.is_ok_and(|done| done.status.success()) || !run("mount", &["-o", "loop"]) {
+            eprintln!("skipped: it needs mkfs.ext4 and a loop device");
+            return;
+        }
+        let _disk = Mounted::found(&at);
+        let file = at.join("spooled");
+        fs::write(&file, vec![1; 8 << 20]).unwrap();
+        assert!(is_whole(&file, 8 << 20).unwrap() && !is_settled(&file).unwrap());
+    }
 
     #[test]
     fn a_verdict_is_about_the_bytes_and_not_about_this_process() {

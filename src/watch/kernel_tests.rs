@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::RelPath;
+use crate::source::testing::Mounted;
 
 const ROOT: RootKey = RootKey(7);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -410,37 +411,6 @@ fn a_root_whose_folder_above_was_moved_away_is_gone() {
     scene.inbox.take();
     fs::write(scene.path("inner/folder/a/f"), "x").unwrap();
     assert!(covers(&scene.hints(), &rel("a")));
-}
-
-/// A tmpfs that is unmounted at the end; `None`, with a word why, where that is not allowed.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn tmpfs(at: &Path) -> Option<Self> {
-        let done = rustix::mount::mount("rozen-test", at, "tmpfs", rustix::mount::MountFlags::empty(), None);
-        if let Err(error) = done {
-            eprintln!("skipped: mounting a tmpfs is not possible here: {error}");
-            return None;
-        }
-        Some(Self(at.to_path_buf()))
-    }
-}
-
-impl Mounted {
-    fn bind(from: &Path, at: &Path) -> Option<Self> {
-        let done = rustix::mount::mount_bind(from, at);
-        if let Err(error) = done {
-            eprintln!("skipped: a bind mount is not possible here: {error}");
-            return None;
-        }
-        Some(Self(at.to_path_buf()))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
-    }
 }
 
 /// Every mount and unmount on the machine, those of other tests too, lets the watcher look at its roots: for a moment the

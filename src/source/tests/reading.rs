@@ -270,3 +270,57 @@ fn a_graft_is_read_in_the_place_of_its_stub() {
     assert!(a.open_child(b"stub").unwrap().list().unwrap().contains(b"inner"));
     assert!(view.open_dir(&rel("a/stub/inner")).is_ok());
 }
+
+/// Bytes of a file in memory, as a program has them that writes through a mapping.
+struct Mapping(*mut u8);
+
+impl Mapping {
+    const LEN: usize = 4096;
+
+    fn of(file: &File) -> Self {
+        use std::os::fd::AsRawFd;
+        let (both, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+        // SAFETY: a new mapping of a descriptor that is open; the result is checked.
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), Self::LEN, both, shared, file.as_raw_fd(), 0) };
+        assert_ne!(at, libc::MAP_FAILED, "{}", std::io::Error::last_os_error());
+        Self(at.cast())
+    }
+
+    fn store(&self, byte: u8) {
+        // SAFETY: the first byte of a mapping that lives as long as `self`.
+        unsafe { self.0.write_volatile(byte) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: what `of` mapped, once.
+        unsafe { libc::munmap(self.0.cast(), Self::LEN) };
+    }
+}
+
+/// Only the first store into a page since it went to the disk sets the times of its file.
+#[test]
+fn what_is_stored_through_a_mapping_after_the_reading_shows_in_the_times() {
+    for place in Place::all().into_iter().filter(|place| place.kind != "tmpfs") {
+        let (at, clock) = (place.path().join("mapped"), place.path().join("clock"));
+        fs::write(&at, vec![0; Mapping::LEN]).unwrap();
+        let file = File::options().read(true).write(true).open(&at).unwrap();
+        let mapping = Mapping::of(&file);
+        mapping.store(1);
+        let reader = reader(place.path(), "mapped");
+        let before = reader.stat().ctime;
+        let (data, read) = read_all(reader);
+        assert_eq!((data[0], read.state), (1, FileState::Unchanged), "{}", place.kind);
+        // until the clock of the filesystem has moved on
+        let ticked = || {
+            fs::write(&clock, "").unwrap();
+            let now = fs::metadata(&clock).unwrap();
+            (now.ctime(), now.ctime_nsec()) > (before.secs, i64::from(before.nanos))
+        };
+        while !ticked() {}
+        mapping.store(2);
+        let after = root_of(place.path()).stat(b"mapped").unwrap().ctime;
+        assert!(after > before, "{}: {before:?} {after:?}", place.kind);
+    }
+}

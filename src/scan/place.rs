@@ -1,0 +1,76 @@
+//! On which filesystem something is, and what a filesystem leaves behind that is not mounted any more.
+
+use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
+
+/// On which filesystem something is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// See [`Entry::fs`].
+    pub fs: Option<u64>,
+    device: u64,
+    root_device: u64,
+}
+
+impl Place {
+    /// Of the root itself.
+    pub fn root(device: u64) -> Self {
+        Self { fs: None, device, root_device: device }
+    }
+
+    /// Of what stands at `path`, in a directory that is here.
+    pub fn of(self, path: &RelPath, device: u64) -> Self {
+        if device == self.root_device {
+            return Self { fs: None, device, ..self };
+        }
+        if device == self.device {
+            return self;
+        }
+        Self { fs: Some(number_of(path)), device, ..self }
+    }
+
+    /// Was this directory the top of another filesystem when it was stored, and is none now? `self`: where it is now.
+    pub fn has_lost_mount(self, stored: &Entry, path: &RelPath) -> bool {
+        stored.kind == EntryKind::Dir && stored.fs == Some(number_of(path)) && self.fs != stored.fs
+    }
+}
+
+/// A filesystem below the root is numbered by the place of its mount, so that it has the same number in the next run.
+fn number_of(path: &RelPath) -> u64 {
+    // FNV-1a
+    path.as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// An empty mount point does not mean that somebody deleted what is on the disk.
+pub(super) fn not_mounted(path: &RelPath) -> Problem {
+    Problem::new(
+        ProblemCode::NotCovered,
+        path.as_bytes(),
+        "another filesystem was mounted here and is not there now; what is stored of it stays in the snapshots as it was",
+        "mount it again; or, if its files are gone for good, remove the empty folder",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn only_the_top_of_what_was_mounted_can_lose_its_mount() {
+        let root = Place::root(1);
+        let disk = root.of(&path("disk"), 2);
+        let below = disk.of(&path("disk/dir"), 2);
+        assert!(root.of(&path("dir"), 1).fs.is_none() && disk.fs.is_some() && disk.fs == below.fs);
+        assert!(disk.of(&path("disk/bound"), 1).fs.is_none(), "a bind mount of the root's own filesystem");
+        let stored = |place: Place| Entry { fs: place.fs, ..Entry::test_dir() };
+        assert!(root.has_lost_mount(&stored(disk), &path("disk")));
+        assert!(!root.has_lost_mount(&stored(below), &path("disk/dir")));
+        assert!(!disk.has_lost_mount(&stored(disk), &path("disk")));
+        assert!(!disk.has_lost_mount(&stored(root), &path("disk")));
+    }
+}
