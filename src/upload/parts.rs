@@ -14,7 +14,7 @@ use crate::fault;
 use crate::journal::{Journal, JournalError, PartRow, UploadRow, UploadState};
 use crate::model::{ObjectHash, StorageClass};
 use crate::store::{
-    CompleteOutcome, ObjectName, PartReceipt, PartRules, PartSource, Store, StoreError, Upload, UploadId,
+    CompleteOutcome, Disposition, ObjectName, PartReceipt, PartRules, PartSource, Store, StoreError, Upload, UploadId,
 };
 
 /// One pack on its way by parts.
@@ -74,12 +74,17 @@ impl ByParts<'_> {
     }
 
     /// What the target does not hold as its receipt says loses the receipt. What it holds without a receipt gets one when its
-    /// checksum is that of our bytes: its answer was lost, nothing else.
+    /// checksum is that of our bytes: its answer was lost, nothing else. A list that these credentials may not see contradicts no
+    /// receipt.
     fn check_parts(&self) -> Result<Event, UploadError> {
         let (upload, row) = self.open_upload()?;
         let held = match self.store.list_parts(&upload) {
             Ok(Some(held)) => held,
             Ok(None) | Err(StoreError::UploadGone { .. }) => return Ok(Event::UploadGone),
+            Err(error) if error.disposition() == Disposition::Denied => {
+                tracing::warn!(name = %self.name, %error, "what the target has of an upload cannot be asked; its receipts count");
+                return Ok(Event::PartsAgree);
+            }
             Err(error) => return Err(UploadError::of_target(self.name, error)),
         };
         let held: HashMap<u32, &PartReceipt> = held.iter().map(|part| (part.number, part)).collect();

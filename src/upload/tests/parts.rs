@@ -356,6 +356,35 @@ fn an_upload_of_an_earlier_call_that_the_target_refuses_begins_again() {
     }
 }
 
+/// The list is a cross-check: without the right to it, the receipts alone lead on.
+#[test]
+fn an_upload_goes_on_by_its_receipts_where_parts_may_not_be_listed() {
+    let parts = Parts::new();
+    let pack = parts.pack(Origin::ThisProcess);
+    parts.faults.fail_nth(Verb::PutPart, 4, Moment::Before, Errno::CONNRESET);
+    parts.upload(&pack).unwrap_err();
+    let before = parts.counted.calls(Verb::PutPart);
+    parts.faults.fail_all(Verb::ListParts, Errno::ACCESS);
+    parts.upload(&pack).unwrap();
+    parts.assert_done(&pack);
+    assert_eq!(parts.counted.calls(Verb::CreateUpload), 1);
+    assert!(parts.counted.calls(Verb::PutPart) - before < before, "what has a receipt is not sent again");
+}
+
+/// Which of them the target misses cannot be told.
+#[test]
+fn a_dispute_where_parts_may_not_be_listed_begins_again() {
+    let parts = Parts::new();
+    let pack = parts.pack(Origin::ThisProcess);
+    parts.faults.fail_nth(Verb::CompleteUpload, 1, Moment::Before, Errno::CONNRESET);
+    parts.upload(&pack).unwrap_err();
+    parts.target.lose_part(&parts.open_uploads()[0], 2);
+    parts.faults.fail_all(Verb::ListParts, Errno::ACCESS);
+    parts.upload(&pack).unwrap();
+    parts.assert_done(&pack);
+    assert_eq!(parts.counted.calls(Verb::CreateUpload), 2);
+}
+
 #[test]
 fn what_the_target_refuses_again_is_an_error_that_says_so_and_no_circle() {
     let parts = Parts::new();
