@@ -122,6 +122,17 @@ fn a_server_that_ignores_conditions_is_never_called_append_only() {
     }
 }
 
+/// The URL says so; all else is tried as where the header is known.
+#[test]
+fn a_server_that_refuses_conditions_is_tried_without_them() {
+    let lab = Lab::new();
+    lab.server.make_bucket(BUCKET);
+    lab.server.settings(Settings { refuse_if_none_match: true, ..Settings::default() });
+    lab.target("owner", &["check"]).expect(1).says(&["no object could be stored"]);
+    let done = lab.ctl(&["target", "check", "--repo", &format!("{}&conditional=no", lab.url("owner"))]).expect(1);
+    done.says(&["DANGER   these credentials can replace objects", "these credentials can delete", "Content-MD5"]);
+}
+
 #[test]
 fn setting_up_tries_a_bucket_once_and_keeps_what_it_does() {
     let lab = Lab::new();

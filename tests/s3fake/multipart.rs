@@ -156,6 +156,9 @@ impl Fake {
         let settings = state.settings.clone();
         check_sizes(&parts, input.mpu_object_size, settings.min_part_bytes)?;
         let ignores = settings.ignore_if_none_match_on_complete;
+        if settings.refuse_if_none_match && input.if_none_match.is_some() {
+            return Err(s3_error!(NotImplemented, "a header that was sent is not implemented"));
+        }
         let conditions = Conditions {
             if_match: input.if_match.as_ref(),
             if_none_match: input.if_none_match.as_ref().filter(|_| !ignores),

@@ -146,6 +146,9 @@ impl Fake {
         let mut state = self.state();
         let ignores = state.settings.ignore_if_none_match_on_put;
         let if_none_match = input.if_none_match.as_ref().filter(|_| !ignores);
+        if state.settings.refuse_if_none_match && if_none_match.is_some() {
+            return Err(s3_error!(NotImplemented, "a header that was sent is not implemented"));
+        }
         let conditions = Conditions { if_match: input.if_match.as_ref(), if_none_match, since: None };
         conditions.check(&state.key(&input.bucket, &input.key))?;
         let version = Version {

@@ -23,6 +23,8 @@ pub struct Settings {
     /// As servers do that do not know the header: the object is overwritten.
     pub ignore_if_none_match_on_put: bool,
     pub ignore_if_none_match_on_complete: bool,
+    /// As other servers do that do not know the header: a write with it is refused, by 501.
+    pub refuse_if_none_match: bool,
     /// What policies read as `aws:SecureTransport`, as there is no TLS here.
     pub secure_transport: bool,
     /// By how much the server's clock is ahead of the true one, for signatures.
@@ -41,6 +43,7 @@ impl Default for Settings {
             forget_completed: false,
             ignore_if_none_match_on_put: false,
             ignore_if_none_match_on_complete: false,
+            refuse_if_none_match: false,
             secure_transport: true,
             skew_seconds: 0,
             no_request_ids: false,

@@ -91,10 +91,10 @@ impl Probes<'_> {
     /// Whether an identical completion is taken twice; makes one object.
     pub(super) fn complete_twice(&self, key: &str) -> Answer {
         let Ok(begun) = self.begin(key) else { return Answer::Unknown };
-        if self.complete(&begun, true).is_err() {
+        if self.complete(&begun, self.is_conditional()).is_err() {
             return Answer::Unknown;
         }
-        match self.send_completion(&begun, true, None) {
+        match self.send_completion(&begun, self.is_conditional(), None) {
             Ok(_) => Answer::Yes,
             Err(refusal) if matches!(refusal.status, 404 | 409 | 412) => Answer::No,
             Err(_) => Answer::Unknown,
@@ -105,14 +105,14 @@ impl Probes<'_> {
     pub(super) fn verifies_whole_objects(&self, key: &str) -> bool {
         let wrong = super::probes::SECOND.crc64nvme;
         let Ok(begun) = self.begin_with(key, FIRST, true) else { return false };
-        if let Ok(answer) = self.send_completion(&begun, true, Some(wrong)) {
+        if let Ok(answer) = self.send_completion(&begun, self.is_conditional(), Some(wrong)) {
             self.remember(key, answer.version_id);
             return false;
         }
         // some servers have thrown the upload away by now
         self.abort(key, &begun.id);
         let Ok(begun) = self.begin_with(key, FIRST, true) else { return false };
-        match self.send_completion(&begun, true, Some(FIRST.crc64nvme)) {
+        match self.send_completion(&begun, self.is_conditional(), Some(FIRST.crc64nvme)) {
             Ok(answer) => {
                 self.remember(key, answer.version_id);
                 true

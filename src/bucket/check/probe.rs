@@ -5,7 +5,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
 use super::Ask;
-use super::probes::{FIRST, Probes, SECOND, outcome};
+use super::probes::{Content, FIRST, ONLY_IF_ABSENT, Probes, SECOND, outcome};
 use crate::bucket::{Abilities, Answer, Fact, Facts, Outcome, Tried};
 
 /// `name` is one that no other check has. `classes`: storage classes are tried too, which costs a little.
@@ -13,13 +13,13 @@ pub(super) fn probe(ask: &Ask<'_>, facts: &Facts, name: &str, classes: bool) -> 
     let probes = Probes::new(ask, name);
     let list_by_anyone = list_by_anyone(ask);
     let key = probes.key("object");
-    let create = put(&probes, &key, true);
+    let create = put(&probes, &key, FIRST, probes.if_new());
     if !create.is_done() {
         return nothing_tried(create, list_by_anyone);
     }
-    let create_again = put(&probes, &key, true);
+    let create_again = put(&probes, &key, FIRST, Some(ONLY_IF_ABSENT.to_owned()));
     let complete_again = probes.complete_over(&key, true);
-    let replace = put(&probes, &key, false);
+    let replace = put(&probes, &key, SECOND, None);
     let replace_by_parts = probes.complete_over(&key, false);
     let abilities = Abilities {
         conditional_put: heeded(&create_again),
@@ -45,11 +45,9 @@ pub(super) fn probe(ask: &Ask<'_>, facts: &Facts, name: &str, classes: bool) -> 
     }
 }
 
-/// The second content differs, so that it shows when something is replaced.
-fn put(probes: &Probes<'_>, key: &str, if_absent: bool) -> Outcome {
-    let content = if if_absent { FIRST } else { SECOND };
+fn put(probes: &Probes<'_>, key: &str, content: Content, condition: Option<String>) -> Outcome {
     let put = probes.put(key, content).content_md5(content.md5);
-    outcome(probes.send(key, put.set_if_none_match(if_absent.then(|| "*".to_owned()))))
+    outcome(probes.send(key, put.set_if_none_match(condition)))
 }
 
 fn nothing_tried(create: Outcome, list_by_anyone: Outcome) -> Tried {

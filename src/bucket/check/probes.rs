@@ -28,6 +28,9 @@ pub(super) const SECOND: Content = Content {
     crc64nvme: "XnWUTzn/bx0=",
 };
 
+/// `If-None-Match`
+pub(super) const ONLY_IF_ABSENT: &str = "*";
+
 pub(super) struct Probes<'a> {
     pub(super) ask: &'a Ask<'a>,
     folder: String,
@@ -54,6 +57,15 @@ impl<'a> Probes<'a> {
     pub(super) fn put(&self, key: &str, content: Content) -> PutObjectFluentBuilder {
         let put = self.ask.s3().put_object().bucket(self.ask.bucket()).key(key);
         put.body(ByteStream::from_static(content.bytes))
+    }
+
+    /// As backups make a new object: the header, unless the URL of the target says that the server does not know it.
+    pub(super) fn if_new(&self) -> Option<String> {
+        self.is_conditional().then(|| ONLY_IF_ABSENT.to_owned())
+    }
+
+    pub(super) fn is_conditional(&self) -> bool {
+        self.ask.client.address().conditional()
     }
 
     /// Sends it, and remembers what it made.

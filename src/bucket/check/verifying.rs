@@ -28,7 +28,7 @@ impl Probes<'_> {
 
     fn verifies(&self, name: &str, with: WithSum, right: &str, wrong: &str) -> bool {
         let key = self.key(&format!("sum-{name}"));
-        let put = |sum| with(self.put(&key, FIRST).if_none_match("*"), sum);
+        let put = |sum| with(self.put(&key, FIRST).set_if_none_match(self.if_new()), sum);
         match self.send(&key, put(wrong)) {
             Ok(()) => false,
             // refused for another reason, as if the wrong one had been noticed
@@ -41,7 +41,7 @@ impl Probes<'_> {
     pub(super) fn classes(&self) -> Vec<String> {
         let taken = StorageClass::ALL.into_iter().filter(|class| {
             let key = self.key(&format!("class-{class}"));
-            let put = self.put(&key, FIRST).content_md5(FIRST.md5).if_none_match("*");
+            let put = self.put(&key, FIRST).content_md5(FIRST.md5).set_if_none_match(self.if_new());
             self.send(&key, put.storage_class(class.as_str().into())).is_ok() && self.has_class(&key, *class)
         });
         taken.map(|class| class.to_string()).collect()

@@ -1,7 +1,7 @@
 //! Findings of what was tried: what whoever has these credentials can do to backups that are there.
 
 use super::{Finding, Weight};
-use crate::bucket::{Facts, Outcome, Tried, Versioning};
+use crate::bucket::{Answer, Facts, Outcome, Tried, Versioning};
 
 const TAKE_RIGHTS: &str = "Take the right away: `rozenctl target policy --for uploader` prints a policy for this machine that has none of it.";
 const BUCKET_POLICY: &str = "Give the bucket the policy that `rozenctl target policy --for bucket` prints, so that nobody can replace anything.";
@@ -26,7 +26,12 @@ pub(super) fn judge(facts: &Facts, tried: &Tried) -> Vec<Finding> {
 
 /// Whether what is replaced or deleted can be brought back by somebody with more rights.
 pub(in crate::bucket) fn can_be_undone(facts: &Facts, tried: &Tried) -> bool {
-    facts.versioning.is(|versioning| *versioning == Versioning::On)
+    // that objects got versions shows it too, where the setting may not be read
+    let keeps_versions = match facts.versioning.known() {
+        Some(versioning) => *versioning == Versioning::On,
+        None => tried.abilities.versioning == Answer::Yes,
+    };
+    keeps_versions
         && tried.delete_version.is_refused()
         && !tried.delete_past_lock.is_done()
 }
@@ -141,7 +146,7 @@ fn unclear(tried: &Tried) -> Vec<Finding> {
 mod tests {
     use super::super::testing::{right_facts, right_tries};
     use super::*;
-    use crate::bucket::Fact;
+    use crate::bucket::{Abilities, Fact};
 
     fn codes(facts: &Facts, tried: &Tried) -> Vec<(&'static str, Weight)> {
         judge(facts, tried).iter().map(|finding| (finding.code, finding.weight)).collect()
@@ -183,8 +188,12 @@ mod tests {
         let tried = Tried { delete: Outcome::Done, ..right_tries() };
         assert_eq!(codes(&right_facts(), &tried), [("can_hide", Weight::Weak)]);
         assert_eq!(codes(&unversioned(), &tried), [("can_delete", Weight::Danger)]);
-        let not_known = Facts { versioning: Fact::NotSupported, ..right_facts() };
-        assert_eq!(codes(&not_known, &tried), [("can_delete", Weight::Danger)]);
+        let unknown = Facts { versioning: Fact::NotReadable { permission: "p" }, ..right_facts() };
+        assert_eq!(codes(&unknown, &tried), [("can_hide", Weight::Weak)], "objects got versions");
+        let seen = |versioning| Abilities { versioning, ..right_tries().abilities };
+        let without = Tried { abilities: seen(Answer::No), ..tried.clone() };
+        assert_eq!(codes(&unknown, &without), [("can_delete", Weight::Danger)]);
+        assert_eq!(codes(&unversioned(), &tried), [("can_delete", Weight::Danger)]);
         let tried = Tried { delete_version: Outcome::Done, ..tried };
         assert_eq!(codes(&right_facts(), &tried), [("can_destroy_versions", Weight::Danger)]);
     }

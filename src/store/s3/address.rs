@@ -79,7 +79,8 @@ impl S3Address {
     }
 
     /// Whether the server is believed to honour `If-None-Match`.
-    pub(super) fn conditional(&self) -> bool {
+    /// Are writes to carry `If-None-Match`?
+    pub fn conditional(&self) -> bool {
         self.conditional.unwrap_or(true)
     }
 
