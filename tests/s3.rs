@@ -289,6 +289,15 @@ fn what_is_in_an_archive_is_planned_priced_asked_for_awaited_and_restored() {
     }
     assert!(!plan.contains("expedited"), "DEEP_ARCHIVE does not offer it:\n{plan}");
 
+    // a table that cannot be used stands between nobody and their files
+    let mine = machine.at("prices.toml");
+    fs::write(&mine, "version = 1").unwrap();
+    let unpriced = expect(machine.restore_command("latest").arg("--to").arg(&to).arg("--dry-run"), 0);
+    let (said, warned) = (text(&unpriced), error(&unpriced));
+    assert!(said.contains("What that costs is not known") && warned.contains("prices.toml"), "{said}{warned}");
+    expect(machine.restore_command("latest").arg("--to").arg(&to).arg("--prices").arg(&mine), 1);
+    fs::remove_file(&mine).unwrap();
+
     // nobody to ask, too dear, not offered: nothing is asked for
     let refused = expect(&mut restore(), 2);
     assert!(error(&refused).contains("--yes --tier bulk"), "{}", error(&refused));

@@ -8,9 +8,9 @@ use super::CheckError;
 use super::frames::Frames;
 use super::objects::{Objects, read_index};
 use super::progress::CheckProgress;
-use super::report::{CheckReport, Finding, FindingCode, causes};
+use super::report::{CheckReport, Finding, FindingCode};
 use crate::crypto::{self, ObjectHasher};
-use crate::model::{ChunkId, ChunkLocation, PackKey};
+use crate::model::{ChunkId, ChunkLocation, PackKey, with_causes};
 use crate::repo::{Contents, RepoError, Repository, names};
 use crate::store::StoreError;
 
@@ -119,7 +119,7 @@ impl Reading<'_> {
             match self.contents.chunk(&id) {
                 Ok(_) => {}
                 Err(RepoError::Store(error)) if error.is_of_target() => return Err(RepoError::from(error).into()),
-                Err(error) => bad_chunks.push((id, causes(&error))),
+                Err(error) => bad_chunks.push((id, with_causes(&error))),
             }
         }
         let object = names::pack(&chosen.pack.machine, chosen.pack.is_tree, &chosen.pack.hash).to_string();
@@ -149,7 +149,7 @@ impl Reading<'_> {
                 Err(error) if error.is_of_target() || matches!(error, StoreError::Archived { .. }) => {
                     return Err(RepoError::from(error).into());
                 }
-                Err(error) => return Ok(Some(causes(&error))),
+                Err(error) => return Ok(Some(with_causes(&error))),
             }
             self.progress.read(len);
             at += len;

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::CheckError;
-use super::report::{CheckReport, Finding, FindingCode, causes};
+use super::report::{CheckReport, Finding, FindingCode};
 use crate::crypto;
 use crate::format::{FormatError, IndexBody, open_index};
-use crate::model::{ChunkId, ChunkLocation, PackKey};
+use crate::model::{ChunkId, ChunkLocation, PackKey, with_causes};
 use crate::repo::{Machine, RepoError, Repository, names};
 use crate::store::ObjectName;
 
@@ -64,7 +64,7 @@ impl Objects {
                     Err(error) => report.findings.push(Finding {
                         code: FindingCode::Index,
                         object: listed.name.to_string(),
-                        message: causes(&error),
+                        message: with_causes(&error),
                     }),
                 }
             }

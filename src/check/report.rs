@@ -135,11 +135,3 @@ impl DamageList {
         report.damage = damage.collect();
     }
 }
-
-/// An error with its causes.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", causes(source)),
-        None => error.to_string(),
-    }
-}

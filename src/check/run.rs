@@ -3,10 +3,11 @@
 use super::data::read_packs;
 use super::objects::Objects;
 use super::progress::CheckProgress;
-use super::report::{CheckReport, Finding, FindingCode, causes};
+use super::report::{CheckReport, Finding, FindingCode};
 use super::snapshots::check_snapshots;
 use super::trees::Trees;
 use super::{CheckError, report::DamageList};
+use crate::model::with_causes;
 use crate::repo::{Files, Repository, names};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,7 +30,7 @@ pub fn run(
             if code == FindingCode::Repository { names::repository().to_string() } else { "machines".to_owned() };
         let object = error.object().map_or(place, ToString::to_string);
         // which object it is stands before it already
-        let told = causes(error);
+        let told = with_causes(error);
         let message = told.strip_prefix(&object).map_or_else(|| told.clone(), |rest| format!("it{rest}"));
         report.findings.push(Finding { code, object, message });
     }

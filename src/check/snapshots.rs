@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::CheckError;
-use super::report::{CheckReport, Finding, FindingCode, causes};
+use super::report::{CheckReport, Finding, FindingCode};
 use crate::crypto::{self, Serial};
 use crate::format::{Manifest, open_manifest};
-use crate::model::{ObjectHash, Seq};
+use crate::model::{ObjectHash, Seq, with_causes};
 use crate::repo::{Machine, RepoError, Repository, names};
 
 const MAX_MANIFEST: u64 = 64 << 20;
@@ -76,7 +76,7 @@ impl Chain<'_> {
                 Some(manifest)
             }
             Err(error) => {
-                found(FindingCode::Manifest, format!("the snapshot cannot be restored: {}", causes(&error)));
+                found(FindingCode::Manifest, format!("the snapshot cannot be restored: {}", with_causes(&error)));
                 None
             }
         }
@@ -93,7 +93,7 @@ fn check_configs(repository: &Repository, machines: &[Machine], manifests: &[Man
             && let Err(error) = repository.config(machine, &hash)
         {
             let object = names::config(&machine.id, &hash).to_string();
-            report.findings.push(Finding { code: FindingCode::Config, object, message: causes(&error) });
+            report.findings.push(Finding { code: FindingCode::Config, object, message: with_causes(&error) });
         }
     }
 }

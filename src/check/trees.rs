@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::CheckError;
 use super::objects::Objects;
 use super::progress::CheckProgress;
-use super::report::{DamageList, causes};
+use super::report::DamageList;
 use crate::format::{Manifest, ManifestRoot};
-use crate::model::{ChunkId, Entry, EntryKind, MachineId, Seq};
+use crate::model::{ChunkId, Entry, EntryKind, MachineId, Seq, with_causes};
 use crate::repo::{ContentError, Contents, DataParts, Files, RepoError};
 use crate::tree::{ChildRef, Node, NodeSource, TreeKey};
 
@@ -100,7 +100,7 @@ impl<'a> Trees<'a> {
         }
         let mut following = following.iter().map(|c| c.id).filter(|id| !self.clean.contains(id));
         let read = match self.contents.node_before(id, &mut following) {
-            Ok(bytes) => Node::decode(&bytes).map_err(|error| causes(&error)),
+            Ok(bytes) => Node::decode(&bytes).map_err(|error| with_causes(&error)),
             Err(error) => Err(damage_of(error)?),
         };
         let read = read.and_then(|node| match level {
@@ -138,7 +138,7 @@ impl<'a> Trees<'a> {
             Ok(data) => data,
             // the backup said so when it was made: no damage of the repository
             Err(ContentError::NotStored) => return Ok(None),
-            Err(error) => return Ok(Some(causes(&error))),
+            Err(error) => return Ok(Some(with_causes(&error))),
         };
         match &data.parts {
             DataParts::Bundled { bundle, .. } => self.chunk(bundle),
@@ -185,6 +185,6 @@ impl Owner<'_> {
 fn damage_of(error: RepoError) -> Result<String, CheckError> {
     match error {
         RepoError::Store(ref refused) if refused.is_of_target() => Err(error.into()),
-        error => Ok(causes(&error)),
+        error => Ok(with_causes(&error)),
     }
 }

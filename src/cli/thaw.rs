@@ -13,6 +13,7 @@ use super::prompt;
 use super::show::Live;
 use super::ways_back::{WaysBack, word};
 use crate::cost::{Billed, Price, PriceFiles, PriceTable, Unpriced, Wanted, prices_for};
+use crate::model::with_causes;
 use crate::repo::Repository;
 use crate::restore::{Archived, RestoreError, ThawCounts};
 use crate::status::{bytes, counted, span};
@@ -180,12 +181,29 @@ impl ThawPlan {
     }
 }
 
+/// A table that lies about and cannot be used must not stand between somebody and their files; one that was named for this is meant.
 fn priced(archived: &Archived, place: &str, args: &ThawArgs, context: &Context) -> Result<Priced, CliError> {
     let billed = Billed::of(&StoreUrl::parse(place)?);
+    match priced_by_table(archived, &billed, args, context) {
+        Err(error) if args.prices.is_none() => {
+            let remedy = error.remedy();
+            context.output.warn(format!("{}. {remedy}", with_causes(&error)));
+            Ok(Priced::NotKnown(billed.whose().unwrap_or_default()))
+        }
+        priced => priced,
+    }
+}
+
+fn priced_by_table(
+    archived: &Archived,
+    billed: &Billed,
+    args: &ThawArgs,
+    context: &Context,
+) -> Result<Priced, CliError> {
     // on an empty machine there may be no place for tables of one's own
     let usual = context.places().map(|places| PriceFiles::usual(&places.config, &places.state)).unwrap_or_default();
     let files = PriceFiles { given: args.prices.clone(), ..usual };
-    let table = match prices_for(&billed, &files)? {
+    let table = match prices_for(billed, &files)? {
         Ok(table) => table,
         Err(Unpriced::NotKnown(whose)) => return Ok(Priced::NotKnown(whose)),
         Err(Unpriced::NoBill) => return Ok(Priced::NotKnown("a directory".to_owned())),

@@ -86,6 +86,15 @@ impl Billed {
             Self::Other { .. } => table.provider != AWS,
         }
     }
+
+    /// Whose prices they are, for people; `None` where nobody sends a bill.
+    pub fn whose(&self) -> Option<String> {
+        match self {
+            Self::Nobody => None,
+            Self::Aws { region, .. } => Some(format!("AWS in {region}")),
+            Self::Other { endpoint } => Some(endpoint.clone()),
+        }
+    }
 }
 
 fn is_of_aws(endpoint: &str) -> bool {
@@ -96,11 +105,7 @@ fn is_of_aws(endpoint: &str) -> bool {
 
 /// The table that was given, else the first that fits, else the program's own. The inner `Err`: none.
 pub fn prices_for(billed: &Billed, files: &PriceFiles) -> Result<Result<PriceTable, Unpriced>, CostError> {
-    let whose = match billed {
-        Billed::Nobody => return Ok(Err(Unpriced::NoBill)),
-        Billed::Aws { region, .. } => format!("AWS in {region}"),
-        Billed::Other { endpoint } => endpoint.clone(),
-    };
+    let Some(whose) = billed.whose() else { return Ok(Err(Unpriced::NoBill)) };
     if let Some(path) = &files.given {
         let text = fs::read_to_string(path).map_err(|source| CostError::Read { path: path.clone(), source })?;
         return Ok(Ok(understood(path, &text)?));
@@ -146,6 +151,15 @@ mod tests {
 
     fn aws(region: &str) -> Billed {
         Billed::Aws { region: region.into(), assumed: false }
+    }
+
+    #[test]
+    fn the_table_that_the_document_shows_is_one() {
+        let document = include_str!("../../docs/cost.md");
+        let (_, shown) = document.split_once("```toml\n").unwrap();
+        let (shown, _) = shown.split_once("```").unwrap();
+        let table = PriceTable::parse(shown).unwrap();
+        assert_eq!((&table.provider[..], table.classes.len()), ("example", 2));
     }
 
     #[test]

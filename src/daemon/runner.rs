@@ -1,6 +1,5 @@
 //! The thread that executes runs, one at a time, each reported once.
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +20,7 @@ use crate::cost::PriceFiles;
 use crate::crypto::MachineKeys;
 use crate::engine::{Covered, Cut, Event, Outcome, Progress, RootPlan, RootResult};
 use crate::journal::{Journal, JournalError};
-use crate::model::{Problem, ProblemCode, RootId};
+use crate::model::{Problem, ProblemCode, RootId, with_causes};
 use crate::repo::RepoError;
 use crate::status::{Count, Phase, merge_line};
 use crate::store::{Limiter, RetryPolicy, Store, StoreUrl};
@@ -354,19 +353,4 @@ fn is_of_target(error: &RepoError) -> bool {
 
 fn run_failed(message: String, remedy: String) -> Outcome {
     Outcome::Failed(Problem::new(ProblemCode::RunFailed, b"", message, remedy))
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let next = cause.to_string();
-        if next != last {
-            text = format!("{text}: {next}");
-            last = next;
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -6,6 +6,7 @@
 //! Not here: anything that touches a disk, a clock or a network; the layout of objects (room `format`).
 
 mod base64;
+mod causes;
 mod entry;
 mod id;
 mod listed_root;
@@ -21,6 +22,7 @@ mod storage_class;
 mod time;
 
 pub use base64::{base64_decode, base64_encode};
+pub use causes::with_causes;
 pub use entry::{ChunkRef, Content, Entry, EntryFlags, EntryKind, Extent, Xattr};
 pub use id::{ChunkId, FileId, IdError, MachineId, ObjectHash, RepoId, RootTag, Seq, SlotId};
 pub use listed_root::ListedRoot;

@@ -84,14 +84,7 @@ impl Problem {
 
     /// From an error with all its causes.
     pub fn of_error(code: ProblemCode, path: &[u8], error: &dyn std::error::Error, remedy: impl Into<String>) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self::new(code, path, message, remedy)
+        Self::new(code, path, super::with_causes(error), remedy)
     }
 
     /// The same with a path that was relative to `root`.

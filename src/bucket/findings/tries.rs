@@ -31,9 +31,7 @@ pub(in crate::bucket) fn can_be_undone(facts: &Facts, tried: &Tried) -> bool {
         Some(versioning) => *versioning == Versioning::On,
         None => tried.abilities.versioning == Answer::Yes,
     };
-    keeps_versions
-        && tried.delete_version.is_refused()
-        && !tried.delete_past_lock.is_done()
+    keeps_versions && tried.delete_version.is_refused() && !tried.delete_past_lock.is_done()
 }
 
 fn cannot_store(outcome: &Outcome) -> Finding {
