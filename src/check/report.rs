@@ -39,6 +39,13 @@ pub enum FindingCode {
     Frame,
 }
 
+impl FindingCode {
+    /// What of such a pack is still on the disk of its machine can be stored again.
+    pub fn is_of_pack(self) -> bool {
+        matches!(self, Self::PackMissing | Self::PackSize | Self::PackChanged | Self::Frame)
+    }
+}
+
 /// An object that is not as it should be.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub struct Finding {
@@ -75,6 +82,8 @@ pub struct CheckReport {
     pub packs_archived: u64,
     pub bytes_read: u64,
     pub findings: Vec<Finding>,
+    /// Of packs that are not as they should be, while all that they held lies in sound packs too: nothing is lost, nothing to do.
+    pub made_good: Vec<Finding>,
     /// Paths that cannot be restored from some snapshot.
     pub damage_count: u64,
     /// The first of them.
@@ -88,11 +97,13 @@ impl CheckReport {
 }
 
 impl CheckReport {
+    pub(super) fn of_packs(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.code.is_of_pack())
+    }
+
     /// Packs of a machine that are not what was stored: what of their content is still on its disk can be stored again.
     pub fn lost_packs(&self, machine: &MachineId) -> BTreeSet<ObjectHash> {
-        use FindingCode::{Frame, PackChanged, PackMissing, PackSize};
-        let of_packs = self.findings.iter().filter(|f| matches!(f.code, PackMissing | PackSize | PackChanged | Frame));
-        let names = of_packs.filter_map(|finding| ObjectName::parse(&finding.object).ok());
+        let names = self.of_packs().filter_map(|finding| ObjectName::parse(&finding.object).ok());
         let own = names.filter(|name| name.as_str().starts_with(&names::below(machine)));
         own.filter_map(|name| names::hash_of(&name)).collect()
     }

@@ -1,6 +1,7 @@
 //! The order of a check: objects first, then data, then what their damage costs.
 
 use super::data::read_packs;
+use super::made_good;
 use super::objects::Objects;
 use super::progress::CheckProgress;
 use super::report::{CheckReport, Finding, FindingCode};
@@ -41,6 +42,7 @@ pub fn run(
     if options.read_data > 0 {
         read_packs(repository, &contents, &mut objects, options.read_data, progress, &mut report)?;
     }
+    made_good::set_apart(repository, &objects, &mut report)?;
     let mut damage = DamageList::default();
     let mut trees = Trees::new(&contents, Files::new(&contents), &objects, progress);
     for manifest in &manifests {
@@ -48,7 +50,9 @@ pub fn run(
     }
     report.entries = trees.entries;
     damage.put_into(&mut report);
-    report.findings.sort();
-    report.findings.dedup();
+    for findings in [&mut report.findings, &mut report.made_good] {
+        findings.sort();
+        findings.dedup();
+    }
     Ok(report)
 }

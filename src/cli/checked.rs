@@ -1,9 +1,10 @@
 //! What a check found, as a person reads it: what was looked at, what is wrong, what that costs, and in the end one line
 //! that says whether the files are safe.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use crate::check::{CheckReport, Damage, FindingCode};
+use crate::check::{CheckReport, Damage};
 use crate::model::Seq;
 use crate::status::{bytes, counted};
 
@@ -31,6 +32,14 @@ fn write(out: &mut String, report: &CheckReport) -> fmt::Result {
     for finding in &report.findings {
         writeln!(out, "{}: {}", finding.object, finding.message)?;
     }
+    if !report.made_good.is_empty() {
+        let packs: BTreeSet<&str> = report.made_good.iter().map(|finding| &finding.object[..]).collect();
+        let count = counted(packs.len() as u64, "pack", "packs");
+        writeln!(out, "{count} lost or damaged, and all of what was in them lies in other packs too: nothing to do")?;
+        for finding in &report.made_good {
+            writeln!(out, "  {}: {}", finding.object, finding.message)?;
+        }
+    }
     for damage in &report.damage {
         damaged(out, damage)?;
     }
@@ -47,8 +56,7 @@ fn write(out: &mut String, report: &CheckReport) -> fmt::Result {
 
 /// What a machine can make good as far as it still has the files.
 fn has_lost_packs(report: &CheckReport) -> bool {
-    use FindingCode::{Frame, PackChanged, PackMissing, PackSize};
-    report.findings.iter().any(|finding| matches!(finding.code, PackMissing | PackSize | PackChanged | Frame))
+    report.findings.iter().any(|finding| finding.code.is_of_pack())
 }
 
 fn damaged(out: &mut String, damage: &Damage) -> fmt::Result {

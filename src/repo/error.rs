@@ -84,7 +84,8 @@ impl RepoError {
     pub fn remedy(&self) -> &'static str {
         match self {
             RepoError::NoRepository { .. } => {
-                "Check the path or URL (--repo, or `repository` in the configuration); `rozenctl init` makes a new one."
+                "Check the path or URL (--repo, or `repository` in the configuration). `rozenctl init` makes a new one in an empty place; where a \
+                 repository is and only its rozen.json is gone, bring that back from a copy (docs/disaster.md)."
             }
             RepoError::AlreadyThere { .. } => "Choose an empty place for a new repository.",
             RepoError::WrongKey { .. } => "Use the recovery file or code that was made together with this repository.",

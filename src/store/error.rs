@@ -204,6 +204,15 @@ impl StoreError {
         }
     }
 
+    /// These credentials are known, and may not do this; what else they may it does not say.
+    pub fn is_missing_right(&self) -> bool {
+        match self {
+            StoreError::S3 { source, .. } => matches!(source, S3Refusal::AccessDenied { .. }),
+            StoreError::Io { source, .. } => of_io(source) == Disposition::Denied,
+            _ => false,
+        }
+    }
+
     pub fn is_not_found(&self) -> bool {
         self.disposition() == Disposition::NotFound
     }

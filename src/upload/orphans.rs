@@ -5,6 +5,7 @@
 
 use super::Uploader;
 use crate::journal::JournalError;
+use crate::model::with_causes;
 use crate::store::{ObjectName, Store, StoreError, Upload, UploadId};
 
 /// What was done about them.
@@ -50,7 +51,11 @@ impl Uploader {
                 unknown.for_each(|upload| orphans.count(end(&self.store, upload)));
             }
             Err(error) => {
-                tracing::warn!(%error, prefix, "uploads that nobody goes on with cannot be looked for");
+                tracing::warn!(
+                    error = with_causes(&error),
+                    prefix,
+                    "uploads that nobody goes on with cannot be looked for"
+                );
                 orphans.failed += 1;
             }
         }
@@ -77,7 +82,7 @@ pub(super) fn end_all_named(store: &Store, name: &ObjectName) -> bool {
             own.filter(|upload| !end(store, upload)).count() == 0
         }
         Err(error) => {
-            tracing::warn!(%error, %name, "uploads that were begun and not ended cannot be looked for");
+            tracing::warn!(error = with_causes(&error), %name, "uploads that were begun and not ended cannot be looked for");
             false
         }
     }
@@ -91,14 +96,14 @@ pub(super) fn end(store: &Store, upload: &Upload) -> bool {
         Ok(None) => {}
         Ok(Some(_)) => return true,
         Err(error) => {
-            tracing::warn!(%error, name = %upload.name, "an upload that is not needed is left: its object cannot be looked for");
+            tracing::warn!(error = with_causes(&error), name = %upload.name, "an upload that is not needed is left: its object cannot be looked for");
             return false;
         }
     }
     match store.abort_upload(upload) {
         Ok(()) | Err(StoreError::UploadGone { .. } | StoreError::NotOffered { .. }) => true,
         Err(error) => {
-            tracing::warn!(%error, name = %upload.name, "an upload that is not needed cannot be ended");
+            tracing::warn!(error = with_causes(&error), name = %upload.name, "an upload that is not needed cannot be ended");
             false
         }
     }

@@ -12,9 +12,9 @@ use super::spool;
 use super::state::{Action, Event};
 use crate::fault;
 use crate::journal::{Journal, JournalError, PartRow, UploadRow, UploadState};
-use crate::model::{ObjectHash, StorageClass};
+use crate::model::{ObjectHash, StorageClass, with_causes};
 use crate::store::{
-    CompleteOutcome, Disposition, ObjectName, PartReceipt, PartRules, PartSource, Store, StoreError, Upload, UploadId,
+    CompleteOutcome, ObjectName, PartReceipt, PartRules, PartSource, Store, StoreError, Upload, UploadId,
 };
 
 /// One pack on its way by parts.
@@ -81,8 +81,8 @@ impl ByParts<'_> {
         let held = match self.store.list_parts(&upload) {
             Ok(Some(held)) => held,
             Ok(None) | Err(StoreError::UploadGone { .. }) => return Ok(Event::UploadGone),
-            Err(error) if error.disposition() == Disposition::Denied => {
-                tracing::warn!(name = %self.name, %error, "what the target has of an upload cannot be asked; its receipts count");
+            Err(error) if error.is_missing_right() => {
+                tracing::warn!(name = %self.name, error = with_causes(&error), "what the target has of an upload cannot be asked; its receipts count");
                 return Ok(Event::PartsAgree);
             }
             Err(error) => return Err(UploadError::of_target(self.name, error)),

@@ -9,6 +9,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 
+use super::key_file::KeyFileError;
 use super::refusal::S3Refusal;
 use crate::clock::Clock;
 use crate::store::Verb;
@@ -179,8 +180,7 @@ impl Answer {
             (elsewhere, status)
                 if (ELSEWHERE.contains(&elsewhere) || status == 301) && region.as_deref() != Some(used) =>
             {
-                let right = region.unwrap_or_else(|| "which it does not name".to_owned());
-                S3Refusal::WrongRegion { used: used.to_owned(), right }
+                S3Refusal::WrongRegion { used: used.to_owned(), right: region }
             }
             ("SignatureDoesNotMatch", _) => S3Refusal::WrongSecret,
             ("InvalidAccessKeyId", _) => S3Refusal::UnknownKey,
@@ -234,6 +234,9 @@ impl Unanswered {
     fn into_refusal(self, looked_at: &str) -> S3Refusal {
         let looked_at = looked_at.to_owned();
         match self {
+            Unanswered::Credentials { source, is_final: true } if find::<KeyFileError>(&*source).is_some() => {
+                S3Refusal::BadKeyFile { looked_at, source }
+            }
             Unanswered::Credentials { source, is_final: true } => S3Refusal::NoCredentials { looked_at, source },
             Unanswered::Credentials { source, is_final: false } => S3Refusal::CredentialsFailed { looked_at, source },
             Unanswered::TimedOut(limit) => S3Refusal::TimedOut(limit),

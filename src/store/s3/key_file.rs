@@ -58,6 +58,8 @@ fn check_private(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyFileErro
 }
 
 fn parse(path: &Path, text: &str, profile: &str) -> Result<Keys, KeyFileError> {
+    // some editors begin every file so
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| is_content(line)).collect();
     let no_keys = || KeyFileError::NoKeys { path: path.to_path_buf() };
     if let [id, secret] = lines[..]
@@ -133,6 +135,13 @@ mod tests {
             let error = parsed(text, "default").unwrap_err();
             assert!(matches!(error, KeyFileError::NoKeys { .. }) && !error.to_string().contains("hush"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_mark_that_an_editor_put_before_the_first_key_is_no_part_of_it() {
+        let (id, secret, _) = parsed("\u{feff}AKID\nsecret\n", "default").unwrap();
+        assert_eq!((&id[..], &secret[..]), ("AKID", "secret"));
+        assert!(parsed("\u{feff}[default]\naws_access_key_id = a\naws_secret_access_key = b\n", "default").is_ok());
     }
 
     #[test]

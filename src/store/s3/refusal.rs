@@ -12,8 +12,9 @@ type Cause = Box<dyn Error + Send + Sync + 'static>;
 pub enum S3Refusal {
     #[error("there is no such bucket")]
     NoSuchBucket,
-    #[error("the bucket is in the region {right}, not in {used}")]
-    WrongRegion { used: String, right: String },
+    /// `right`: where the target says so.
+    #[error("{}", elsewhere(used, right.as_deref()))]
+    WrongRegion { used: String, right: Option<String> },
     #[error("the credentials do not allow {action} ({message})")]
     AccessDenied { action: &'static str, message: String },
     #[error("the target does not know this access key id")]
@@ -24,6 +25,9 @@ pub enum S3Refusal {
     Expired,
     #[error("no credentials were found; looked at {looked_at}")]
     NoCredentials { looked_at: String, source: Cause },
+    /// That of `credentials=FILE`; the source says what is wrong with it.
+    #[error("no credentials were found; looked at {looked_at}")]
+    BadKeyFile { looked_at: String, source: Cause },
     #[error("the credentials could not be had from {looked_at}")]
     CredentialsFailed { looked_at: String, source: Cause },
     #[error("the clocks differ too much: this machine says {ours}, the target {theirs}")]
@@ -52,6 +56,15 @@ pub enum S3Refusal {
     Refused { status: u16, code: String, message: String },
 }
 
+fn elsewhere(used: &str, right: Option<&str>) -> String {
+    match right {
+        Some(right) => format!("the bucket is in the region {right}, not in {used}"),
+        None => format!(
+            "the bucket is not in the region {used}, or not at this endpoint; the target does not say where it is"
+        ),
+    }
+}
+
 /// What answers in a target's place may have neither code nor message.
 fn answered(status: u16, code: &str, message: &str) -> String {
     let code = if code.is_empty() { String::new() } else { format!(" {code}") };
@@ -73,6 +86,7 @@ impl S3Refusal {
             | S3Refusal::UnknownKey
             | S3Refusal::WrongSecret
             | S3Refusal::Expired
+            | S3Refusal::BadKeyFile { .. }
             | S3Refusal::NoCredentials { .. } => Disposition::Denied,
             S3Refusal::Full { .. } => Disposition::Full,
             S3Refusal::NoSuchBucket
@@ -91,16 +105,22 @@ impl S3Refusal {
             S3Refusal::NoSuchBucket => {
                 "Check the bucket's name and the endpoint; `rozenctl target create` makes a bucket with the right settings."
             }
-            S3Refusal::WrongRegion { .. } => {
+            S3Refusal::WrongRegion { right: Some(_), .. } => {
                 "Put region=… with the region that the message names into the target's URL."
             }
+            S3Refusal::WrongRegion { right: None, .. } => {
+                "Find out the bucket's region and endpoint, and put region=… and endpoint=… into the target's URL."
+            }
             S3Refusal::AccessDenied { .. } => {
-                "Allow this action in the policy of these credentials (docs/targets.md lists what a machine needs)."
+                "A machine needs what docs/targets.md lists for its backups: allow it in the policy of these credentials. To recover, restore or                  check, use an administrator's credentials instead."
             }
             S3Refusal::UnknownKey | S3Refusal::WrongSecret => {
                 "Check the keys (environment, profile, or the file of credentials=) and that they belong to this endpoint."
             }
             S3Refusal::Expired => "Log in again, or let the program that makes the credentials make new ones.",
+            S3Refusal::BadKeyFile { .. } => {
+                "Mend the file that credentials= in the target's URL names; nothing else is asked for keys."
+            }
             S3Refusal::NoCredentials { .. } => {
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, use profile=NAME, or credentials=FILE for a service."
             }
