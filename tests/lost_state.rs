@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::machine::expect;
-use common::{Machine, Noise, assert_same, read_facts};
+use common::{Agent, Machine, Noise, assert_same, read_facts};
 
 fn machine_with_files() -> Machine {
     let machine = Machine::new();
@@ -190,4 +190,23 @@ fn a_second_machine_in_the_repository_has_snapshots_of_its_own() {
     let machines: std::collections::BTreeSet<_> =
         machine.snapshots().iter().map(|snapshot| snapshot["machine"].to_string()).collect();
     assert_eq!(machines.len(), 2);
+}
+
+/// Nobody reads the log of an agent: its status says so.
+#[test]
+fn the_agent_shows_that_the_target_went_back() {
+    let machine = Machine::new();
+    machine.init();
+    fs::write(machine.root().join("a"), "a").unwrap();
+    machine.backup();
+    let copy = machine.at("copy");
+    copy_dir(&machine.repository(), &copy);
+    fs::write(machine.root().join("b"), "b").unwrap();
+    machine.backup();
+    fs::remove_dir_all(machine.repository()).unwrap();
+    copy_dir(&copy, &machine.repository());
+    let mut agent = Agent::start(&machine);
+    let shown = agent.wait_for("what became of the target", |status| status["problems"][0]["code"] == "went_back");
+    assert!(shown["problems"][0]["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{shown}");
+    agent.stop();
 }

@@ -348,10 +348,13 @@ fn accept_root(setup: &Setup, id: RootId) -> Option<Event> {
 /// What became of a run that was told when it started. What keeps all runs from ending well is told by `log_trouble`.
 fn log_end(outcome: &Outcome) {
     match outcome {
-        Outcome::Done { snapshot, roots } => {
+        Outcome::Done { snapshot, roots, problems: of_run } => {
             let unavailable = roots.iter().filter(|root| root.result.is_err()).count();
             let stored = roots.iter().filter_map(|root| root.result.as_ref().ok());
-            let problems: usize = stored.map(|covered| covered.problems.len()).sum();
+            let problems = of_run.len() + stored.map(|covered| covered.problems.len()).sum::<usize>();
+            for problem in of_run {
+                tracing::warn!(code = problem.code.as_str(), remedy = problem.remedy, "{}", problem.message);
+            }
             match snapshot {
                 Some(seq) => tracing::info!(snapshot = seq.0, problems, unavailable, "a snapshot is stored"),
                 None if unavailable == roots.len() => tracing::info!(unavailable, "no root could be read"),

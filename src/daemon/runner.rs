@@ -140,12 +140,13 @@ impl Worker {
             }
         }
         if request.roots.is_empty() {
-            return Ok(Outcome::Done { snapshot: None, roots: results });
+            return Ok(Outcome::Done { snapshot: None, roots: results, problems: Vec::new() });
         }
         let report = self.back_up(&request)?;
         self.tell_arena(&report);
         results.extend(self.results(&report, identities)?);
-        Ok(Outcome::Done { snapshot: report.snapshot.map(|snapshot| snapshot.seq), roots: results })
+        let (snapshot, problems) = (report.snapshot.map(|snapshot| snapshot.seq), of_run(&report));
+        Ok(Outcome::Done { snapshot, roots: results, problems })
     }
 
     /// Before anything is read: what the watcher saw until now is the run's to store.
@@ -317,6 +318,14 @@ impl Setup {
             Problem::new(ProblemCode::RootUnavailable, path.as_bytes(), text, remedy)
         })
     }
+}
+
+/// Problems of no root: roots that could not be read bear theirs themselves.
+fn of_run(report: &RunReport) -> Vec<Problem> {
+    let of_roots = |problem: &Problem| report.roots.iter().any(|root| root.problems.contains(problem));
+    let own =
+        report.problems.iter().filter(|problem| problem.code != ProblemCode::RootUnavailable && !of_roots(problem));
+    own.cloned().collect()
 }
 
 fn covered(report: &RootReport) -> Covered {

@@ -138,6 +138,8 @@ pub enum Outcome {
     Done {
         snapshot: Option<Seq>,
         roots: Vec<RootResult>,
+        /// Of the run as a whole: of the repository, of what is merged.
+        problems: Vec<Problem>,
     },
     Cancelled,
     /// The target could not be reached or refused: an outage, not the fault of a file.

@@ -10,7 +10,7 @@ use super::root::{KnownRoot, Root};
 use super::run::Running;
 use super::{Effect, Event, Now, WaitId};
 use crate::config::RunConfig;
-use crate::model::{RootId, Timestamp};
+use crate::model::{Problem, RootId, Timestamp};
 use crate::status::{ArenaUsage, BackupAnswer, Limits};
 
 /// What does not change while the agent runs.
@@ -33,6 +33,9 @@ pub struct Engine {
     /// The watcher is armed.
     started: bool,
     pub(super) setback: Option<Setback>,
+    /// Of runs that ended well, and of no root: as the last run told them, but for what is told only once, which stays until a
+    /// full comparison has ended since.
+    pub(super) run_problems: Vec<Problem>,
     /// `None` until the target was used.
     pub(super) target_up: Option<bool>,
     /// Only shown.
@@ -71,6 +74,7 @@ impl Engine {
             mode: Mode::Starting,
             started: false,
             setback: None,
+            run_problems: Vec::new(),
             target_up: None,
             limits: Limits::default(),
             last_run_cost: None,

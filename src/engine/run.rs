@@ -41,8 +41,14 @@ impl Running {
     }
 }
 
-/// What one request hears of a run that ended well: the problems of the roots that it asked for.
-pub(super) fn answer_done(request: &Request, snapshot: Option<Seq>, found: &[(RootId, Vec<Problem>)]) -> BackupAnswer {
+/// What one request hears of a run that ended well: its own problems, and those of the roots that were asked for.
+pub(super) fn answer_done(
+    request: &Request,
+    snapshot: Option<Seq>,
+    found: &[(RootId, Vec<Problem>)],
+    of_run: &[Problem],
+) -> BackupAnswer {
     let asked = found.iter().filter(|(root, _)| request.roots.contains(root));
-    BackupAnswer::Done { snapshot, problems: asked.flat_map(|(_, problems)| problems.clone()).collect() }
+    let problems = of_run.iter().chain(asked.flat_map(|(_, problems)| problems)).cloned().collect();
+    BackupAnswer::Done { snapshot, problems }
 }

@@ -43,10 +43,12 @@ impl Engine {
         let Some(mut run) = self.run.take() else { return };
         let serves = std::mem::take(&mut run.serves);
         match outcome {
-            Outcome::Done { snapshot, roots } => {
+            Outcome::Done { snapshot, roots, problems } => {
                 let found = self.done(&mut run, snapshot, roots, now);
+                let full = run.roots.iter().any(|plan| plan.full);
+                self.keep_run_problems(full, &problems);
                 effects.extend(serves.into_iter().filter_map(|request| {
-                    let answer = answer_done(&request, snapshot, &found);
+                    let answer = answer_done(&request, snapshot, &found, &problems);
                     request.answer(answer)
                 }));
             }
@@ -64,6 +66,12 @@ impl Engine {
         for (root, taken) in std::mem::take(&mut run.taken) {
             self.with_root(&root, |root| root.pending.give_back(taken.pending));
         }
+    }
+
+    fn keep_run_problems(&mut self, full: bool, found: &[Problem]) {
+        let is_told_once = |code| matches!(code, ProblemCode::WentBack | ProblemCode::AnotherCopy);
+        self.run_problems.retain(|old| is_told_once(old.code) && !full && !found.contains(old));
+        self.run_problems.extend_from_slice(found);
     }
 
     /// Books what was stored; what stays in `run.taken` goes back to its root. Returns the problems by root.

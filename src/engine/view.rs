@@ -34,13 +34,18 @@ impl Engine {
         }
     }
 
-    /// Most urgent first: the target, roots that are gone, doubts, single files.
+    /// Most urgent first: the target, runs as a whole, roots that are gone, doubts, single files.
     fn problems(&self) -> Vec<Problem> {
         let roots = || self.roots.values();
         let setback = self.setback.iter().map(|setback| setback.problem.clone());
         let gone = roots().filter_map(|root| root.unavailable.clone());
         let doubts = roots().filter_map(Root::coverage_problem);
-        setback.chain(gone).chain(doubts).chain(roots().flat_map(|root| root.problems.clone())).collect()
+        setback
+            .chain(self.run_problems.iter().cloned())
+            .chain(gone)
+            .chain(doubts)
+            .chain(roots().flat_map(|root| root.problems.clone()))
+            .collect()
     }
 
     fn agent(&self, now: Now) -> Agent {

@@ -286,7 +286,7 @@ impl World {
             let result = if fails { Err(problem()) } else { Ok(Covered::default()) };
             roots.push(RootResult { root: plan.root, result });
         }
-        Outcome::Done { snapshot: Some(Seq(1)), roots }
+        Outcome::Done { snapshot: Some(Seq(1)), roots, problems: vec![] }
     }
 
     fn check(&self) {

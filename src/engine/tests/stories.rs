@@ -52,7 +52,7 @@ impl Story {
     fn done(&mut self, roots: &[&str]) -> Vec<Effect> {
         let result = |root: &&str| RootResult { root: id(root), result: Ok(Covered::default()) };
         let roots = roots.iter().map(result).collect();
-        self.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(9)), roots }))
+        self.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(9)), roots, problems: vec![] }))
     }
 
     fn target_fails(&mut self) -> Vec<Effect> {
@@ -357,7 +357,7 @@ fn a_root_that_vanishes_during_a_run_does_not_hold_up_the_others() {
         RootResult { root: id("a"), result: Err(gone()) },
         RootResult { root: id("b"), result: Ok(Covered { entries: 5, ..Covered::default() }) },
     ];
-    story.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(3)), roots }));
+    story.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(3)), roots, problems: vec![] }));
     assert_eq!((story.root("a").pending_hints, story.root("b").pending_hints), (1, 0));
     assert_eq!(story.root("b").recovery_point, Some(story.now.wall));
     assert_eq!(story.root("a").recovery_point, Some(Timestamp::new(999_000, 0)));
@@ -372,6 +372,7 @@ fn a_run_that_sent_nothing_does_not_say_that_the_target_is_back() {
     story.tell(Event::RunFinished(Outcome::Done {
         snapshot: None,
         roots: vec![RootResult { root: id("a"), result: Ok(Covered::default()) }],
+        problems: vec![],
     }));
     assert!(matches!(story.engine.status(story.now).target, Target::Down { .. }));
     story.tell(Event::TargetUp);
@@ -387,7 +388,7 @@ fn problems_of_files_are_replaced_by_a_full_comparison_and_bounded() {
         story.cut();
         let result = Ok(Covered { problems, ..Covered::default() });
         let roots = vec![RootResult { root: id("a"), result }];
-        story.tell(Event::RunFinished(Outcome::Done { snapshot: None, roots }));
+        story.tell(Event::RunFinished(Outcome::Done { snapshot: None, roots, problems: vec![] }));
         let status = story.engine.status(story.now);
         (status.problems.len(), status.more_problems)
     };
@@ -415,7 +416,7 @@ fn what_the_watcher_missed_is_added_up_and_shown_for_the_last_full_comparison() 
         story.cut();
         let result = Ok(Covered { missed_by_watcher: missed, ..Covered::default() });
         let roots = vec![RootResult { root: id("a"), result }];
-        story.tell(Event::RunFinished(Outcome::Done { snapshot: None, roots }));
+        story.tell(Event::RunFinished(Outcome::Done { snapshot: None, roots, problems: vec![] }));
         let root = story.root("a");
         assert_eq!((root.missed_by_watcher, root.missed_by_last_audit), (sum, Some(missed)));
     }
@@ -432,4 +433,27 @@ fn what_a_run_could_not_read_as_one_state_keeps_its_root_from_being_up_to_date()
     let effects = story.done(&["a"]);
     assert_eq!((story.root("a").up_to_date, story.root("a").pending_hints), (false, 1));
     assert!(timer(&effects).is_some());
+}
+
+#[test]
+fn what_a_run_tells_of_the_repository_is_shown_and_answered_and_goes_when_it_is_over() {
+    let mut story = Story::new();
+    let problem = |code| Problem::new(code, b"", "said", "do");
+    let mut finish = |full: bool, problems: Vec<Problem>| {
+        story.tell(Event::BackupRequested { roots: vec![id("a")], full, wait: Some(WaitId(1)) });
+        story.cut();
+        let roots = vec![RootResult { root: id("a"), result: Ok(Covered::default()) }];
+        let effects = story.tell(Event::RunFinished(Outcome::Done { snapshot: None, roots, problems }));
+        let answered = effects.iter().find_map(|effect| match effect {
+            Effect::Answer { answer: BackupAnswer::Done { problems, .. }, .. } => Some(problems.len()),
+            _ => None,
+        });
+        let shown = story.engine.status(story.now).problems;
+        (answered, shown.iter().map(|problem| problem.code).collect::<Vec<_>>())
+    };
+    let (back, passing) = (ProblemCode::WentBack, ProblemCode::Target);
+    assert_eq!(finish(true, vec![problem(back), problem(passing)]), (Some(2), vec![back, passing]));
+    assert_eq!(finish(false, vec![problem(passing)]), (Some(1), vec![back, passing]));
+    assert_eq!(finish(false, vec![]), (Some(0), vec![back]), "it is told only once");
+    assert_eq!(finish(true, vec![]), (Some(0), vec![]));
 }
