@@ -6,6 +6,8 @@
 //! two findings of one scan contradict each other, for they are not applied in their order (`visited`). The walk holds a bounded
 //! number of directories open and no list longer than one directory.
 //!
+//! Entries of which no directory is known are found at the end of a full comparison (`orphans`).
+//!
 //! What survives a crash: nothing, a scan is done again.
 //!
 //! Not here: reading content (room `backup`), the decision when to scan (`engine`).
@@ -16,6 +18,7 @@ mod held;
 mod links;
 #[cfg(test)]
 mod mount_tests;
+mod orphans;
 mod place;
 mod rules;
 mod targets;

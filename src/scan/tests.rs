@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Found, Scan, ScanOptions, Target};
 use crate::config::exclude::{ExcludeConfig, Rules};
@@ -357,4 +359,70 @@ fn a_directory_that_can_be_listed_again_is_compared_with_all_that_is_below() {
         assert_eq!((lab.size("x/deep/f"), lab.is_unread("x"), lab.problems.len()), (18, false, 0), "{then:?}");
         assert!(!lab.is_unread("x/deep") && lab.flags("x").0 == 0);
     }
+}
+
+/// The tree of an earlier version has entries without the directory that they are in.
+#[test]
+fn entries_that_no_directory_leads_to_are_removed_by_a_full_comparison() {
+    for is_there_again in [false, true] {
+        let mut lab = Lab::new();
+        fs::create_dir_all(lab.at("zz/e/deep")).unwrap();
+        fs::write(lab.at("zz/e/ghost"), "g").unwrap();
+        lab.scan(Target::everything(), |_, _| {});
+        lab.tree.remove(&TreeKey::of(&RelPath::parse(b"zz").unwrap())).unwrap();
+        fs::remove_dir_all(lab.at("zz")).unwrap();
+        if is_there_again {
+            fs::create_dir(lab.at("zz")).unwrap();
+            fs::write(lab.at("zz/real"), "r").unwrap();
+        }
+        lab.scan(Target::everything(), |_, _| {});
+        assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+        lab.assert_whole();
+    }
+}
+
+/// It is away between the look at its name and the reading of its entry, and back when it is to be listed.
+#[test]
+fn nothing_is_stored_of_a_directory_whose_own_entry_is_not() {
+    let mut lab = Lab::new();
+    fs::create_dir_all(lab.at("zz/e")).unwrap();
+    fs::write(lab.at("zz/e/ghost"), "g").unwrap();
+    let (here, away) = (lab.at("zz"), lab.dir.path().join("outside/zz"));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                fs::rename(&here, &away).unwrap();
+                fs::rename(&away, &here).unwrap();
+            }
+        });
+        for _ in 0..2000 {
+            // as if it had never been stored
+            lab.tree.retain(|key, _| key.name != b"zz" && !is_within(&key.dir, b"zz"));
+            lab.scan(targets(&[""]), |_, _| {});
+            let whole = catch_unwind(AssertUnwindSafe(|| lab.assert_whole()));
+            if let Err(panic) = whole {
+                stop.store(true, Ordering::Relaxed);
+                resume_unwind(panic);
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_directory_with_a_name_of_which_nothing_can_be_known_says_so_in_its_entry() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give up rights");
+        return;
+    }
+    let mut lab = Lab::new();
+    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(lab.at("nox")).unwrap();
+    fs::write(lab.at("nox/f"), "x").unwrap();
+    fs::set_permissions(lab.at("nox"), fs::Permissions::from_mode(0o744)).unwrap();
+    as_user(|| lab.scan(Target::everything(), |_, _| {}));
+    assert!(lab.is_unread("nox") && !lab.paths().contains("nox/f"));
+    lab.scan(targets(&[""]), |_, _| {});
+    assert!(!lab.is_unread("nox") && lab.paths().contains("nox/f"));
 }

@@ -6,6 +6,7 @@ use super::compare::{is_doubtful, is_unchanged};
 use super::found::{Found, ReadJob, ScanError};
 use super::held::{HeldDir, OpenDirs};
 use super::links::Links;
+use super::orphans::Orphans;
 use super::place::{self, Place};
 use super::rules;
 use super::targets::{self, Target};
@@ -46,6 +47,9 @@ pub struct Scan<'a, N: NodeSource> {
     links: Links,
     kept: bool,
     visited: Visited,
+    orphans: Orphans,
+    /// In the directory that is being compared there is a name of which nothing is known and nothing can be found out.
+    unseen: bool,
 }
 
 /// A directory that is still to be listed.
@@ -78,6 +82,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         targets: Vec<Target>,
     ) -> Result<Self, ScanError<N::Error>> {
         let root = view.open_root().and_then(|root| root.stat_self()).map_err(ScanError::Source)?;
+        let whole = targets::are_whole(&targets);
         Ok(Self {
             view,
             previous,
@@ -85,11 +90,13 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             names: Names::new(),
             open: OpenDirs::default(),
             place: Place::root(root.dev),
-            links: Links::new(targets::are_whole(&targets)),
-            visited: Visited::new(targets::are_whole(&targets)),
+            links: Links::new(whole),
+            visited: Visited::new(whole),
             targets: targets::merge(targets).into_iter(),
             pending: Vec::new(),
             kept: false,
+            orphans: Orphans::new(whole),
+            unseen: false,
         })
     }
 
@@ -108,7 +115,10 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
         match self.targets.next() {
             Some(target) => self.begin(target, sink).map(|()| true),
-            None => Ok(false),
+            None => {
+                let orphans = self.orphans.found(&self.previous).map_err(ScanError::Tree)?;
+                orphans.into_iter().try_for_each(|dir| say(Found::DeleteBelow(dir), sink)).map(|()| false)
+            }
         }
     }
 
@@ -258,10 +268,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         };
         let (inside, problems) = rules::inside(&pending.rules, &dir, &listing);
         say_all(problems, sink)?;
-        let before = match pending.is_known {
-            true => self.previous.list(&pending.path).map_err(ScanError::Tree)?,
-            false => Vec::new(),
-        };
+        // of a new directory too: entries may have been left behind without it
+        let before = self.previous.list(&pending.path).map_err(ScanError::Tree)?;
+        self.orphans.compare(&pending.path, pending.is_known, &before);
         // other rules may hold for everything below
         let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
         self.visited.compare(&pending.path, recursive);
@@ -277,7 +286,10 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
         before.try_for_each(|(name, entry)| self.gone(&here, &name, &entry, sink))?;
         self.pending.extend(below.into_iter().rev());
-        Ok(())
+        match std::mem::take(&mut self.unseen) && !pending.path.is_root() {
+            true => self.mark_unlisted(&pending, sink),
+            false => Ok(()),
+        }
     }
 
     /// One name of a listing; gives the directory to go into.
@@ -332,7 +344,10 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             say(Found::Unchanged { bytes }, sink)?;
         } else {
             let flags = if is_covered { EntryFlags::default() } else { EntryFlags(EntryFlags::NOT_COVERED) };
-            self.changed(here, name, &stat, (place.fs, flags), previous, sink)?;
+            if !self.changed(here, name, &stat, (place.fs, flags), previous, sink)? {
+                // without an entry of its own nothing below it may be stored
+                return Ok(None);
+            }
         }
         // what was not listed before is compared with all below it: the hints of what happened there are used up
         let is_entered = here.recursive || !was_dir || (was_unread && !self.visited.is_compared(&path));
@@ -343,6 +358,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         Ok(Some(Pending { path, parent, rules: here.rules.clone(), place, recursive: true, is_known: was_dir }))
     }
 
+    /// `false`: it was not there any more, or could not be looked at.
     fn changed(
         &mut self,
         here: &Here,
@@ -351,7 +367,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         (fs, flags): (Option<u64>, EntryFlags),
         previous: Option<Entry>,
         sink: &mut Sink<'_>,
-    ) -> Result<(), ScanError<N::Error>> {
+    ) -> Result<bool, ScanError<N::Error>> {
         self.links.changed(fs, stat);
         // this name stands for another file now: the one before may have changed under its other names
         if let Some(before) = previous.as_ref().filter(|before| (before.fs, before.ino) != (fs, stat.ino)) {
@@ -360,16 +376,16 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         if stat.kind == EntryKind::File && stat.size > 0 {
             let previous = previous.map(Box::new);
             let job = ReadJob { dir: here.dir.clone(), name: name.to_vec(), stat: *stat, fs, previous };
-            return say(Found::Read(job), sink);
+            return say(Found::Read(job), sink).map(|()| true);
         }
         match here.dir.read_entry(name, stat, &mut self.names) {
             Ok((mut entry, problems)) => {
                 (entry.fs, entry.flags) = (fs, flags);
                 say_all(problems, sink)?;
                 let doubted = previous.is_some_and(|before| is_doubtful(&before));
-                say(Found::Put { key: TreeKey::new(here.dir.path(), name), entry, doubted }, sink)
+                say(Found::Put { key: TreeKey::new(here.dir.path(), name), entry, doubted }, sink).map(|()| true)
             }
-            Err(error) => self.failed(here, name, previous, error, sink).map(|_| ()),
+            Err(error) => self.failed(here, name, previous, error, sink).map(|_| false),
         }
     }
 
@@ -387,6 +403,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             Disposition::StopRun => Err(ScanError::Source(error)),
             Disposition::Changed | Disposition::Unreadable => {
                 self.kept |= previous.is_some();
+                self.unseen |= previous.is_none();
                 say(Found::Problem(error.to_problem()), sink).map(|()| None)
             }
         }

@@ -67,6 +67,15 @@ impl<S: NodeSource> TreeReader<S> {
         self.root
     }
 
+    /// How many there are, as its top node says.
+    pub fn entries(&self) -> Result<u64, TreeError<S::Error>> {
+        let Some(root) = self.root else { return Ok(0) };
+        Ok(match &*self.load(&root, None)? {
+            Node::Leaf(items) => items.len() as u64,
+            Node::Inner { children, .. } => children.iter().map(|child| child.entries).sum(),
+        })
+    }
+
     pub fn get(&self, key: &TreeKey) -> Result<Option<Entry>, TreeError<S::Error>> {
         let Some(mut id) = self.root else { return Ok(None) };
         let mut expected = None;
