@@ -14,8 +14,8 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// With `*`, `?` or `[…]` a glob for the whole name, else a part of the name; with a slash for the path instead of the
-    /// name. Without regard to case when `ignore_case`.
+    /// With `*`, `?` or `[…]` a glob for the whole name, else a part of the name; with a slash for the whole path, from `/` on,
+    /// instead of the name. Without regard to case when `ignore_case`.
     pub fn new(text: &str, ignore_case: bool) -> Self {
         let has_class = text.split_once('[').is_some_and(|(_, rest)| rest.contains(']'));
         let is_glob = has_class || text.contains(['*', '?']);
@@ -38,8 +38,13 @@ impl Pattern {
         Self { regex: regex.expect("escaped text is an expression"), whole_path }
     }
 
-    pub fn matches(&self, path: &RelPath) -> bool {
-        self.regex.is_match(if self.whole_path { path.as_bytes() } else { path.name() })
+    /// `root`: the path of the folder that `path` is in, as it was on the machine.
+    pub fn matches(&self, root: &[u8], path: &RelPath) -> bool {
+        if !self.whole_path {
+            return self.regex.is_match(path.name());
+        }
+        let root = root.strip_suffix(b"/").unwrap_or(root);
+        self.regex.is_match(&[root, b"/", path.as_bytes()].concat())
     }
 }
 
@@ -51,8 +56,9 @@ pub fn find(
     each: &mut dyn FnMut(HistoryEvent) -> bool,
 ) -> Result<(), HistoryError> {
     for root in 0..manifest.body.roots.len() {
+        let place = &manifest.body.roots[root].path[..];
         let flow = walk(contents, manifest, root, &RelPath::root(), &mut |event| match event {
-            HistoryEvent::Entry(found) if !pattern.matches(&found.path) => true,
+            HistoryEvent::Entry(found) if !pattern.matches(place, &found.path) => true,
             event => each(event),
         });
         if flow.is_break() {
@@ -113,11 +119,17 @@ mod tests {
             ("a.c", "abc", false),
             ("[", "x/a[1", true),
             ("[z-a]", "x/q", false),
+            // as `find` itself prints them
+            ("/home/u/a/b", "a/b", true),
+            ("/home/u/a/*", "a/b", true),
+            ("/home/u/*", "a/b", false),
+            ("u/a/?", "a/b", true),
+            ("/home/v/*", "a", false),
         ];
         for (pattern, path, expected) in cases {
             let path = RelPath::parse(path.as_bytes()).unwrap();
-            assert_eq!(Pattern::new(pattern, false).matches(&path), expected, "{pattern} {path:?}");
+            assert_eq!(Pattern::new(pattern, false).matches(b"/home/u", &path), expected, "{pattern} {path:?}");
         }
-        assert!(Pattern::new("REPORT", true).matches(&RelPath::parse(b"my-report").unwrap()));
+        assert!(Pattern::new("REPORT", true).matches(b"/home/u", &RelPath::parse(b"my-report").unwrap()));
     }
 }

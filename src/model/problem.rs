@@ -93,7 +93,9 @@ impl Problem {
         let relative = exact.unwrap_or_else(|| self.path.clone().into_bytes());
         let mut path = root.as_os_str().as_bytes().to_vec();
         if !relative.is_empty() {
-            path.push(b'/');
+            if path.last() != Some(&b'/') {
+                path.push(b'/');
+            }
             path.extend_from_slice(&relative);
         }
         let Self { code, message, remedy, .. } = &mut self;

@@ -59,10 +59,7 @@ impl Counting<'_> {
                 self.totals.files += 1;
                 self.totals.bytes += entry.size;
             }
-            EntryKind::Dir => {
-                self.totals.dirs += 1;
-                return;
-            }
+            EntryKind::Dir => self.totals.dirs += 1,
             _ => self.totals.others += 1,
         }
         match key.path().and_then(|path| self.standing.decision(&path, entry)) {
@@ -104,6 +101,12 @@ impl Standing {
         }
         let (_, dir) = self.dir.as_ref()?;
         let found = dir.as_ref()?.stat(name).ok()??;
-        Some(decide(self.overwrite, &found, entry))
+        match (found.kind, entry.kind) {
+            // what is there already is used
+            (EntryKind::Dir, EntryKind::Dir) => None,
+            // it is never replaced
+            (EntryKind::Dir, _) => Some(Decision::Keep),
+            _ => Some(decide(self.overwrite, &found, entry)),
+        }
     }
 }

@@ -372,6 +372,25 @@ fn a_plan_counts_what_stands_at_the_destination() {
 }
 
 #[test]
+fn a_plan_knows_that_a_folder_is_never_replaced_and_what_stands_for_one_is() {
+    let mut f = Fixture::new();
+    f.file("file", b"four");
+    f.add("d", Entry::test_dir());
+    f.file("d/below", b"x");
+    fs::create_dir_all(f.to().join("file")).unwrap();
+    fs::write(f.to().join("d"), b"in the way").unwrap();
+    let manifest = f.repo.commit(&f.entries);
+    for (overwrite, expected) in [(Overwrite::Never, (2, 0)), (Overwrite::Changed, (1, 1)), (Overwrite::Always, (1, 1))]
+    {
+        let options = RestoreOptions { overwrite, ..f.options() };
+        let totals = plan(&f.repo.open().contents().unwrap(), &manifest, &options).unwrap().totals.unwrap();
+        assert_eq!((totals.kept, totals.replaced), expected, "{overwrite:?}");
+    }
+    f.restore_with(RestoreOptions { overwrite: Overwrite::Always, ..f.options() }).unwrap();
+    assert!(f.to().join("file").is_dir() && f.read("d/below") == b"x");
+}
+
+#[test]
 fn folders_that_are_there_already_stay_as_they_are_unless_differences_are_to_be_replaced() {
     let mut f = Fixture::new();
     f.add("d", Entry { mode: 0o755, mtime: Timestamp::new(1_000, 0), ..Entry::test_dir() });

@@ -31,10 +31,7 @@ impl Orphans {
 
     /// At the end of the scan: directories below which there are entries, and which are none themselves. Reads the whole tree, but only
     /// where not all of it was met. Asked again it finds nothing.
-    pub(super) fn found<N: NodeSource>(
-        &mut self,
-        before: &TreeReader<N>,
-    ) -> Result<Vec<RelPath>, TreeError<N::Error>> {
+    pub(super) fn found<N: NodeSource>(&mut self, before: &TreeReader<N>) -> Result<Vec<RelPath>, TreeError<N::Error>> {
         // one more: the root's own entry
         if !std::mem::take(&mut self.is_whole) || self.met + 1 >= before.entries()? {
             return Ok(Vec::new());

@@ -22,6 +22,9 @@ use super::owner::{Owned, OwnerPolicy};
 use super::xattr::On;
 use super::{Names, Stat, flags, linux, owner, xattr};
 
+/// What is there already is not touched without being told to.
+const AS_ROOT: &str = "restore as root; --overwrite changed corrects what is there already";
+
 /// What may be on a file before its metadata is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Origin {
@@ -153,7 +156,7 @@ fn set_mode(
     let wanted = entry.mode & 0o7777 & !withheld;
     if withheld != 0 {
         let message = format!("its mode {:#06o} was set without setuid or setgid, as its owner is another", entry.mode);
-        problems.push(metadata_problem(target.path, message, "restore as root"));
+        problems.push(metadata_problem(target.path, message, AS_ROOT));
     }
     let in_doubt = acl_touched || (owned.changed && (wanted | before.mode) & SPECIAL_BITS != 0);
     if wanted == before.mode && !in_doubt {
@@ -166,7 +169,7 @@ fn set_mode(
         Ok(now) if now.mode != wanted => problems.push(metadata_problem(
             target.path,
             format!("its mode became {:#06o} instead of {wanted:#06o}", now.mode),
-            "restore as root, to a filesystem that keeps modes",
+            "restore as root (--overwrite changed corrects what is there already), to a filesystem that keeps modes",
         )),
         Ok(_) => {}
     }
@@ -200,7 +203,7 @@ fn check_time(target: &Target<'_>, wanted: Timestamp, problems: &mut Vec<Problem
 
 pub(super) fn not_set(path: &RelPath, what: &str, errno: Errno) -> Problem {
     let remedy = match errno {
-        Errno::PERM | Errno::ACCESS => "restore as root",
+        Errno::PERM | Errno::ACCESS => AS_ROOT,
         Errno::OPNOTSUPP | Errno::NOTTY | Errno::INVAL => "restore to a filesystem of the same type",
         _ => "check the destination's disk",
     };

@@ -92,7 +92,7 @@ fn change(fd: BorrowedFd<'_>, mask: u32, wanted: u32, path: &RelPath, problems: 
         Ok(now) => problems.push(metadata_problem(
             path,
             format!("its inode flags became {now:#x} instead of {wanted:#x}"),
-            "restore as root, to a filesystem of the same type",
+            "restore as root (--overwrite changed corrects what is there already), to a filesystem of the same type",
         )),
         Err(errno) => problems.push(not_set(path, "inode flags", errno)),
     }

@@ -11,7 +11,8 @@ use crate::history::{self, Pattern};
 
 /// Find files by name
 ///
-/// PATTERN is a part of a name, or a glob such as *.odt; with a slash in it, it is compared with the whole path.
+/// PATTERN is a part of a name, or a glob such as *.odt; with a slash in it, it is compared with the
+/// whole path, as `find` prints it.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct FindArgs {
     #[arg(value_name = "PATTERN")]

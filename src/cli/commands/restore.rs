@@ -48,7 +48,7 @@ pub(in crate::cli) struct RestoreArgs {
     /// Restore to where the files were
     #[arg(long, group = "where")]
     in_place: bool,
-    /// What to do with files and folders that are there already and differ
+    /// What to do with what is there already and differs; a folder is never replaced by something else
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Never)]
     overwrite: When,
     /// Give files to users and groups of the same names, not numbers
