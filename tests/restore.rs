@@ -197,3 +197,31 @@ fn a_real_repository_passes_a_full_check() {
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(report.packs_read, report.packs);
 }
+
+/// Nothing in them can be touched any more, and nothing needs to be.
+#[test]
+fn a_second_restore_over_protected_folders_has_nothing_to_say() {
+    let lab = Lab::new();
+    let protect = |at: &Path, how: &str| {
+        Command::new("chattr")
+            .args(["-R", how])
+            .arg(at)
+            .stderr(std::process::Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    for (name, how) in [("fixed", "+i"), ("grows", "+a")] {
+        fs::create_dir(lab.root().join(name)).unwrap();
+        fs::write(lab.root().join(name).join("f"), name).unwrap();
+        if !protect(&lab.root().join(name), how) {
+            eprintln!("skipped: protecting files needs root, chattr and a filesystem that knows it");
+            return;
+        }
+    }
+    lab.backup();
+    let reports = [(); 2].map(|()| lab.restore(RestoreOptions::new(RestoreTo::Dir(lab.to()))));
+    for at in [lab.root(), lab.to()] {
+        assert!(protect(&at, "-i") && protect(&at, "-a"));
+    }
+    assert_eq!(reports.map(|report| report.problems), [vec![], vec![]]);
+}

@@ -185,6 +185,8 @@ fn set_times(target: &Target<'_>, mtime: Timestamp, problems: &mut Vec<Problem>)
     };
     let set = rustix::fs::utimensat(target.fd, c"", &times, AtFlags::EMPTY_PATH);
     match set {
+        // what is protected by flags may have it from an earlier restore
+        Err(Errno::PERM) if target.stat().is_ok_and(|now| now.mtime == mtime) => {}
         Err(errno) => problems.push(not_set(target.path, "modification time", errno)),
         Ok(()) if KEPT_EVERYWHERE.contains(&mtime.secs) => {}
         Ok(()) => check_time(target, mtime, problems),
@@ -203,6 +205,9 @@ fn check_time(target: &Target<'_>, wanted: Timestamp, problems: &mut Vec<Problem
 
 pub(super) fn not_set(path: &RelPath, what: &str, errno: Errno) -> Problem {
     let remedy = match errno {
+        Errno::PERM if rustix::process::geteuid().is_root() => {
+            "look for flags that forbid it (lsattr; chattr -i -a), then restore again"
+        }
         Errno::PERM | Errno::ACCESS => AS_ROOT,
         Errno::OPNOTSUPP | Errno::NOTTY | Errno::INVAL => "restore to a filesystem of the same type",
         _ => "check the destination's disk",
