@@ -8,6 +8,7 @@
 
 SNAPSHOT is a sequence number or `latest`. Several roots go to DEST/<root id>, a single one to DEST itself. `config` prints
 the settings that the machine had.
+Owners, modes, times, attributes, holes and hard links come back; inode flags (chattr) do not.
 Every id, hash and signature is checked. What is damaged is named on stderr and left out; everything else is restored.
 Exit: 0 done, 1 failed, 2 usage, 3 done with problems, 12 wrong key or passphrase.
 """

@@ -1,12 +1,14 @@
 //! Servers that others wrote and that are running (`tests/s3-servers start`): what each is known to do is found out.
 
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use rozen::bucket::Answer::{No, Yes};
 use rozen::bucket::{Answer, CheckOptions, UploadList, check};
 use rozen::store::{S3Client, StoreUrl};
 
-use super::lab::write_keys;
+use super::lab::{Lab, write_keys};
 
 /// Files of `KEY=VALUE` lines, separated by colons.
 const VARIABLE: &str = "ROZEN_S3_SERVERS";
@@ -76,5 +78,31 @@ fn keep_versions(client: &S3Client, bucket: &str) {
         client.run(client.sdk().put_bucket_versioning().bucket(bucket).versioning_configuration(on).send())
     {
         eprintln!("no versions: {error:?}");
+    }
+}
+
+/// Somebody who waits for a server that does not answer wants to go.
+#[test]
+fn an_interrupt_ends_what_waits_for_a_bucket_at_once() {
+    let lab = Lab::new();
+    for command in [&["check"][..], &["create", "--yes"]] {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        silent.set_nonblocking(true).unwrap();
+        let (endpoint, keys) = (silent.local_addr().unwrap(), lab.dir.path().join("owner"));
+        let url = format!("s3://backups/p?endpoint=http://{endpoint}&region=r&credentials={}", keys.display());
+        let mut program = Command::new(env!("CARGO_BIN_EXE_rozenctl"));
+        program.arg("target").arg(command[0]).args(["--repo", &url]).args(&command[1..]);
+        program.arg("--state").arg(lab.dir.path().join("state")).stderr(Stdio::null());
+        let mut child = program.spawn().unwrap();
+        let _asked = loop {
+            match silent.accept() {
+                Ok(asked) => break asked,
+                Err(_) => assert_eq!(child.try_wait().unwrap(), None, "{command:?} asks before it ends"),
+            }
+            std::thread::yield_now();
+        };
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{command:?}");
     }
 }

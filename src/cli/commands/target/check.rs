@@ -32,6 +32,8 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, CliError> {
+    // whatever is tried is small, and may be cut off anywhere
+    context.end_at_once()?;
     match args.which.url(context)? {
         StoreUrl::S3(address) => {
             let report = protection::check(&address, args.classes, context)?;

@@ -37,6 +37,8 @@ pub(super) struct CreateArgs {
 }
 
 pub(super) fn run(args: &CreateArgs, context: &Context) -> Result<Exit, CliError> {
+    // whatever is tried is small, and may be cut off anywhere
+    context.end_at_once()?;
     let StoreUrl::S3(address) = args.which.url(context)? else {
         return Err(CliError::usage(
             "only buckets are made right this way",
