@@ -174,7 +174,9 @@ fn credentials_that_expire_cost_no_part_that_was_sent() {
     let lab = Lab::new();
     lab.faults.fail_nth(Verb::PutPart, 4, Moment::Before, Errno::ACCESS);
     lab.run().unwrap_err();
-    lab.faults.fail_all(Verb::ListParts, Errno::ACCESS);
+    for verb in [Verb::ListParts, Verb::PutPart, Verb::AbortUpload, Verb::CreateUpload] {
+        lab.faults.fail_all(verb, Errno::ACCESS);
+    }
     assert!(lab.open().is_err(), "they are not renewed yet");
     assert_eq!(lab.uploads().len(), 1);
     lab.faults.clear();

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Place;
 use super::policy::{Call, Decision, Policy, decide};
+use super::{PROBES, Place};
 use crate::model::StorageClass;
 
 /// One setting: known, or why not.
@@ -151,6 +151,8 @@ pub struct LifecycleRule {
     pub prefix: String,
     /// It speaks only of some of these (tags, sizes).
     pub narrower: bool,
+    /// It speaks only of objects with a tag; ours have none.
+    pub tagged: bool,
     /// Uploads that were begun so many days ago are ended.
     pub abort_uploads_days: Option<u32>,
     /// Objects are deleted (in a versioned bucket: hidden) by age or at a date.
@@ -162,9 +164,10 @@ pub struct LifecycleRule {
 }
 
 impl LifecycleRule {
-    /// Whether it speaks of an object of the repository, or may.
+    /// Whether it speaks of an object of the repository, or may. What a check tries things on is none.
     pub fn touches(&self, place: &Place) -> bool {
-        self.prefix.starts_with(&place.prefix) || place.prefix.starts_with(&self.prefix)
+        let is_there = self.prefix.starts_with(&place.prefix) || place.prefix.starts_with(&self.prefix);
+        is_there && !self.tagged && !self.prefix.starts_with(&place.key(&format!("{PROBES}/")))
     }
 
     /// The first class of those that it moves objects to which must be thawed before it can be read.
@@ -186,6 +189,21 @@ mod tests {
 
     fn place() -> Place {
         Place::new("b", "backups", None)
+    }
+
+    #[test]
+    fn a_rule_touches_what_it_may_speak_of() {
+        let rule = |prefix: &str, tagged| LifecycleRule { prefix: prefix.into(), tagged, ..LifecycleRule::default() };
+        for (prefix, expected) in [
+            ("", true),
+            ("back", true),
+            ("backups/machines/ab/packs/", true),
+            ("photos", false),
+            ("backups/probe/", false),
+        ] {
+            assert_eq!(rule(prefix, false).touches(&place()), expected, "{prefix}");
+            assert!(!rule(prefix, true).touches(&place()), "{prefix}");
+        }
     }
 
     #[test]

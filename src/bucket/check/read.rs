@@ -162,6 +162,7 @@ fn to_rule(rule: &SdkRule) -> LifecycleRule {
         id: rule.id.clone().unwrap_or_else(|| "without a name".to_owned()),
         prefix: prefix.unwrap_or_default(),
         narrower: and.is_some() || filter.is_some_and(|filter| filter.prefix.is_none() && narrows(filter)),
+        tagged: and.is_some_and(|and| !and.tags().is_empty()) || filter.is_some_and(|filter| filter.tag.is_some()),
         abort_uploads_days: days(
             rule.abort_incomplete_multipart_upload.as_ref().and_then(|abort| abort.days_after_initiation),
         ),
@@ -198,12 +199,13 @@ mod tests {
     fn a_rule_is_read_in_each_of_its_forms() {
         let plain = sdk_rule(LifecycleRuleFilter::builder().prefix("a/").build());
         assert_eq!((plain.prefix.as_str(), plain.narrower, plain.expires), ("a/", false, true));
+        assert!(!plain.tagged);
         let tag = Tag::builder().key("k").value("v").build().unwrap();
         let tagged = sdk_rule(LifecycleRuleFilter::builder().tag(tag.clone()).build());
-        assert_eq!((tagged.prefix.as_str(), tagged.narrower), ("", true));
+        assert_eq!((tagged.prefix.as_str(), tagged.narrower, tagged.tagged), ("", true, true));
         let both = LifecycleRuleAndOperator::builder().prefix("b/").tags(tag).build();
         let both = sdk_rule(LifecycleRuleFilter::builder().and(both).build());
-        assert_eq!((both.prefix.as_str(), both.narrower), ("b/", true));
+        assert_eq!((both.prefix.as_str(), both.narrower, both.tagged), ("b/", true, true));
     }
 
     #[test]
