@@ -68,6 +68,22 @@ impl Lab {
         lab
     }
 
+    /// The same, as far as an ordinary user may look at it; `None`, with a word why, where nobody can become one.
+    fn for_users() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give up rights");
+            return None;
+        }
+        let lab = Self::new();
+        fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Some(lab)
+    }
+
+    /// To users, as far as `mode` says.
+    fn close(&self, path: &str, mode: u32) {
+        fs::set_permissions(self.at(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     pub(super) fn at(&self, path: &str) -> std::path::PathBuf {
         self.dir.path().join("root").join(path)
     }
@@ -271,17 +287,12 @@ fn what_changes_through_another_name_after_the_first_was_looked_at_is_found_by_t
 
 #[test]
 fn a_directory_that_cannot_be_opened_is_told_and_stays_as_it_was() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can give up rights");
-        return;
-    }
-    let mut lab = Lab::new();
+    let Some(mut lab) = Lab::for_users() else { return };
     fs::create_dir_all(lab.at("x/deep")).unwrap();
     lab.scan(Target::everything(), |_, _| {});
     let before = lab.paths();
-    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(lab.at("x/deep/new"), "cannot be seen").unwrap();
-    fs::set_permissions(lab.at("x"), fs::Permissions::from_mode(0o700)).unwrap();
+    lab.close("x", 0o700);
     as_user(|| lab.scan(targets(&["x/deep"]), |_, _| {}));
     let codes: Vec<_> = lab.problems.iter().map(|problem| problem.code).collect();
     assert_eq!((codes, lab.paths()), (vec![ProblemCode::Unreadable], before), "{:?}", lab.problems);
@@ -290,13 +301,8 @@ fn a_directory_that_cannot_be_opened_is_told_and_stays_as_it_was() {
 
 #[test]
 fn a_directory_that_cannot_be_listed_says_so_in_its_entry_until_it_can() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can give up rights");
-        return;
-    }
-    let mut lab = Lab::new();
-    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(lab.at("x"), fs::Permissions::from_mode(0o700)).unwrap();
+    let Some(mut lab) = Lab::for_users() else { return };
+    lab.close("x", 0o700);
     for _ in 0..2 {
         as_user(|| lab.scan(Target::everything(), |_, _| {}));
         assert!(lab.is_unread("x") && lab.paths().contains("x/f"), "{:?}", lab.problems);
@@ -324,13 +330,8 @@ fn what_changes_through_a_name_that_then_stands_for_another_file_is_found_under_
 /// A scan that begins above it knows nothing of it but what its parent tells.
 #[test]
 fn a_directory_that_cannot_be_listed_stays_marked_when_its_parent_is_compared() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can give up rights");
-        return;
-    }
-    let mut lab = Lab::new();
-    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(lab.at("x"), fs::Permissions::from_mode(0o700)).unwrap();
+    let Some(mut lab) = Lab::for_users() else { return };
+    lab.close("x", 0o700);
     as_user(|| lab.scan(Target::everything(), |_, _| {}));
     as_user(|| lab.scan(targets(&[""]), |_, _| {}));
     let told = lab.problems.iter().any(|problem| problem.code == ProblemCode::Unreadable);
@@ -340,18 +341,13 @@ fn a_directory_that_cannot_be_listed_stays_marked_when_its_parent_is_compared() 
 /// What had told of changes in it has been used up by the scan that could not look.
 #[test]
 fn a_directory_that_can_be_listed_again_is_compared_with_all_that_is_below() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can give up rights");
-        return;
-    }
     for then in ["", "x", "x/other"] {
-        let mut lab = Lab::new();
+        let Some(mut lab) = Lab::for_users() else { return };
         fs::create_dir_all(lab.at("x/deep")).unwrap();
         fs::create_dir_all(lab.at("x/other")).unwrap();
         fs::write(lab.at("x/deep/f"), "before").unwrap();
         lab.scan(Target::everything(), |_, _| {});
-        fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::set_permissions(lab.at("x"), fs::Permissions::from_mode(0o700)).unwrap();
+        lab.close("x", 0o700);
         fs::write(lab.at("x/deep/f"), "longer than before").unwrap();
         as_user(|| lab.scan(targets(&["x/deep"]), |_, _| {}));
         assert_eq!(lab.size("x/deep/f"), 6);
@@ -412,15 +408,10 @@ fn nothing_is_stored_of_a_directory_whose_own_entry_is_not() {
 
 #[test]
 fn a_directory_with_a_name_of_which_nothing_can_be_known_says_so_in_its_entry() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can give up rights");
-        return;
-    }
-    let mut lab = Lab::new();
-    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let Some(mut lab) = Lab::for_users() else { return };
     fs::create_dir(lab.at("nox")).unwrap();
     fs::write(lab.at("nox/f"), "x").unwrap();
-    fs::set_permissions(lab.at("nox"), fs::Permissions::from_mode(0o744)).unwrap();
+    lab.close("nox", 0o744);
     as_user(|| lab.scan(Target::everything(), |_, _| {}));
     assert!(lab.is_unread("nox") && !lab.paths().contains("nox/f"));
     lab.scan(targets(&[""]), |_, _| {});
