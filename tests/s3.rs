@@ -322,3 +322,34 @@ fn what_is_in_an_archive_is_planned_priced_asked_for_awaited_and_restored() {
     assert_same(&read_facts(machine.root()), &read_facts(&to));
     assert_eq!(fake.counts().requests.get("RestoreObject").copied(), Some(1));
 }
+
+#[test]
+fn what_reading_at_once_costs_is_told_before_and_kept_within_what_is_allowed() {
+    let fake = S3Fake::start();
+    let machine = Machine::new();
+    fs::write(machine.root().join("film"), Noise::new(12).bytes(3 << 20)).unwrap();
+    machine.init_at(&Server::of(&fake).bucket(&machine, "hot"));
+    machine.backup();
+    let (to, prices) =
+        (machine.at("out"), Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cost/prices/2026-07-us-east-1.toml"));
+    let restore = || {
+        let mut command = machine.restore_command("latest");
+        command.arg("--to").arg(&to);
+        command
+    };
+    let told = |out: &str| out.contains("3.0 MiB of 1 pack to be read, for under $0.01 at most (prices of 2026");
+    let plan = text(&expect(restore().arg("--prices").arg(&prices).arg("--dry-run"), 0));
+    assert!(told(&plan), "{plan}");
+    let json = text(&expect(restore().arg("--prices").arg(&prices).args(["--dry-run", "--json"]), 0));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json["archive"].is_null() && json["at_once"]["cost"]["total"].is_string(), "{json}");
+
+    let dear = expect(restore().arg("--prices").arg(&prices).args(["--max-cost", "0.000000001"]), 1);
+    assert!(error(&dear).contains("more than --max-cost allows"), "{}", error(&dear));
+    let unpriced = expect(restore().args(["--max-cost", "5"]), 1);
+    assert!(error(&unpriced).contains("there are no prices of"), "{}", error(&unpriced));
+    assert!(!to.exists());
+
+    let done = text(&expect(restore().arg("--prices").arg(&prices).args(["--max-cost", "5"]), 0));
+    assert!(told(&done) && done.contains("restored 1 file "), "{done}");
+}

@@ -24,6 +24,7 @@ mod output;
 mod pacing;
 mod prompt;
 mod protection;
+mod read_plan;
 mod reading;
 mod recovering;
 mod running;

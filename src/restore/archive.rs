@@ -23,9 +23,9 @@ impl ReadPack {
     }
 }
 
-/// All packs that a restore reads, where at least one of them is in an archive.
+/// All packs that a restore reads.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Archived {
+pub struct Reads {
     pub packs: Vec<ReadPack>,
 }
 
@@ -39,10 +39,10 @@ pub struct ThawCounts {
     pub frozen: usize,
 }
 
-impl Archived {
+impl Reads {
     /// `None`: everything that is wanted reads at once. Asks the target for a list of packs; only where some are in an archive,
-    /// walks the tree of what is wanted, and asks for each archived pack how it is.
-    pub fn find(
+    /// the tree is walked.
+    pub fn of_archive(
         contents: &Contents,
         manifest: &Manifest,
         options: &RestoreOptions,
@@ -50,14 +50,20 @@ impl Archived {
         if !contents.store().has_classes() || contents.listed_packs()?.values().all(|pack| pack.class.reads_at_once()) {
             return Ok(None);
         }
+        Ok(Some(Self::find(contents, manifest, options)?).filter(Self::has_archived))
+    }
+
+    /// Walks the tree of what is wanted, and asks the target for each archived pack how it is.
+    pub fn find(contents: &Contents, manifest: &Manifest, options: &RestoreOptions) -> Result<Self, RestoreError> {
         let needed = needed_packs(contents, manifest, options)?.packs;
-        if needed.iter().all(|pack| pack.class.reads_at_once()) {
-            return Ok(None);
-        }
         let packs = needed.into_iter().map(|needed| ReadPack { needed, access: Access::Now }).collect();
-        let mut archived = Self { packs };
-        archived.look(contents.store())?;
-        Ok(Some(archived))
+        let mut reads = Self { packs };
+        reads.look(contents.store())?;
+        Ok(reads)
+    }
+
+    pub fn has_archived(&self) -> bool {
+        self.packs.iter().any(|pack| !pack.needed.class.reads_at_once())
     }
 
     /// Asks the target how the archived packs are.

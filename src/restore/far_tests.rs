@@ -198,7 +198,7 @@ fn where_nothing_is_archived_that_is_known_from_one_list_without_reading_a_tree(
     let contents = repository.contents().unwrap();
     let calls = || [recorder.calls(Verb::List), recorder.calls(Verb::GetRange)];
     let [lists, ranges] = calls();
-    assert_eq!(Archived::find(&contents, &manifest, &f.options()).unwrap(), None);
+    assert_eq!(Reads::of_archive(&contents, &manifest, &f.options()).unwrap(), None);
     assert_eq!(calls(), [lists + 1, ranges]);
     run(&contents, &manifest, f.options(), &Progress::default()).unwrap();
     assert_eq!(calls()[0], lists + 1);

@@ -56,7 +56,7 @@ mod power_cut_tests;
 #[cfg(test)]
 mod tests;
 
-pub use archive::{Archived, ReadPack, ThawCounts};
+pub use archive::{ReadPack, Reads, ThawCounts};
 pub use counting::plan;
 pub use error::RestoreError;
 pub use options::{Overwrite, RestoreOptions, RestoreTo};

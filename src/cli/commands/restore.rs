@@ -12,15 +12,16 @@ use serde_json::{Map, Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::read_plan::{PriceArgs, Prices, ReadPlan};
 use crate::cli::reading::{self, ReadArgs, SnapshotArg};
 use crate::cli::show::{self, Live, Meter};
-use crate::cli::thaw::{self, ThawArgs, ThawPlan};
+use crate::cli::thaw;
 use crate::cli::typed;
 use crate::format::Manifest;
 use crate::history::Picked;
 use crate::model::base64_encode;
 use crate::repo::{Contents, Repository};
-use crate::restore::{self, Archived, Overwrite, Plan, PlanTotals, Progress, RestoreOptions, RestoreReport, RestoreTo};
+use crate::restore::{self, Overwrite, Plan, PlanTotals, Progress, Reads, RestoreOptions, RestoreReport, RestoreTo};
 use crate::source::OwnerPolicy;
 use crate::status::{bytes, counted, printable};
 
@@ -58,7 +59,7 @@ pub(in crate::cli) struct RestoreArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    thaw: ThawArgs,
+    price: PriceArgs,
     #[command(flatten)]
     read: ReadArgs,
 }
@@ -79,16 +80,26 @@ pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit,
     let (picked, contents) = reading::with_contents(&repository, context, pick)?;
     let manifest = &picked.manifest;
     let options = options(args, manifest);
-    let archived = Archived::find(&contents, manifest, &options)?;
-    if args.dry_run {
-        return dry_run(args, &contents, &picked, &options, archived.as_ref(), context);
-    }
-    let Some(archived) = archived else {
-        let report = pass(&contents, manifest, options, context)?;
-        return tell(&report, &picked, context);
+    let prices = Prices::of(repository.store.place(), &args.price, context)?;
+    let reads = match prices.matter(&args.price) {
+        true => Some(Reads::find(&contents, manifest, &options)?),
+        false => Reads::of_archive(&contents, manifest, &options)?,
     };
-    drop(contents);
-    let report = thawed(args, archived, &repository, manifest, options, context)?;
+    let plan = reads.as_ref().map(|reads| ReadPlan::new(reads, &prices, &args.price)).transpose()?;
+    let waits = reads.as_ref().is_some_and(Reads::has_archived);
+    if args.dry_run {
+        return dry_run(&contents, &picked, &options, plan.as_ref().map(|plan| (plan, waits)), context);
+    }
+    if let Some(reads) = reads.filter(|_| waits) {
+        drop(contents);
+        let report = thawed(args, reads, &prices, &repository, manifest, options, context)?;
+        return tell(&report, &picked, context);
+    }
+    if let Some(plan) = &plan {
+        context.output.line(plan.line_at_once(context))?;
+        plan.agree_at_once(&args.price, context)?;
+    }
+    let report = pass(&contents, manifest, options, context)?;
     tell(&report, &picked, context)
 }
 
@@ -96,7 +107,8 @@ pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit,
 /// anew where chunks are.
 fn thawed(
     args: &RestoreArgs,
-    archived: Archived,
+    reads: Reads,
+    prices: &Prices,
     repository: &Repository,
     manifest: &Manifest,
     options: RestoreOptions,
@@ -105,7 +117,7 @@ fn thawed(
     let again = |options| pass(&repository.contents()?, manifest, options, context);
     let mut sum = RestoreReport::default();
     let early = RestoreOptions { leave_archived: true, ..options.clone() };
-    thaw::wait(archived, repository, &args.thaw, context, || {
+    thaw::wait(reads, repository, prices, &args.price, context, || {
         let report = again(early.clone())?;
         context.output.line(format!("restored {} so far", counted(report.files, "file", "files")))?;
         add(&mut sum, &report);
@@ -120,12 +132,12 @@ fn thawed(
     Ok(RestoreReport { files, bytes, others, hard_links, skipped, ..last })
 }
 
+/// `reads`: what is read, and whether an archive is asked for it.
 fn dry_run(
-    args: &RestoreArgs,
     contents: &Contents,
     picked: &Picked,
     options: &RestoreOptions,
-    archived: Option<&Archived>,
+    reads: Option<(&ReadPlan, bool)>,
     context: &Context,
 ) -> Result<Exit, CliError> {
     let plan = restore::plan(contents, &picked.manifest, options)?;
@@ -137,16 +149,20 @@ fn dry_run(
         ))?;
     }
     plan.totals.iter().flat_map(totals_lines).try_for_each(|line| context.output.line(line))?;
-    let place = contents.store().place();
-    let thaw = archived.map(|archived| ThawPlan::new(archived, place, &args.thaw, context)).transpose()?;
-    if let Some(thaw) = &thaw {
-        thaw.lines(context).iter().try_for_each(|line| context.output.line(line))?;
+    match reads {
+        Some((reads, true)) => reads.lines(context).iter().try_for_each(|line| context.output.line(line))?,
+        Some((reads, false)) => context.output.line(reads.line_at_once(context))?,
+        None => {}
     }
     context.output.json(|| {
-        let thaw = thaw.as_ref().map(ThawPlan::json);
+        let (archive, at_once) = match reads {
+            Some((reads, true)) => (reads.json(), Value::Null),
+            Some((reads, false)) => (Value::Null, reads.json_at_once()),
+            None => (Value::Null, Value::Null),
+        };
         json!({
             "dry_run": true, "snapshot": picked.manifest.seq, "passed_over": reading::passed_over(picked),
-            "plan": plan_json(&plan), "archive": thaw,
+            "plan": plan_json(&plan), "archive": archive, "at_once": at_once,
         })
     })?;
     Ok(Exit::done(!picked.is_sure()))
