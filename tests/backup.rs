@@ -301,6 +301,51 @@ fn partial_snapshots_restore_and_the_last_one_is_whole() {
     assert_equal(&lab, last.0);
 }
 
+/// Whatever made a scan go below folders that no hint names: after a partial snapshot the tree does not tell it any more.
+#[test]
+fn a_run_that_ends_early_after_a_partial_snapshot_is_made_up_for_in_full() {
+    use rozen::store::{Moment, Verb};
+    for marker in [".nobackup", ".rozenignore"] {
+        let lab = Lab::new();
+        for i in 0..12 {
+            lab.write(&format!("d/s{i:02}/f"), &noise(i, 500));
+        }
+        lab.write("linked/old", b"before");
+        fs::create_dir(lab.root().join("zone")).unwrap();
+        fs::hard_link(lab.root().join("linked/old"), lab.root().join("zone/kept")).unwrap();
+        lab.write(&format!("d/{marker}"), b"s*\n");
+        lab.backup();
+        fs::remove_file(lab.root().join("d").join(marker)).unwrap();
+        fs::write(lab.root().join("linked/old"), b"written through a name that is gone").unwrap();
+        fs::remove_file(lab.root().join("linked/old")).unwrap();
+        // after so many objects the target is away
+        for puts in [6, 14, 22] {
+            let (store, faults) = lab.store().failing();
+            faults.fail_nth(Verb::Put, puts, Moment::Before, rustix::io::Errno::IO);
+            let (backup, _) = lab.open(store);
+            let hint = |dir: &str| HintRow {
+                dir: RelPath::parse(dir.as_bytes()).unwrap(),
+                recursive: false,
+                names: vec![],
+                reason: "test".into(),
+                now_ms: 0,
+            };
+            backup.journal.add_hints("root", &[hint("d"), hint("linked")]).unwrap();
+            let run = |every| {
+                let request = lab.request(every, RootScope::Hints);
+                backup.run(&request, &Progress::default(), &AtomicBool::new(false))
+            };
+            assert!(run(Duration::ZERO).is_err(), "{marker}: the target fails at {puts}");
+            let report = run(Duration::from_secs(3600)).unwrap();
+            assert_equal(&lab, report.snapshot.unwrap().seq.0);
+            fs::write(lab.root().join("d").join(marker), b"s*\n").unwrap();
+            drop(backup);
+            lab.backup();
+            fs::remove_file(lab.root().join("d").join(marker)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_lost_state_directory_uploads_no_content_again() {
     let lab = Lab::new();
@@ -816,4 +861,52 @@ fn a_server_that_stalls_stops_the_reading_and_nothing_grows() {
     // one MiB each: 4 packs, 6 frames, 2 workers, 4 pieces of work and 3 in the hands of the threads
     assert!(stopped_at <= 24, "{stopped_at} of {FILES} MiB were read while nothing could be sent");
     assert_equal(&lab, 1);
+}
+
+/// A disk in a file that finds no room for it: whatever is written is taken, and fails when it is to go to the disk. Told once, the
+/// kernel takes the pages for clean, and to flush again succeeds.
+#[test]
+fn what_a_disk_could_not_take_is_read_again_though_flushing_it_again_succeeds() {
+    let lab = Lab::new();
+    let at = |name: &str| lab.dir.path().join(name);
+    let run = |program: &str, args: &[&str]| {
+        std::process::Command::new(program).args(args).output().is_ok_and(|done| done.status.success())
+    };
+    let (room, disk) = (at("room"), at("disk"));
+    let (image, room, disk) = (at("room/image"), room.to_str().unwrap(), disk.to_str().unwrap());
+    [room, disk].iter().for_each(|dir| fs::create_dir(dir).unwrap());
+    let is_made = run("mount", &["-t", "tmpfs", "-o", "size=6m", "tmpfs", room])
+        && fs::File::create(&image).and_then(|file| file.set_len(128 << 20)).is_ok()
+        && run("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", image.to_str().unwrap()])
+        && run("mount", &["-o", "loop", image.to_str().unwrap(), disk]);
+    let unmount = || [disk, room].iter().for_each(|dir| {
+        run("umount", &["-l", dir]);
+    });
+    if !is_made {
+        eprintln!("skipped: it needs root, mkfs.ext4 and a loop device");
+        return unmount();
+    }
+    for name in ["repo", "state"] {
+        let there = Path::new(disk).join(name);
+        fs::create_dir(&there).unwrap();
+        if at(name).exists() {
+            assert!(run("cp", &["-a", &format!("{}/.", at(name).display()), there.to_str().unwrap()]));
+            fs::remove_dir_all(at(name)).unwrap();
+        }
+        std::os::unix::fs::symlink(&there, at(name)).unwrap();
+    }
+    lab.write("large", &noise(5, 12 << 20));
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let failed = lab.try_backup(Duration::from_secs(3600), &Progress::default());
+        let has_failed = failed.is_err();
+        assert!(run("mount", &["-o", "remount,size=200m", room]));
+        let (report, _) = lab.backup();
+        assert!(run("umount", &[disk]) && run("mount", &["-o", "loop", image.to_str().unwrap(), disk]));
+        assert_equal(&lab, report.snapshot.unwrap().seq.0);
+        assert!(has_failed, "the disk had room for all of it");
+    }));
+    unmount();
+    if let Err(panic) = ended {
+        std::panic::resume_unwind(panic);
+    }
 }

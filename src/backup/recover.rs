@@ -130,10 +130,11 @@ fn upload_spooled(backup: &Backup) -> Result<Recovered, RunError> {
 }
 
 /// A pack for which the target has no room is forgotten: its content may have been deleted or excluded since, and then something smaller
-/// has room. The error stays.
+/// has room. So is one whose spool file is of no use, at once: a disk that could not take it says so only once, and the next one to
+/// ask would find it good. The error stays.
 pub(super) fn upload_or_forget(backup: &Backup, row: &PackRow, origin: Origin) -> Result<(), RunError> {
     match backup.upload(row, origin) {
-        Err(error) if error.is_target_full() => {
+        Err(error) if error.is_target_full() || matches!(error, UploadError::Lost { .. }) => {
             forget(backup, row)?;
             Err(error.into())
         }

@@ -63,8 +63,16 @@ impl Journal {
     }
 
     /// A partial snapshot was committed while the run goes on: trees and head move, hints stay. Nodes that a tree drops can
-    /// be read until the run ends.
-    pub fn commit_partial(&self, run: RunId, head: (Seq, ObjectHash), trees: &[NewTree]) -> Result<(), JournalError> {
+    /// be read until the run ends. `reading`: the root that the run has not covered yet. Its new tree hides why the scan went
+    /// below directories that no hint names (they were new to it, or their rules had changed), so that it has to be compared in
+    /// full should this run not come to its end.
+    pub fn commit_partial(
+        &self,
+        run: RunId,
+        head: (Seq, ObjectHash),
+        trees: &[NewTree],
+        reading: &str,
+    ) -> Result<(), JournalError> {
         self.write("record a partial snapshot", |tx| {
             let row = runs::require_unfinished(tx, run, "commit")?;
             move_head(tx, &row, &head)?;
@@ -75,6 +83,7 @@ impl Journal {
                 nodes::set_tree(tx, key, tree)?;
                 staging::clear(tx, key)?;
             }
+            hints::doubt_all(tx, roots::key(tx, reading)?, row.cut, row.started_ms)?;
             tx.execute("UPDATE runs SET state = 'scanning', seq = NULL, manifest = NULL WHERE id = ?1", [run.0])?;
             Ok(())
         })

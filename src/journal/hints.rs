@@ -94,6 +94,13 @@ pub(super) fn forget(tx: &Transaction<'_>, root: i64, cut: Cut) -> Result<(), Jo
     Ok(())
 }
 
+/// Everything is compared by the next run, unless the one with this cut covers the root.
+pub(super) fn doubt_all(tx: &Transaction<'_>, root: i64, cut: Cut, now_ms: i64) -> Result<(), JournalError> {
+    let reason = "a run ended on the way".to_owned();
+    let everything = HintRow { dir: RelPath::root(), recursive: true, names: vec![], reason, now_ms };
+    Place { root, epoch: cut.seq }.add(tx, everything.into())
+}
+
 pub(super) fn current_epoch(connection: &Connection) -> Result<u64, JournalError> {
     Ok(connection.prepare_cached("SELECT epoch FROM machine")?.query_row([], |row| row.get(0))?)
 }

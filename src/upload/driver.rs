@@ -91,7 +91,7 @@ impl Uploader {
 
     fn put<T>(&self, object: &SpooledObject<T>) -> Result<Event, UploadError> {
         let source = match &object.body {
-            Body::File { path, .. } if !self.is_fit(path, object.size)? => return Ok(Event::SpoolUnusable),
+            Body::File { path, .. } if !Self::is_fit(path, object.size)? => return Ok(Event::SpoolUnusable),
             Body::File { path, .. } => PutSource::File { path, may_move: true },
             Body::Bytes(bytes) => PutSource::Bytes(bytes),
         };
@@ -106,9 +106,9 @@ impl Uploader {
         Ok(event)
     }
 
-    /// What its name is the hash of has that length. A target that takes no parts is a directory, which flushes what it takes.
-    fn is_fit(&self, path: &Path, size: u64) -> Result<bool, UploadError> {
-        Ok(spool::is_whole(path, size)? && (self.store.part_rules().is_none() || spool::is_settled(path)?))
+    /// What its name is the hash of has that length, and is on the disk.
+    fn is_fit(path: &Path, size: u64) -> Result<bool, UploadError> {
+        Ok(spool::is_whole(path, size)? && spool::is_settled(path)?)
     }
 
     fn head<T>(&self, object: &SpooledObject<T>) -> Result<Event, UploadError> {

@@ -17,6 +17,8 @@ const READ_BUFFER_BYTES: usize = 256 * 1024;
 /// open files, no memory, no right), says nothing about them.
 pub(super) fn is_verdict(error: &io::Error) -> bool {
     match Errno::from_io_error(error) {
+        // a disk that is thinly provided, or over a network, may say only when it is flushed that there was no room
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::ROFS) => true,
         // of the medium, of the filesystem's own checksums, of its structure
         Some(errno) => matches!(
             errno,
@@ -32,24 +34,10 @@ pub(super) fn is_whole(path: &Path, size: u64) -> Result<bool, UploadError> {
 }
 
 /// Is it on the disk, so that the bytes which are sent now are those that are read again later, and those of its hash? What the
-/// kernel could not write it forgets, and gives old content of the disk instead. For targets that do not flush the file themselves.
+/// kernel could not write it forgets, and gives old content of the disk instead. It says so once: to flush the file again proves
+/// nothing, so that a file of which this was ever untrue must not be used again.
 pub(super) fn is_settled(path: &Path) -> Result<bool, UploadError> {
-    let settled = File::open(path).and_then(|file| file.sync_data()).map(|()| true);
-    answered(
-        path,
-        match settled {
-            Err(error) if is_lost_room(&error) => {
-                tracing::warn!(path = %path.display(), %error, "a spool file found no room on its disk; its content is read again");
-                Ok(false)
-            }
-            settled => settled,
-        },
-    )
-}
-
-/// A disk that is thinly provided, or over a network, may say only now that there is no room.
-fn is_lost_room(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT | Errno::ROFS))
+    answered(path, File::open(path).and_then(|file| file.sync_data()).map(|()| true))
 }
 
 pub(super) fn has_hash(path: &Path, expected: &ObjectHash) -> Result<bool, UploadError> {
@@ -59,7 +47,7 @@ pub(super) fn has_hash(path: &Path, expected: &ObjectHash) -> Result<bool, Uploa
 fn answered(path: &Path, answer: io::Result<bool>) -> Result<bool, UploadError> {
     match answer {
         Err(error) if is_verdict(&error) => {
-            tracing::warn!(path = %path.display(), %error, "a spool file cannot be read; its content is read again");
+            tracing::warn!(path = %path.display(), %error, "a spool file is not on its disk; its content is read again");
             Ok(false)
         }
         answer => answer.map_err(|source| UploadError::Spool { path: path.to_path_buf(), source }),
@@ -115,7 +103,7 @@ mod tests {
     #[test]
     fn a_verdict_is_about_the_bytes_and_not_about_this_process() {
         let of = |errno: Errno| is_verdict(&io::Error::from(errno));
-        for errno in [Errno::NOENT, Errno::IO, Errno::NODATA, Errno::BADMSG, Errno::UCLEAN] {
+        for errno in [Errno::NOENT, Errno::IO, Errno::NODATA, Errno::BADMSG, Errno::UCLEAN, Errno::NOSPC, Errno::ROFS] {
             assert!(of(errno), "{errno:?}");
         }
         for errno in [

@@ -168,7 +168,8 @@ impl Running<'_> {
         let committed = snapshot::commit(self.backup, self.run.id, &results, &self.totals(true), self.progress)?;
         let trees: Vec<NewTree> =
             results.into_iter().filter_map(|result| result.built).map(|built| built.new).collect();
-        self.backup.journal.commit_partial(self.run.id, (committed.seq, committed.manifest), &trees)?;
+        let head = (committed.seq, committed.manifest);
+        self.backup.journal.commit_partial(self.run.id, head, &trees, &reading.id)?;
         self.done.iter_mut().for_each(|done| done.changed = false);
         self.report.partial_snapshots += 1;
         // a merge takes its time, and a frozen filesystem costs space as long as it is frozen

@@ -34,7 +34,7 @@ fn what_an_announced_manifest_lists_counts_when_it_is_committed_however_that_is_
     bench.finish(run, Some((Seq(1), object(1))), &["home"]);
     assert_eq!(journal.listed_root(&TAG).unwrap(), Some(listed(1)));
     let run = announced(journal, 2);
-    journal.commit_partial(run, (Seq(2), object(2)), &[]).unwrap();
+    journal.commit_partial(run, (Seq(2), object(2)), &[], "home").unwrap();
     assert_eq!(journal.listed_root(&TAG).unwrap(), Some(listed(2)));
     journal.fail_run(run, "x", 11).unwrap();
     let run = announced(journal, 3);

@@ -102,18 +102,29 @@ fn a_mark_after_the_cut_survives_the_audit_that_was_under_way() {
 }
 
 #[test]
-fn a_partial_snapshot_moves_the_head_and_keeps_the_hints() {
+fn a_partial_snapshot_moves_the_head_and_a_run_that_then_ends_early_has_to_be_made_up_for_in_full() {
     let bench = Bench::new();
     let journal = &bench.journal;
     journal.mark_audit("home", "start", 10).unwrap();
     let run = journal.begin_run(&["home"], 20).unwrap();
     journal.announce_manifest(run.id, (Seq(1), object(1)), &[]).unwrap();
     let tree = NewTree { root: "home".into(), tree: chunk(5), put: vec![(chunk(5), b"n".to_vec())], drop: vec![] };
-    journal.commit_partial(run.id, (Seq(1), object(1)), &[tree]).unwrap();
+    journal.commit_partial(run.id, (Seq(1), object(1)), std::slice::from_ref(&tree), "home").unwrap();
     assert_eq!(journal.head().unwrap(), Some((Seq(1), object(1))));
     assert_eq!(journal.root_state("home").unwrap().tree, Some(chunk(5)));
     assert_eq!(journal.pending("home").unwrap().count, 1);
     assert_eq!(journal.unfinished_run().unwrap().unwrap().state, RunState::Scanning);
+
+    journal.fail_run(run.id, "the target is away", 30).unwrap();
+    let next = journal.begin_run(&["home"], 40).unwrap();
+    let hints = journal.hints_upto("home", next.cut).unwrap();
+    assert!(hints.iter().any(|hint| hint.dir.is_root() && hint.recursive), "{hints:?}");
+    // one that ends well owes nothing
+    journal.announce_manifest(next.id, (Seq(2), object(2)), &[]).unwrap();
+    journal.commit_partial(next.id, (Seq(2), object(2)), std::slice::from_ref(&tree), "home").unwrap();
+    let roots = vec![FinishRoot { tree, recovery_point_ms: None, audited_ms: None, reading: Reading::All }];
+    journal.finish_run(&FinishRun { run: next.id, now_ms: 50, head: None, roots }).unwrap();
+    assert_eq!(journal.pending("home").unwrap().count, 0);
 }
 
 #[test]

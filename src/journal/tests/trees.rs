@@ -132,7 +132,7 @@ fn what_a_partial_snapshot_replaces_can_be_read_until_its_run_ends_however_it_en
         let head = (Seq(1), object(1));
         journal.announce_manifest(run.id, head, &[]).unwrap();
         let tree = NewTree { root: "home".into(), tree: chunk(3), put: vec![], drop: vec![chunk(1), chunk(2)] };
-        journal.commit_partial(run.id, head, &[tree]).unwrap();
+        journal.commit_partial(run.id, head, &[tree], "home").unwrap();
         assert!(journal.node_get("home", &chunk(1)).unwrap().is_some(), "the scan still reads it");
         // a later part of the same run needs one of them again
         journal.make_nodes("home", &[(chunk(2), b"two".to_vec())]).unwrap();
