@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Restores Rozen repositories without Rozen: an independent reader, written from docs/format.md alone.
 
-    pip install pynacl cbor2 zstandard
+    pip install pynacl zstandard
     unrozen.py REPO_DIR RECOVERY_FILE_OR_CODE list
     unrozen.py REPO_DIR RECOVERY_FILE_OR_CODE restore SNAPSHOT DEST [--machine ID]
     unrozen.py REPO_DIR RECOVERY_FILE_OR_CODE config SNAPSHOT [--machine ID]
@@ -10,15 +10,20 @@ SNAPSHOT is a sequence number or `latest`. Several roots go to DEST/<root id>, a
 the settings that the machine had.
 Owners, modes, times, attributes, holes and hard links come back; inode flags (chattr) do not.
 Every id, hash and signature is checked. What is damaged is named on stderr and left out; everything else is restored.
+After an interruption the same command goes on: what DEST has already as the snapshot has it is skipped, what is unfinished is
+done again, and what differs is named and kept. After a power cut restore to an empty folder: nothing is synced.
 Exit: 0 done, 1 failed, 2 usage, 3 done with problems, 12 wrong key or passphrase.
 """
-import argparse, collections, contextlib, datetime, getpass, hashlib, io, json, os, re, stat, sys
-import cbor2, zstandard
+import argparse, collections, contextlib, datetime, errno, getpass, hashlib, json, os, re, stat, sys, time
+import zstandard
 from nacl import bindings, exceptions, pwhash, signing
 
 MAX_RAW, FOOTER = 16 << 20, 160
 KINDS = CONTENT, BUNDLE, NODE, MAP = range(4)
 FILE, DIR, SYMLINK, FIFO, SOCKET, CHAR, BLOCK = range(7)
+TYPES = [stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK]
+UNFINISHED = stat.S_ISVTX | stat.S_IRUSR | stat.S_IWUSR  # the mode of what is being made; its own one comes last
+UNFINISHED_DIR = UNFINISHED | stat.S_IXUSR
 
 class Damaged(Exception):
     """Something that was read is not what was written."""
@@ -32,6 +37,16 @@ class Newer(Exception):
 def need(condition, what):
     if not condition:
         raise Damaged(what)
+
+def reason(error):
+    """Names what went wrong with one thing. Ends the program if it has run out of descriptors: then nothing is damaged."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        raise error
+    if isinstance(error, (Damaged, OSError, zstandard.ZstdError)):
+        return str(error)
+    if isinstance(error, KeyError):
+        return f"field {error} is missing"
+    return f"it has a value that makes no sense ({type(error).__name__}: {error})"
 
 # ---------------------------------------------------------------------------------------------- notation
 
@@ -64,14 +79,37 @@ def verify(public, message, signature, what):
         raise Damaged(f"the signature of {what} does not fit") from None
 
 def cbor(data, padded=False):
-    stream = io.BytesIO(data)
     try:
-        item = cbor2.load(stream)
-    except (cbor2.CBORDecodeError, ValueError) as error:
+        item, end = cbor_item(data, 0)
+    except (IndexError, ValueError, TypeError, RecursionError) as error:
         raise Damaged(f"malformed CBOR: {error}") from None
-    rest = data[stream.tell():]
-    need(not rest.strip(b"\0") if padded else not rest, "bytes follow a CBOR item")
+    need(not data[end:].strip(b"\0") if padded else end == len(data), "bytes follow a CBOR item")
     return item
+
+def cbor_item(data, at):
+    """What begins there, and where it ends. The format has integers, strings, arrays, maps and bools, and nothing else."""
+    kind, number = data[at] >> 5, data[at] & 31
+    at += 1
+    if 24 <= number < 28:
+        size = 1 << number - 24
+        number, at = int.from_bytes(data[at:at + size], "big"), at + size
+    elif kind == 7 and number in (20, 21):
+        return number == 21, at
+    need(number < 28 or at > 8, "malformed CBOR: an unknown length")
+    if kind == 0:
+        return number, at
+    if kind == 1:
+        return -1 - number, at
+    if kind in (2, 3):
+        need(at + number <= len(data), "malformed CBOR: a string is cut off")
+        text = data[at:at + number]
+        return text if kind == 2 else text.decode(), at + number
+    need(kind in (4, 5), "malformed CBOR: a tag, a float or a null")
+    items = []
+    for _ in range(number * (kind - 3)):
+        item, at = cbor_item(data, at)
+        items.append(item)
+    return items if kind == 4 else dict(zip(items[::2], items[1::2])), at
 
 # ------------------------------------------------------------------------- recovery code, recovery file
 

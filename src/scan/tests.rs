@@ -357,6 +357,24 @@ fn a_directory_that_can_be_listed_again_is_compared_with_all_that_is_below() {
     }
 }
 
+/// Who may list a directory and not enter it learns the names in it, and nothing else.
+#[test]
+fn a_directory_of_which_nothing_could_be_asked_is_compared_with_all_that_is_below_when_it_can_be() {
+    for meanwhile in ["x", "x/c", "x/c/deep"] {
+        let Some(mut lab) = Lab::for_users() else { return };
+        fs::create_dir_all(lab.at("x/c/deep")).unwrap();
+        fs::write(lab.at("x/c/deep/f"), "before").unwrap();
+        lab.scan(Target::everything(), |_, _| {});
+        lab.close("x", 0o744);
+        fs::write(lab.at("x/c/deep/f"), "longer than before").unwrap();
+        as_user(|| lab.scan(targets(&[meanwhile]), |_, _| {}));
+        assert_eq!((lab.size("x/c/deep/f"), lab.is_unread("x/c")), (6, true), "{meanwhile}");
+        lab.close("x", 0o755);
+        as_user(|| lab.scan(targets(&["x"]), |_, _| {}));
+        assert_eq!((lab.size("x/c/deep/f"), lab.is_unread("x/c"), lab.problems.len()), (18, false, 0), "{meanwhile}");
+    }
+}
+
 /// The tree of an earlier version has entries without the directory that they are in.
 #[test]
 fn entries_that_no_directory_leads_to_are_removed_by_a_full_comparison() {

@@ -208,17 +208,17 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         place: Place,
         sink: &mut Sink<'_>,
     ) -> Result<(), ScanError<N::Error>> {
-        let name = path.name();
+        let (name, key) = (path.name(), TreeKey::of(path));
+        let before = self.previous.get(&key).map_err(ScanError::Tree)?;
         let read = parent.stat(name).and_then(|stat| Ok((parent.read_entry(name, &stat, &mut self.names)?.0, stat)));
         // what is wrong with it has been told; that it cannot be looked at either says nothing new
-        let Ok((mut entry, stat)) = read else { return Ok(()) };
+        let Ok((mut entry, stat)) = read else { return mark_known(key, before, sink) };
         if entry.kind != EntryKind::Dir {
             return Ok(());
         }
         entry.fs = place.of(path, stat.dev).fs;
         entry.flags = entry.flags.with(EntryFlags::UNREADABLE);
-        let key = TreeKey::of(path);
-        let doubted = self.previous.get(&key).map_err(ScanError::Tree)?.is_some_and(|before| is_doubtful(&before));
+        let doubted = before.is_some_and(|before| is_doubtful(&before));
         say(Found::Put { key, entry, doubted }, sink)
     }
 
@@ -404,7 +404,8 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             Disposition::Changed | Disposition::Unreadable => {
                 self.kept |= previous.is_some();
                 self.unseen |= previous.is_none();
-                say(Found::Problem(error.to_problem()), sink).map(|()| None)
+                say(Found::Problem(error.to_problem()), sink)?;
+                mark_known(TreeKey::new(here.dir.path(), name), previous, sink).map(|()| None)
             }
         }
     }
@@ -463,6 +464,19 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             || self.options.own_paths.contains(path)
             || (stat.nodump && rules.config().nodump)
             || rules.excludes(path, stat.kind == EntryKind::Dir, stat.size).is_some()
+    }
+}
+
+/// A directory of which not even the attributes can be asked: what is known of it stays, with the mark that makes the next scan that
+/// can look go into it.
+fn mark_known<E>(key: TreeKey, known: Option<Entry>, sink: &mut Sink<'_>) -> Result<(), ScanError<E>> {
+    match known {
+        Some(known) if known.kind == EntryKind::Dir && !known.flags.has(EntryFlags::UNREADABLE) => {
+            let doubted = is_doubtful(&known);
+            let entry = Entry { flags: known.flags.with(EntryFlags::UNREADABLE), ..known };
+            say(Found::Put { key, entry, doubted }, sink)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::agent::Backup;
 use super::super::error::RunError;
+use super::super::recover;
 use super::copy::PackCopy;
 use super::keep::settle;
 use super::plan::{Merge, due};
@@ -65,7 +66,7 @@ fn run(backup: &Backup, merge: &Merge) -> Result<Option<MergedPacks>, RunError> 
     let sources: Vec<ObjectHash> = merge.packs.iter().map(|pack| pack.hash).collect();
     backup.journal.pack_merged(&row, &frames, &members, &sources)?;
     backup.require_target()?;
-    backup.upload(&row, Origin::ThisProcess)?;
+    recover::upload_or_forget(backup, &row, Origin::ThisProcess)?;
     backup.journal.packs_stored_at(backup.clock.wall_ms())?;
     // the next snapshot would list it as well; until then it would be unknown to who reads
     let _ = repo::write_index(&backup.uploader, &backup.keys, &backup.journal)?;
