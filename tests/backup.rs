@@ -879,9 +879,11 @@ fn what_a_disk_could_not_take_is_read_again_though_flushing_it_again_succeeds() 
         && fs::File::create(&image).and_then(|file| file.set_len(128 << 20)).is_ok()
         && run("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", image.to_str().unwrap()])
         && run("mount", &["-o", "loop", image.to_str().unwrap(), disk]);
-    let unmount = || [disk, room].iter().for_each(|dir| {
-        run("umount", &["-l", dir]);
-    });
+    let unmount = || {
+        [disk, room].iter().for_each(|dir| {
+            run("umount", &["-l", dir]);
+        })
+    };
     if !is_made {
         eprintln!("skipped: it needs root, mkfs.ext4 and a loop device");
         return unmount();

@@ -5,7 +5,7 @@ use crate::config::exclude::{CACHEDIR_SIGNATURE, CACHEDIR_TAG, Rules};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode};
 use crate::source::{Dir, Listing, SourceError};
 
-/// Larger ignore files are not read: nobody writes them by hand.
+/// Larger ignore files hold for nothing: nobody writes them by hand, and half a line would leave out something else.
 const MAX_IGNORE_FILE: u64 = 1 << 20;
 
 /// What could not be understood or read becomes a problem and excludes nothing.
@@ -22,7 +22,9 @@ pub(super) fn inside(rules: &Rules, dir: &Dir, listing: &Listing) -> (Rules, Vec
     let mut problems = Vec::new();
     let mut files: Vec<(&[u8], Vec<u8>)> = Vec::new();
     for name in rules.config().files.iter().map(|name| name.as_bytes()).filter(|name| listing.contains(name)) {
-        match read_start(dir, name, MAX_IGNORE_FILE) {
+        // one byte more than it may have
+        match read_start(dir, name, MAX_IGNORE_FILE + 1) {
+            Ok(Some(content)) if content.len() as u64 > MAX_IGNORE_FILE => problems.push(too_large(dir, name)),
             Ok(Some(content)) => files.push((name, content)),
             Ok(None) => {}
             Err(error) => problems.push(error.to_problem()),
@@ -42,6 +44,11 @@ pub(super) fn inside(rules: &Rules, dir: &Dir, listing: &Listing) -> (Rules, Vec
         )
     }));
     (rules, problems)
+}
+
+fn too_large(dir: &Dir, name: &[u8]) -> Problem {
+    let text = "it is larger than 1 MiB and excludes nothing";
+    Problem::new(ProblemCode::Metadata, dir.path().join(name).as_bytes(), text, "make that ignore file smaller")
 }
 
 /// Has one of the directory's ignore files come, gone or changed since the tree before? `before`: its entries there.

@@ -338,6 +338,36 @@ fn a_directory_that_cannot_be_listed_stays_marked_when_its_parent_is_compared() 
     assert!(lab.is_unread("x") && told, "{:?}", lab.problems);
 }
 
+/// What it left out is in no tree, so that nothing else tells of it.
+#[test]
+fn when_an_ignore_file_goes_that_leaves_itself_out_everything_below_is_compared() {
+    for (content, globs) in [("*.o\n.rozenignore\n", vec![]), ("*.o\n", vec![".*".to_owned()])] {
+        let mut lab = Lab::new();
+        lab.excludes.globs = globs;
+        fs::create_dir_all(lab.at("d/sub")).unwrap();
+        fs::write(lab.at("d/sub/x.o"), "left out").unwrap();
+        fs::write(lab.at("d/.rozenignore"), content).unwrap();
+        lab.scan(Target::everything(), |_, _| {});
+        assert!(!lab.paths().contains("d/sub/x.o"));
+        fs::remove_file(lab.at("d/.rozenignore")).unwrap();
+        lab.scan(targets(&["d"]), |_, _| {});
+        assert!(lab.paths().contains("d/sub/x.o"), "{:?}", lab.paths());
+    }
+}
+
+#[test]
+fn an_ignore_file_that_is_too_large_leaves_nothing_out_and_is_named() {
+    let mut lab = Lab::new();
+    fs::write(lab.at("bigger"), "").unwrap();
+    fs::write(lab.at("big"), "").unwrap();
+    let comment = format!("#{}\n", "x".repeat((1 << 20) - 6));
+    fs::write(lab.at(".rozenignore"), format!("{comment}/bigger\n")).unwrap();
+    lab.scan(Target::everything(), |_, _| {});
+    assert!(lab.paths().contains("big") && lab.paths().contains("bigger"));
+    assert_eq!(lab.problems.len(), 1);
+    assert!(lab.problems[0].message.contains("larger than 1 MiB"), "{:?}", lab.problems[0]);
+}
+
 /// What had told of changes in it has been used up by the scan that could not look.
 #[test]
 fn a_directory_that_can_be_listed_again_is_compared_with_all_that_is_below() {

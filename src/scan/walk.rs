@@ -462,7 +462,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
     fn is_left_out(&self, rules: &Rules, path: &RelPath, stat: &Stat) -> bool {
         self.options.own.contains(&(stat.dev, stat.ino))
             || self.options.own_paths.contains(path)
-            || (stat.nodump && rules.config().nodump)
+            || (stat.nodump
+                && rules.config().nodump
+                && !(stat.kind == EntryKind::File && rules.is_ignore_file(path.name())))
             || rules.excludes(path, stat.kind == EntryKind::Dir, stat.size).is_some()
     }
 }

@@ -1,5 +1,6 @@
 //! Patterns, compiled: gitignore lines by the crate `ignore`, regular expressions on bytes by `regex`.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -56,7 +57,7 @@ impl Globs {
         // `[z` is more likely a slip than a file of that name
         builder.allow_unclosed_class(false);
         for line in lines {
-            if let Err(e) = builder.add_line(None, line) {
+            if let Err(e) = builder.add_line(None, &with_exact_end(line)) {
                 faults.push(error(line, &e));
             }
         }
@@ -77,6 +78,14 @@ impl Globs {
             Match::Ignore(glob) => Some(Verdict::Exclude(reason(glob.original().to_owned()))),
             Match::Whitelist(_) => Some(Verdict::Include),
         }
+    }
+}
+
+/// The crate cuts off all white space at the end, git only blanks.
+fn with_exact_end(line: &str) -> Cow<'_, str> {
+    match line.trim_end_matches(' ').char_indices().next_back() {
+        Some((at, last)) if last.is_whitespace() && last != ' ' => Cow::Owned(format!("{}[{last}]", &line[..at])),
+        _ => Cow::Borrowed(line),
     }
 }
 

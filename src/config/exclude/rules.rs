@@ -108,6 +108,12 @@ impl Rules {
         format!("{:?}{list}", self.base.config)
     }
 
+    /// Ignore files stay whatever the rules say: without the one of before nobody could tell that it has changed, and what it left
+    /// out with it.
+    pub fn is_ignore_file(&self, name: &[u8]) -> bool {
+        self.base.config.files.iter().any(|file| file.as_bytes() == name)
+    }
+
     /// Is `path` left out? `size` in bytes counts for what is no directory. Its parents must have been asked before.
     pub fn excludes(&self, path: &RelPath, is_dir: bool, size: u64) -> Option<Reason> {
         if path.is_root() {
@@ -117,6 +123,9 @@ impl Rules {
             && let Some(reason) = marked.excludes(path)
         {
             return Some(reason);
+        }
+        if !is_dir && self.is_ignore_file(path.name()) {
+            return None;
         }
         match self.by_globs(path, is_dir) {
             Some(Verdict::Exclude(reason)) => return Some(reason),

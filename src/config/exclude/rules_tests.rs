@@ -31,6 +31,22 @@ fn globs_match_like_lines_of_a_gitignore_at_the_root() {
 }
 
 #[test]
+fn ignore_files_stay_whatever_leaves_them_out() {
+    let (rules, _) = with_globs(&[".*"]).enter(&path("d"), &[(b".rozenignore", b"*ignore\n*.o\n")]);
+    assert!(excluded(&rules, "d/.other") && excluded(&rules, "d/x.o") && excluded(&rules, "d/.gitignore"));
+    assert!(!excluded(&rules, "d/.rozenignore"));
+    let marked = rules.enter_marked(&path("d"), Reason::CacheDir);
+    assert!(excluded(&marked, "d/.rozenignore"), "nothing else stays there");
+}
+
+#[test]
+fn only_blanks_are_cut_off_at_the_end_of_a_line() {
+    let rules = with_globs(&["tab\t", "blank  ", "kept\\ "]);
+    assert!(excluded(&rules, "tab\t") && excluded(&rules, "blank") && excluded(&rules, "kept "));
+    assert!(!excluded(&rules, "tab") && !excluded(&rules, "kept"));
+}
+
+#[test]
 fn names_that_are_not_text_match_by_their_bytes() {
     let rules = with_globs(&["*.tmp"]);
     assert!(rules.excludes(&path(b"d/\xff\xfe\n.tmp"), false, 0).is_some());
