@@ -301,6 +301,20 @@ fn partial_snapshots_restore_and_the_last_one_is_whole() {
     assert_equal(&lab, last.0);
 }
 
+#[test]
+fn a_partial_snapshot_is_committed_when_it_says_something_new() {
+    let lab = Lab::new();
+    for i in 0..20 {
+        lab.write(&format!("d{i:03}/f"), b"x");
+    }
+    lab.backup();
+    lab.write("d000/f", b"changed");
+    let (report, _) = lab.backup_every(Duration::ZERO);
+    // what was written just before the first backup is looked at again, which is a change of its own
+    assert!((1..=2).contains(&report.partial_snapshots), "{}", report.partial_snapshots);
+    assert_equal(&lab, report.snapshot.unwrap().seq.0);
+}
+
 /// Whatever made a scan go below folders that no hint names: after a partial snapshot the tree does not tell it any more.
 #[test]
 fn a_run_that_ends_early_after_a_partial_snapshot_is_made_up_for_in_full() {

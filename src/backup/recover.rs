@@ -64,7 +64,7 @@ pub(super) fn end_interrupted_run(backup: &Backup) -> Result<bool, RunError> {
     Ok(true)
 }
 
-/// Is the last snapshot there, and the number of the next one free? Asked at the start of an agent, of a target that is near before
+/// Is the last snapshot there, and the number of the next one free? Asked at the start of an agent and with its full comparisons, of a target that is near before
 /// each run, and when a run finds that it is not so.
 pub(super) fn catch_up(backup: &Backup) -> Result<Option<CaughtUp>, RunError> {
     let caught_up = repo::catch_up(&backup.store, &backup.keys, &backup.journal, backup.clock.wall_ms())?;

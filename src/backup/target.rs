@@ -1,6 +1,7 @@
 //! Whether the target holds our repository, and the history that the journal knows: asked before anything is sent to it.
 //!
-//! A run that finds nothing to store sends nothing, so it needs no answer either: of a bucket nothing is asked then. A disk is
+//! A run that finds nothing to store sends nothing, so it needs no answer either: of a bucket nothing is asked then, but by an agent
+//! now and then, as long as it says that everything is safe. A disk is
 //! looked at before each run: that costs no request, and it may be another one than at the last run.
 
 use std::sync::atomic::Ordering;
@@ -37,7 +38,7 @@ pub(super) fn limits(journal: &Journal, store: &Store, keys: &MachineKeys, look:
 }
 
 impl Backup {
-    /// Looks at the target although nothing may have to be sent: once in the life of an agent.
+    /// Looks at the target although nothing may have to be sent. For an agent, now and then.
     pub fn look_at_target(&mut self) -> Result<(), RunError> {
         if !self.is_target_asked() {
             self.ask_target()?;

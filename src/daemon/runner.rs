@@ -1,9 +1,9 @@
 //! The thread that executes runs, one at a time, each reported once.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ use crate::store::{Limiter, RetryPolicy, Store, StoreUrl};
 use crate::upload::UploadError;
 
 const REPORT_EVERY: Duration = Duration::from_millis(500);
+/// Full comparisons may come more often.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
 /// Short: the engine tries again later, and a stop must not wait long.
 const RETRY: RetryPolicy =
     RetryPolicy { tries: 4, first_delay: Duration::from_millis(250), max_delay: Duration::from_secs(2) };
@@ -63,7 +65,7 @@ impl Runner {
     ) -> Result<Self, DaemonError> {
         let (jobs, received) = mpsc::channel::<Vec<RootPlan>>();
         let cancel = setup.limiter.stop().clone();
-        let worker = Worker { setup, watching, owner, cancel: cancel.clone(), has_looked: AtomicBool::new(false) };
+        let worker = Worker { setup, watching, owner, cancel: cancel.clone(), looked: Mutex::default() };
         let work = move || received.into_iter().for_each(|plans| worker.execute(&plans));
         let thread = std::thread::Builder::new().name("run".into()).spawn(work).map_err(DaemonError::Thread)?;
         Ok(Self { jobs: Some(jobs), cancel, thread: Some(thread) })
@@ -103,8 +105,8 @@ struct Worker {
     watching: Arc<Watching>,
     owner: Sender<Message>,
     cancel: Arc<AtomicBool>,
-    /// At the target, since the start.
-    has_looked: AtomicBool,
+    /// At the target, last.
+    looked: Mutex<Option<Monotonic>>,
 }
 
 impl Worker {
@@ -194,10 +196,7 @@ impl Worker {
     /// that the target is not the same any more, and lets its disk be unmounted in between.
     fn back_up(&self, request: &RunRequest) -> Result<RunReport, RunError> {
         let mut backup = self.setup.open()?;
-        if !self.has_looked.load(Ordering::Relaxed) {
-            backup.look_at_target()?;
-            self.has_looked.store(true, Ordering::Relaxed);
-        }
+        self.look_at_target(&mut backup, request)?;
         let progress = backup::Progress::default();
         let (end, ended) = mpsc::channel::<()>();
         let over = AtomicBool::new(false);
@@ -212,6 +211,19 @@ impl Worker {
             over.store(true, Ordering::Relaxed);
             report
         })
+    }
+
+    /// Where nothing changes nothing is sent, and nobody would hear that a bucket was emptied, while each full comparison says that
+    /// everything is safe.
+    fn look_at_target(&self, backup: &mut Backup, request: &RunRequest) -> Result<(), RunError> {
+        let now = self.setup.clock.monotonic();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = request.roots.iter().any(|root| root.scope == RootScope::Full);
+        if is_look_due(*looked, now, is_full) {
+            backup.look_at_target()?;
+            *looked = Some(now);
+        }
+        Ok(())
     }
 
     /// Tells how far the run is until it has ended.
@@ -362,4 +374,23 @@ fn is_of_target(error: &RepoError) -> bool {
 
 fn run_failed(message: String, remedy: String) -> Outcome {
     Outcome::Failed(Problem::new(ProblemCode::RunFailed, b"", message, remedy))
+}
+
+/// Is the target looked at though there may be nothing to send? When the agent starts, and from then on with full comparisons.
+fn is_look_due(looked: Option<Monotonic>, now: Monotonic, is_full: bool) -> bool {
+    looked.is_none_or(|looked| is_full && now.since(looked) >= LOOK_EVERY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_is_looked_at_when_the_agent_starts_and_with_full_comparisons_but_not_with_each() {
+        let start = Clock::system().monotonic();
+        assert!(is_look_due(None, start, false));
+        assert!(!is_look_due(Some(start), start + Duration::from_secs(3599), true));
+        assert!(is_look_due(Some(start), start + Duration::from_secs(3600), true));
+        assert!(!is_look_due(Some(start), start + Duration::from_secs(36_000), false));
+    }
 }

@@ -149,7 +149,7 @@ impl HintSink {
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, %root, "hints cannot be kept: all is compared");
-                self.tell(Message::Event(Event::Doubt { root: root.clone() }));
+                self.tell(Message::Event(Event::HintsLost { root: root.clone() }));
             }
         }
     }

@@ -35,6 +35,11 @@ pub enum Event {
     Doubt {
         root: RootId,
     },
+    /// Hints were seen and could not be kept: a doubt that bears no delay. Whatever keeps the journal from taking them is told by
+    /// the run that then fails.
+    HintsLost {
+        root: RootId,
+    },
     Coverage {
         root: RootId,
         coverage: Coverage,

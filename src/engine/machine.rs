@@ -105,6 +105,7 @@ impl Engine {
                 self.with_root(&root, |r| r.pending.add(count, newest, now.mono));
             }
             Event::Doubt { root } => self.with_root(&root, Root::doubt),
+            Event::HintsLost { root } => self.with_root(&root, Root::lose_hints),
             Event::Coverage { root, coverage } => self.with_root(&root, |r| r.set_coverage(coverage)),
             Event::RootUnavailable { root, problem } => self.with_root(&root, |r| r.lose(problem, now)),
             Event::RootAvailable { root } => self.with_root(&root, Root::find),

@@ -92,6 +92,12 @@ impl Root {
         self.audit_wanted = true;
     }
 
+    /// Nothing but this process knows of some changes: they are not left to wait.
+    pub(super) fn lose_hints(&mut self) {
+        self.doubt();
+        self.audit_not_before = Duration::ZERO;
+    }
+
     /// Both the beginning and the end of a blind spot ask for a full comparison.
     pub(super) fn set_coverage(&mut self, coverage: Coverage) {
         if coverage.doubts != self.coverage.doubts {

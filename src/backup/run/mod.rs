@@ -163,6 +163,10 @@ impl Running<'_> {
             recovery_point: None,
             frozen_by: reading.frozen_by,
         });
+        // what has changed may be in the last one already
+        if !self.is_news(&results)? {
+            return Ok(());
+        }
         // before: should the run die now, the next one knows that a whole snapshot is wanted
         snapshot::remember_partial(self.backup, true)?;
         let committed = snapshot::commit(self.backup, self.run.id, &results, &self.totals(true), self.progress)?;

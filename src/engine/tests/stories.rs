@@ -315,6 +315,19 @@ fn doubt_that_never_ends_does_not_make_audits_follow_each_other_at_once() {
     assert!(started(&story.pass(300)).is_some());
 }
 
+/// Nothing but the agent knows of them, so that it must not wait, and say meanwhile that it waits for changes.
+#[test]
+fn hints_that_could_not_be_kept_are_made_up_for_at_once() {
+    let mut story = Story::new();
+    assert!(started(&story.tell(Event::Doubt { root: id("a") })).is_some());
+    story.cut();
+    assert_eq!(started(&story.done(&["a"])), None);
+    let before = story.root("a").recovery_point;
+    let effects = story.tell(Event::HintsLost { root: id("a") });
+    assert_eq!(started(&effects), Some((RunReason::Audit, vec![("a".into(), true)])));
+    assert_eq!((story.root("a").recovery_point, story.root("a").up_to_date), (before, false));
+}
+
 #[test]
 fn a_full_comparison_comes_once_a_day_and_when_the_clock_was_wrong() {
     let mut story = Story::new();
