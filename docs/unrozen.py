@@ -18,7 +18,7 @@ import argparse, collections, contextlib, datetime, errno, getpass, hashlib, jso
 import zstandard
 from nacl import bindings, exceptions, pwhash, signing
 
-MAX_RAW, FOOTER = 16 << 20, 160
+MAX_RAW, MAX_MAP, FOOTER = 16 << 20, 1 << 32, 160
 KINDS = CONTENT, BUNDLE, NODE, MAP = range(4)
 FILE, DIR, SYMLINK, FIFO, SOCKET, CHAR, BLOCK = range(7)
 TYPES = [stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK]
@@ -87,24 +87,24 @@ def cbor(data, padded=False):
     return item
 
 def cbor_item(data, at):
-    """What begins there, and where it ends. The format has integers, strings, arrays, maps and bools, and nothing else."""
+    """What begins there, and where it ends: integers, strings, arrays, maps and bools. The format uses nothing else; where it
+    is all the same, what is made of it fits nothing, and costs the entry that has it."""
     kind, number = data[at] >> 5, data[at] & 31
     at += 1
-    if 24 <= number < 28:
+    need(number < 28, "malformed CBOR: a length is missing")
+    if kind == 7 and number in (20, 21):
+        return number == 21, at
+    if number >= 24:
         size = 1 << number - 24
         number, at = int.from_bytes(data[at:at + size], "big"), at + size
-    elif kind == 7 and number in (20, 21):
-        return number == 21, at
-    need(number < 28 or at > 8, "malformed CBOR: an unknown length")
-    if kind == 0:
-        return number, at
-    if kind == 1:
-        return -1 - number, at
-    if kind in (2, 3):
-        need(at + number <= len(data), "malformed CBOR: a string is cut off")
+    need(at + (number if kind in (2, 3) else 0) <= len(data), "malformed CBOR: it is cut off")
+    if kind < 2:
+        return -1 - number if kind else number, at
+    if kind > 5:  # a float, null or tag
+        return object(), cbor_item(data, at)[1] if kind == 6 else at
+    if kind < 4:
         text = data[at:at + number]
         return text if kind == 2 else text.decode(), at + number
-    need(kind in (4, 5), "malformed CBOR: a tag, a float or a null")
     items = []
     for _ in range(number * (kind - 3)):
         item, at = cbor_item(data, at)
@@ -133,6 +133,14 @@ def parse_code(text):
     check = int.from_bytes(H(D("rozen.v1/recovery-code", b"\x01", secret))[:3], "big") >> 5
     need(check == bits & 0x7FFFF, "the recovery code is wrong")
     return secret
+
+def read_recovery(argument):
+    if os.path.exists(argument):
+        with open(argument, encoding="utf-8", errors="replace") as file:
+            return parse_recovery(file.read())
+    groups = re.sub(r"[\s\-_.\u2010-\u2015]", "", argument)
+    need(len(groups) == 70, "there is no such recovery file; a recovery code would have 14 groups of 5 letters and digits")
+    return parse_code(argument)
 
 def parse_recovery(text):
     lines = [line.strip() for line in text.lstrip("\ufeff").splitlines() if line.strip()]
@@ -184,7 +192,7 @@ class Keys:
 
 Place = collections.namedtuple("Place", "pack offset length")
 Frame = collections.namedtuple("Frame", "id kind length raw_length")
-Pack = collections.namedtuple("Pack", "name file header_hash header_length slots")
+Pack = collections.namedtuple("Pack", "header_hash header_length slots")
 
 class Repository:
     def __init__(self, place, secret):
@@ -203,15 +211,18 @@ class Repository:
         need(epoch == 1, "the repository needs a newer program")
         self.keys = Keys(secret, epoch)
         self.chunk_cache = collections.OrderedDict()
+        self.has_directories = False
 
     @contextlib.contextmanager
     def goes_on(self, what):
         """Names what is damaged and goes on behind it."""
         try:
             yield
-        except (Damaged, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except (WrongKey, Newer):
+            raise
+        except Exception as error:
+            print(f"{what}: {reason(error)}", file=sys.stderr)
             self.problems.append(what)
-            print(f"{what}: {error}", file=sys.stderr)
 
     def names(self, folder):
         try:
@@ -219,9 +230,10 @@ class Repository:
         except FileNotFoundError:
             return []
 
-    def read(self, name):
+    def read(self, name, length=-1, offset=0):
         with open(os.path.join(self.place, name), "rb") as file:
-            return file.read()
+            file.seek(offset)
+            return file.read(length)
 
     def record(self):
         outer = json.loads(self.read("rozen.json"))
@@ -307,6 +319,9 @@ class Repository:
 
     def load_directories(self):
         """Packs that no index object lists: their own directories say what is in them."""
+        if self.has_directories:
+            return
+        self.has_directories = True
         for machine in self.machines:
             for folder in ("trees", "packs"):
                 for leaf in self.names(f"machines/{machine}/{folder}"):
@@ -318,14 +333,14 @@ class Repository:
 
     def load_directory(self, name, machine):
         pack = self.pack(name)
-        end = os.fstat(pack.file.fileno()).st_size - FOOTER
-        sealed = os.pread(pack.file.fileno(), FOOTER, max(end, 0))
+        end = os.path.getsize(os.path.join(self.place, name)) - FOOTER
+        sealed = self.read(name, FOOTER, max(end, 0))
         ad = (self.id, pack.header_hash)
         plain = open_aead(self.keys.by_purpose["footer"], D("rozen.v1/footer", *ad), sealed, "its footer")
         offset, length, count, digest = num(plain[:8]), num(plain[8:16]), num(plain[16:20]), plain[24:56]
         self.verify(machine, D("rozen.v1/pack-signature", pack.header_hash, digest), plain[56:], name)
         need(offset + length == end, "its footer points elsewhere")
-        sealed = os.pread(pack.file.fileno(), length, offset)
+        sealed = self.read(name, length, offset)
         need(H(sealed) == digest, "its directory is not the one that was signed")
         plain = open_aead(self.keys.by_purpose["directory"], D("rozen.v1/directory", *ad), sealed, "its directory")
         frames = [Frame(*frame) for frame in cbor(plain, padded=True)]
@@ -335,18 +350,16 @@ class Repository:
     def pack(self, name):
         if name not in self.packs:
             _, machine, folder, _ = name.split("/")
-            file = open(os.path.join(self.place, name), "rb")
-            data = file.read(56)
+            data = self.read(name, 88 + 169 * 256)
             self.header(data, b"ROZENPK1", 2 if folder == "trees" else 1, machine)
             count, length = num(data[48:50]), num(data[52:56])
             need(1 <= count <= 256 and data[50:52] == b"\0\0" and length == 88 + 169 * count, "its header is damaged")
-            data += file.read(length - 56)
-            digest = data[-32:]
-            need(H(data[:-32]) == digest, "the hash of its header does not fit")
+            digest = data[length - 32:length]
+            need(H(data[:length - 32]) == digest, "the hash of its header does not fit")
             slots = {}
             for at in range(56, length - 32, 169):
                 slots[data[at:at + 16]] = self.open_slot(data[at:at + 169])[0]
-            self.packs[name] = Pack(name, file, digest, length, slots)
+            self.packs[name] = Pack(digest, length, slots)
         return self.packs[name]
 
     # -- chunks
@@ -356,15 +369,12 @@ class Repository:
         if chunk_id in self.chunk_cache:
             self.chunk_cache.move_to_end(chunk_id)
             return self.chunk_cache[chunk_id]
-        if chunk_id not in self.places:
-            self.load_directories()
         error = Damaged(f"no pack holds chunk {chunk_id.hex()}")
-        own = f"machines/{machine}/"
-        for place in sorted(self.places.get(chunk_id, ()), key=lambda p: not p.pack.startswith(own)):
+        for place in self.places_of(chunk_id, f"machines/{machine}/"):
             try:
                 content = self.chunk_at(place, chunk_id)
-            except (Damaged, OSError, zstandard.ZstdError) as reason:
-                error = Damaged(f"chunk {chunk_id.hex()[:16]}… in {place.pack}: {reason}")
+            except Exception as why:
+                error = Damaged(f"chunk {chunk_id.hex()[:16]}… in {place.pack}: {reason(why)}")
                 continue
             self.chunk_cache[chunk_id] = content
             if len(self.chunk_cache) > 16:
@@ -372,19 +382,26 @@ class Repository:
             return content
         raise error
 
+    def places_of(self, chunk_id, own):
+        """The machine's own first. Those that no index object knows are looked for when the others do not help."""
+        indexed = sorted(self.places.get(chunk_id, ()), key=lambda place: not place.pack.startswith(own))
+        yield from indexed
+        self.load_directories()
+        yield from (place for place in self.places.get(chunk_id, ()) if place not in indexed)
+
     def chunk_at(self, place, chunk_id):
         pack = self.pack(place.pack)
-        need(place.length <= MAX_RAW + 256, "it is too long")
-        frame = os.pread(pack.file.fileno(), place.length, place.offset)
+        need(0 <= place.length <= MAX_RAW + 256, "it is too long")
+        frame = self.read(place.pack, place.length, place.offset)
         for slot_id, body_key in pack.slots.items():
             try:
                 ad = D("rozen.v1/frame-head", self.id, slot_id)
                 head = open_aead(self.keys.by_purpose["frame-head"], ad, frame[:104], "its head")
                 break
             except Damaged as error:
-                reason = error
+                failed = error
         else:
-            raise reason
+            raise failed
         kind, codec, raw, length = head[32], head[33], num(head[36:40]), num(head[40:44])
         need(head[:32] == chunk_id, "another chunk is there")
         need(kind in KINDS and codec in (0, 1) and head[34:36] == b"\0\0" and not any(head[44:]), "unknown feature")
@@ -422,23 +439,40 @@ class Repository:
         key = self.open_slot(data[48:217])[1]
         return cbor(open_aead(key, D("rozen.v1/config", data[:217]), signed[217:], "a configuration"), padded=True)[0]
 
-    def entries(self, node_id, machine, level=None):
-        """All (directory, name, entry) below a node in order. Damaged nodes are named and left out."""
-        items = None
-        with self.goes_on(f"a tree node (level {'unknown' if level is None else level}); all that it holds is lost"):
-            found, items = cbor(self.chunk(node_id, machine))
-            need(level in (None, found) and found <= 32 and items, "it is not the node that was expected")
-            level = found
-        for item in items or ():
-            if level:
-                yield from self.entries(item[2], machine, level - 1)
-            else:
-                yield from ((item[0], name, entry) for name, entry in item[1])
+    def entries(self, node_id, machine, row=None, level=None, end=None):
+        """All (directory, name, entry) below a node in order. Damaged nodes are named and left out. `row` is what the parent
+        says of it; its keys come before the key `end`: so they ascend through the whole tree, and nothing is met twice."""
+        what = f"{row[3]} entries from {shown(os.path.join(*row[:2])) or 'the first'} on" if row else "all entries"
+        rows = []
+        with self.goes_on(f"a tree node that holds {what}"):
+            level, rows = self.node(node_id, machine, row, level, end)
+        if not level:
+            yield from rows
+        else:
+            for row, following in zip(rows, [tuple(row[:2]) for row in rows[1:]] + [end]):
+                yield from self.entries(row[2], machine, row, level - 1, following)
+
+    def node(self, node_id, machine, row, level, end):
+        found, rows = cbor(self.chunk(node_id, machine))
+        need(0 <= found <= 32 and level in (None, found), "it is of another level than expected")
+        if found:
+            count = sum(entries for _, _, _, entries, _ in rows)
+        else:
+            rows = [(directory, name, entry) for directory, items in rows for name, entry in items]
+            count = len(rows)
+        keys = [(directory, name) for directory, name, *_ in rows]
+        need(keys, "it is empty")
+        need(all(is_key(*key) for key in keys), "a key is not a path inside a root")
+        need(all(a < b for a, b in zip(keys, keys[1:])), "its keys are out of order")
+        need(row is None or (*keys[0], count) == (row[0], row[1], row[3]), "it is not what its parent says")
+        need(end is None or keys[-1] < end, "its keys go beyond those that its parent says")
+        return found, rows
 
     def data(self, entry, machine):
         """The data bytes of a file in pieces, and its extents. The file id is checked with the last piece."""
         form, (file_id, *fields) = entry[17]
         extents = entry.get(18)
+        need(form in (0, 1, 2), "its content has an unknown form")
         if form == 0:
             bundle, offset, length = fields
             data = self.chunk(bundle, machine)[offset:offset + length]
@@ -446,22 +480,37 @@ class Repository:
             return iter([data]), extents
         chunks = fields[0]
         if form == 2:
-            table = cbor(b"".join(self.chunk(chunk, machine) for chunk, _ in chunks))
+            need(sum(length for _, length in chunks) <= MAX_MAP, "its content map is too large")
+            table = cbor(b"".join(self.pieces(chunks, machine)))
             chunks, extents = table[0], table.get(1)
         listed = b"".join(chunk + u(4, length) for chunk, length in chunks)
         need(HK(self.keys.file_list, listed, 16) == file_id, "its list of chunks has another id")
-        return (self.chunk(chunk, machine) for chunk, _ in chunks), extents
+        return self.pieces(chunks, machine), extents
+
+    def pieces(self, chunks, machine):
+        for chunk, length in chunks:
+            piece = self.chunk(chunk, machine)
+            need(len(piece) == length, "a chunk of it has another length")
+            yield piece
+
+def is_key(directory, name):
+    path = directory + b"/" + name if directory else name
+    return path == b"" or b"\0" not in path and b"/" not in name and not {b"", b".", b".."} & set(path.split(b"/"))
 
 # ------------------------------------------------------------------------------------------------ restore
 
 class Restore:
     """Writes one root below an open directory, by descriptors and single names only: paths may be of any length, and no
-    link in the snapshot can lead out of the destination."""
+    link in the snapshot can lead out of the destination. What it makes has the mode UNFINISHED until nothing else is left to
+    do, so that a later run knows it."""
 
-    def __init__(self, repository, machine, top):
-        self.repository, self.machine, self.top = repository, machine, top
+    def __init__(self, repository, machine, top, progress):
+        self.repository, self.machine, self.top, self.progress = repository, machine, top, progress
         self.at, self.fd = [], os.dup(top)
         self.links, self.directories = {}, []
+        if not os.listdir(top):
+            with contextlib.suppress(OSError):
+                os.chmod(top, UNFINISHED_DIR)
 
     def go_to(self, directory):
         """Makes self.fd the directory, going from where it is."""
@@ -481,62 +530,112 @@ class Restore:
         try:
             below = os.open(name, flags, dir_fd=self.fd)
         except FileNotFoundError:  # its own entry was in a damaged node
-            os.mkdir(name, 0o700, dir_fd=self.fd)
+            os.mkdir(name, UNFINISHED_DIR, dir_fd=self.fd)
             below = os.open(name, flags, dir_fd=self.fd)
         os.close(self.fd)
         self.fd = below
         self.at.pop() if name == b".." else self.at.append(name)
 
-    def run(self, tree):
-        for directory, name, entry in self.repository.entries(tree, self.machine):
+    def run(self, root):
+        count = 0
+        for directory, name, entry in self.repository.entries(root[2], self.machine):
+            count += 1
             path = os.path.join(directory, name)
-            parts = path.split(b"/")
-            with self.repository.goes_on(shown(path)):
-                need(path == b"" or not {b"", b".", b".."} & set(parts) and b"\0" not in path, "it is no path")
-                need(b"/" not in name, "it is no name")
-                if path:
-                    self.go_to(directory)
-                    self.entry(path, name, entry)
-                if entry[0] == DIR:
-                    self.directories.append((path, entry))
-                    need(not entry.get(19, 0) & 2, "it could not be listed when the snapshot was made; what is in it may be missing")
+            with self.repository.goes_on(shown(path) or "the root"):
+                self.go_to(directory)
+                self.entry(path, name or b".", entry)
         for path, entry in reversed(self.directories):
-            with self.repository.goes_on(shown(path)):
+            with self.repository.goes_on(shown(path) or "the root"):
                 self.go_to(path)
                 self.describe(b".", entry)
+        os.close(self.fd)
+        need(count == root[3], f"the snapshot has {root[3]!r} entries, and {count} were found in its tree")
 
     def entry(self, path, name, entry):
-        kind, fd = entry[0], self.fd
-        link = (entry.get(12), entry[10]) if entry.get(11, 1) > 1 else None
-        if link in self.links:
-            source_dir, source = self.links[link]
-            old = os.dup(fd)
-            self.go_to(source_dir)
-            os.link(source, name, src_dir_fd=self.fd, dst_dir_fd=old, follow_symlinks=False)
-            os.close(old)
-            return
+        need(isinstance(entry, dict), "it is no entry")
+        kind = entry[0]
+        need(kind in range(7) and (path or kind == DIR), "it is of an impossible kind")
+        found = self.found(name)
         if kind == DIR:
-            os.mkdir(name, 0o700, dir_fd=fd)
-        elif kind == FILE:
-            self.file(name, entry)
-        elif kind == SYMLINK:
-            os.symlink(entry[13], name, dir_fd=fd)
-        else:
-            node = {FIFO: stat.S_IFIFO, SOCKET: stat.S_IFSOCK, CHAR: stat.S_IFCHR, BLOCK: stat.S_IFBLK}[kind]
-            os.mknod(name, node | 0o600, os.makedev(*entry.get(14, (0, 0))), dir_fd=fd)
-        if link:
-            self.links[link] = os.path.dirname(path), name
-        if kind != DIR:
+            return self.directory(path, name, entry, found)
+        need(kind != FILE or not entry.get(19, 0) & 2, "it could not be read when the snapshot was made")
+        if found and found.st_mode == TYPES[kind] | UNFINISHED and entry[1] & 0o7777 != UNFINISHED:
+            os.unlink(name, dir_fd=self.fd)
+            found = None
+        link = link_key(entry)
+        if link in self.links:
+            directory, first, inode = self.links[link]
+            if found is None:
+                return self.link(directory, first, name)
+            if inode == (found.st_dev, found.st_ino):
+                return
+        need(found is None or self.is_same(name, entry, found), "something else has its name, and is kept")
+        if found is None:
+            self.make(name, entry)
+        if found is None or kind == SYMLINK:  # a link cannot show that it is unfinished
             self.describe(name, entry)
+        self.progress.add(1, entry[6] if found else 0)
+        if link:
+            found = self.found(name)
+            self.links[link] = os.path.dirname(path), name, (found.st_dev, found.st_ino)
+
+    def found(self, name):
+        try:
+            return os.lstat(name, dir_fd=self.fd)
+        except FileNotFoundError:
+            return None
+
+    def is_same(self, name, entry, found):
+        """Has an earlier run restored it?"""
+        if stat.S_IFMT(found.st_mode) != TYPES[entry[0]]:
+            return False
+        if entry[0] == SYMLINK:
+            return os.readlink(name, dir_fd=self.fd) == entry[13]
+        data = {FILE: (found.st_size, entry[6]), CHAR: (found.st_rdev, device(entry)), BLOCK: (found.st_rdev, device(entry))}
+        size, wanted = data.get(entry[0], (0, 0))
+        return size == wanted and found.st_mtime_ns == nanoseconds(entry[7])
+
+    def directory(self, path, name, entry, found):
+        """One that is there already stays as it is, unless an earlier run made it."""
+        if found is None:
+            os.mkdir(name, UNFINISHED_DIR, dir_fd=self.fd)
+        else:
+            need(stat.S_ISDIR(found.st_mode), "something else has its name, and is kept")
+            mode = stat.S_IMODE(found.st_mode)
+            if mode & ~stat.S_ISGID != UNFINISHED_DIR:  # setgid may come from the parent
+                is_equal = mode == mode_of(entry, found)
+                need(is_equal or not path, "the directory that is there keeps its mode, owner and times")
+                if not is_equal or found.st_mtime_ns != nanoseconds(entry[7]):
+                    return
+                os.chmod(name, UNFINISHED_DIR, dir_fd=self.fd)
+        self.directories.append((path, entry))
+        need(not entry.get(19, 0) & 2, "it could not be listed when the snapshot was made; what is in it may be missing")
+
+    def link(self, directory, first, name):
+        here = os.dup(self.fd)
+        try:
+            self.go_to(directory)
+            os.link(first, name, src_dir_fd=self.fd, dst_dir_fd=here, follow_symlinks=False)
+        finally:
+            os.close(here)
+        self.progress.add(1, 0)
+
+    def make(self, name, entry):
+        if entry[0] == FILE:
+            self.file(name, entry)
+        elif entry[0] == SYMLINK:
+            os.symlink(entry[13], name, dir_fd=self.fd)
+        else:
+            os.mknod(name, TYPES[entry[0]] | UNFINISHED, device(entry), dir_fd=self.fd)
 
     def file(self, name, entry):
-        need(not entry.get(19, 0) & 2, "it could not be read when the snapshot was made")
-        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=self.fd)
+        need(17 in entry or not entry[6] or entry.get(18) == [], "it has no content")
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, UNFINISHED, dir_fd=self.fd)
         try:
             os.ftruncate(fd, entry[6])
             if 17 in entry:
                 self.write(fd, entry)
-        except Exception:
+        except BaseException:
             os.unlink(name, dir_fd=self.fd)
             raise
         finally:
@@ -544,32 +643,76 @@ class Restore:
 
     def write(self, fd, entry):
         pieces, extents = self.repository.data(entry, self.machine)
-        rest = memoryview(b"")
+        rest, end = memoryview(b""), 0
         for offset, length in [(0, entry[6])] if extents is None else extents:
+            need(end <= offset and 0 <= length and offset + length <= entry[6], "its extents contradict each other")
+            end = offset + length
             while length:
                 rest = rest or memoryview(next(pieces, b""))
                 need(rest, "its content is shorter than the entry says")
                 written = os.pwrite(fd, rest[:length], offset)
                 rest, offset, length = rest[written:], offset + written, length - written
+                self.progress.add(0, written)
         need(not rest and next(pieces, None) is None, "its content is longer than the entry says")
 
     def describe(self, name, entry):
-        """Owner, attributes, mode, times, in this order: each of them may change the ones before."""
+        """Owner, attributes, times, mode, in this order: each may change the ones before, and the mode says that all is done."""
         path = os.fsencode(f"/proc/self/fd/{self.fd}/") + name
+        names = self.at + [name] * (name != b".")
         def tried(what, action):
-            with self.repository.goes_on(f"{shown(os.path.join(*self.at, name))}: {what} could not be set"):
+            with self.repository.goes_on(f"{shown(b'/'.join(names)) or 'the root'}: {what} could not be set"):
                 action()
+        def owner():
+            need(all(0 <= who < (1 << 32) - 1 for who in (entry[2], entry[3])), "it is an impossible owner")
+            os.chown(path, entry[2], entry[3], follow_symlinks=False)
+        def attributes():
+            for key, value in entry.get(15, ()):
+                tried(f"attribute {shown(key)}", lambda: os.setxattr(path, key, value, follow_symlinks=False))
         if os.geteuid() == 0:
-            tried("the owner", lambda: os.chown(path, entry[2], entry[3], follow_symlinks=False))
-        for key, value in entry.get(15, ()):
-            tried(f"attribute {shown(key)}", lambda: os.setxattr(path, key, value, follow_symlinks=False))
-        if entry[0] != SYMLINK:  # setuid and setgid only for the owner that they were meant for
-            is_own = os.geteuid() in (0, entry[2])
-            os.chmod(path, entry[1] if is_own else entry[1] & 0o1777)
-        os.utime(path, ns=(entry[7][0] * 10**9 + entry[7][1],) * 2, follow_symlinks=False)
+            tried("the owner", owner)
+        tried("the attributes", attributes)
+        tried("the times", lambda: os.utime(path, ns=(nanoseconds(entry[7]),) * 2, follow_symlinks=False))
+        if entry[0] != SYMLINK:
+            tried("the mode", lambda: os.chmod(path, mode_of(entry, os.lstat(path))))
+
+class Progress:
+    """A line now and then, if somebody looks."""
+
+    def __init__(self):
+        self.files = self.bytes = 0
+        self.next = time.monotonic() + 5 if sys.stderr.isatty() else float("inf")
+
+    def add(self, files, count):
+        self.files, self.bytes = self.files + files, self.bytes + count
+        if time.monotonic() >= self.next:
+            print(f"so far {self.files} files, {self.bytes / 10**6:.1f} MB", file=sys.stderr)
+            self.next = time.monotonic() + 5
+
+def link_key(entry):
+    """What the names of one file have in common: the inode, and how it looks. Some of them may have been read later."""
+    if entry.get(11, 1) > 1:
+        content = entry[17][1][0] if 17 in entry else None
+        return (entry.get(12), entry[10], entry[0], entry[6], *entry[7], entry.get(13), content)
+
+def mode_of(entry, found):
+    """Setuid and setgid only for the owner that they were meant for."""
+    foreign = (found.st_uid != entry.get(2)) * stat.S_ISUID | (found.st_gid != entry.get(3)) * stat.S_ISGID
+    return entry[1] & 0o7777 & ~foreign
+
+def device(entry):
+    if entry[0] not in (CHAR, BLOCK):
+        return 0
+    major, minor = entry[14]
+    need(0 <= major < 1 << 32 and 0 <= minor < 1 << 32, "it is an impossible device")
+    return os.makedev(major, minor)
+
+def nanoseconds(time):
+    need(0 <= time[1] < 10**9, "a time has impossible nanoseconds")
+    return time[0] * 10**9 + time[1]
 
 def shown(name):
-    return name.decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")
+    text = name if isinstance(name, str) else name.decode("utf-8", "backslashreplace")
+    return text.encode("unicode_escape").decode("ascii")
 
 def date(time):
     return datetime.datetime.fromtimestamp(time[0], datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -582,14 +725,17 @@ def list_snapshots(repository, _args):
         for seq in repository.snapshots(machine):
             with repository.goes_on(f"snapshot {seq} of machine {machine}"):
                 body = repository.manifest(machine, seq)
-                roots = ", ".join(f"{root[0]} ({shown(root[1])}, {root[3]} entries)" for root in body[3])
-                print(f"{seq:6}  {date(body[1])}  {body[2]}  {'partial  ' if body[5] else ''}{roots}")
+                roots = ", ".join(f"{shown(root[0])} ({shown(root[1])}, {root[3]:d} entries)" for root in body[3])
+                print(f"{seq:6}  {date(body[1])}  {shown(body[2])}  {'partial  ' if body[5] else ''}{roots}")
 
 def pick(repository, args):
     candidates = [m for m in repository.machines if m.startswith(args.machine) and repository.snapshots(m)]
     need(len(candidates) == 1, f"{len(candidates)} machines fit: name one with --machine: {' '.join(candidates)}")
     machine = candidates[0]
-    seq = max(repository.snapshots(machine)) if args.snapshot == "latest" else int(args.snapshot)
+    seqs = repository.snapshots(machine)
+    seq = str(max(seqs)) if args.snapshot == "latest" else args.snapshot
+    need(seq in map(str, seqs), f"machine {machine} has no snapshot {seq}: name one by its number, or `latest`")
+    seq = int(seq)
     return machine, repository.manifest(machine, seq)
 
 def show_config(repository, args):
@@ -601,13 +747,20 @@ def restore(repository, args):
     machine, body = pick(repository, args)
     for name in repository.machines:
         repository.load_index(name)
-    for root in body[3]:
-        if 2 not in root:
-            continue
-        need(re.fullmatch("[a-z0-9][a-z0-9_-]*", root[0]), "a root has an impossible name")
-        place = os.path.join(args.dest, root[0]) if len(body[3]) > 1 else args.dest
-        os.makedirs(place, exist_ok=True)
-        Restore(repository, machine, os.open(place, os.O_RDONLY | os.O_DIRECTORY)).run(root[2])
+    os.makedirs(args.dest, exist_ok=True)
+    progress, names = Progress(), set()
+    for at, root in enumerate(body[3]):
+        with repository.goes_on(f"root {at + 1} of {len(body[3])}"):
+            if 2 not in root:
+                continue
+            place = args.dest
+            if len(body[3]) > 1:
+                need(re.fullmatch("[a-z0-9][a-z0-9_-]*", root[0]) and root[0] not in names, "it has an impossible name")
+                names.add(root[0])
+                place = os.path.join(args.dest, root[0])
+                os.makedirs(place, exist_ok=True)
+            top = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+            Restore(repository, machine, top, progress).run(root)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -626,14 +779,19 @@ def main():
     verb.add_argument("--machine", default="", help="id of a machine, or its beginning")
     args = parser.parse_args()
     try:
-        is_file = os.path.exists(args.recovery)
-        secret = parse_recovery(open(args.recovery, encoding="utf-8").read() if is_file else args.recovery)
-        repository = Repository(args.repo, secret)
+        need(os.path.isdir(args.repo), f"there is no directory {args.repo}")
+        objects = {"rozen.json", "machines"} & set(os.listdir(args.repo))
+        need(objects, f"no repository lies in {args.repo}: it has neither rozen.json nor machines")
+        repository = Repository(args.repo, read_recovery(args.recovery))
         args.run(repository, args)
     except WrongKey as error:
         sys.exit(print(error, file=sys.stderr) or 12)
-    except (Damaged, Newer, OSError, KeyError, ValueError) as error:
+    except (Newer, OSError) as error:
         sys.exit(print(f"failed: {error}", file=sys.stderr) or 1)
+    except Exception as error:
+        sys.exit(print(f"failed: {reason(error)}", file=sys.stderr) or 1)
+    except KeyboardInterrupt:
+        sys.exit(print("interrupted: the same command goes on", file=sys.stderr) or 1)
     sys.exit(3 if repository.problems else 0)
 
 if __name__ == "__main__":

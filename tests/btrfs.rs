@@ -202,3 +202,29 @@ fn a_freeze_that_was_kept_long_enough_is_released_and_the_next_run_goes_on() {
     let restored = machine.restore("latest", "restored");
     assert_eq!(std::fs::read(restored.join("4/f")).unwrap(), vec![4; 1000]);
 }
+
+/// With the state went the book of what is frozen, and the runs are counted from one again.
+#[test]
+fn what_a_lost_journal_left_frozen_is_removed_and_stands_in_nobodys_way() {
+    let mounted = match Loop::btrfs() {
+        Ok(mounted) => mounted,
+        Err(why) => skip!("no btrfs image can be mounted: {why}"),
+    };
+    let root = mounted.path().join("data");
+    run(Command::new("btrfs").args(["-q", "subvolume", "create"]).arg(&root)).unwrap();
+    std::fs::write(root.join("f"), "stored").unwrap();
+    let machine = Machine::of(&root);
+    machine.init();
+    machine.backup();
+    std::fs::remove_dir_all(machine.state()).unwrap();
+    let keys = rozen::crypto::MachineKeys::load(&machine.at("rozen.key")).unwrap().value;
+    let owner: String = keys.machine_id.to_string().chars().take(8).collect();
+    std::fs::create_dir_all(mounted.path().join(".rozen-freeze")).unwrap();
+    for name in [format!("{owner}-1-0-0"), format!("{owner}-57-0-0")] {
+        let freeze = mounted.path().join(".rozen-freeze").join(name);
+        run(Command::new("btrfs").args(["-q", "subvolume", "snapshot", "-r"]).arg(&root).arg(freeze)).unwrap();
+    }
+    // exit 0: nothing was read live
+    machine.backup();
+    assert_no_freeze_is_left(&mounted.path());
+}

@@ -23,7 +23,7 @@ use rozen::crypto::MachineKeys;
 use rozen::model::{MergeRule, StorageClass};
 use rozen::store::{Store, StoreUrl};
 
-const PACKAGES: [&str; 3] = ["pynacl", "cbor2", "zstandard"];
+const PACKAGES: [&str; 2] = ["pynacl", "zstandard"];
 
 #[test]
 fn another_program_restores_everything_from_the_document_alone() {
@@ -402,7 +402,7 @@ fn python() -> Option<&'static Path> {
 fn make_python() -> Result<PathBuf, String> {
     let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unrozen-venv");
     let python = venv.join("bin/python");
-    let imports = "import nacl.bindings, cbor2, zstandard";
+    let imports = "import nacl.bindings, zstandard";
     if run(Command::new(&python).args(["-c", imports])).is_ok() {
         return Ok(python);
     }

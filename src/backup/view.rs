@@ -26,6 +26,7 @@ pub(super) struct OpenedView {
 /// `number`: of the root in the run.
 pub(super) fn open(backup: &Backup, run: RunId, plan: &RootPlan, number: u32) -> Result<OpenedView, RunError> {
     let journal = &backup.journal;
+    reap_unknown(backup, plan)?;
     let wanted = |dir: &RelPath| plan.rules.excludes_with_parents(dir, true).is_none();
     let options = PlanOptions { one_filesystem: plan.rules.config().one_filesystem, wanted: &wanted };
     let id = FreezeId { run: run.0.unsigned_abs(), root: number };
@@ -66,6 +67,21 @@ impl OpenedView {
         }
         Ok(())
     }
+}
+
+/// Once for each root and journal: what was left by a run that another journal knew, which is lost, would stay for ever, and a new one
+/// would take its name.
+fn reap_unknown(backup: &Backup, plan: &RootPlan) -> Result<(), RunError> {
+    let fact = format!("reaped/{}", plan.id);
+    if backup.journal.fact(&fact)?.is_some() {
+        return Ok(());
+    }
+    match Freezer::new(backup.keys.machine_id).reap(&plan.path, &[]) {
+        Ok(reaped) if reaped.problems.is_empty() => backup.journal.set_fact(&fact, &[1])?,
+        Ok(reaped) => tracing::warn!(root = plan.id, left = reaped.problems.len(), "freezes are left over"),
+        Err(error) => tracing::debug!(root = plan.id, %error, "leftover freezes could not be looked for"),
+    }
+    Ok(())
 }
 
 /// Removes what an earlier process left frozen. Nothing is claimed by a run: one that was interrupted begins anew.

@@ -266,7 +266,7 @@ fn without_events(dir: BorrowedFd<'_>) -> io::Result<Option<&'static str>> {
 }
 
 /// statfs(2) and the headers of the filesystems.
-const NO_EVENTS: [(u64, &str); 14] = [
+const NO_EVENTS: [(u64, &str); 20] = [
     (0x6969, "nfs"),
     (0x517b, "smb"),
     (0xff53_4d42, "cifs"),
@@ -280,6 +280,12 @@ const NO_EVENTS: [(u64, &str); 14] = [
     (0x786f_4256, "vboxsf"),
     (0x7461_636f, "ocfs2"),
     (0x0116_1970, "gfs2"),
+    (0x1983_0326, "beegfs"),
+    (0x4750_4653, "gpfs"),
+    (0x2003_0528, "orangefs"),
+    (0x6b41_4653, "kafs"),
+    (0xbacb_acbc, "vmhgfs"),
+    (0x7c7c_6673, "prl_fs"),
     (0x9fa0, "proc"),
 ];
 

@@ -38,13 +38,13 @@ impl Running<'_> {
         if targets.is_empty() {
             return Ok(done);
         }
+        let unannounced = self.unannounced(plan, &state, reads_all)?;
         let mut opened = view::open(backup, self.run.id, plan, number)?;
         if let Err(error) = self.guard(plan, &state) {
             opened.release(backup)?;
             return Err(error);
         }
         self.report.problems.append(&mut opened.problems);
-        let unannounced = self.unannounced(plan, &state, reads_all)?;
         let done = self.read(
             plan,
             &opened,
