@@ -79,6 +79,9 @@ impl<'a> Packer<'a> {
         };
         let writer = &mut self.open[at].1;
         writer.append(sealed)?;
+        if place != Place::Tree {
+            self.context.progress.packed(u64::from(sealed.frame.len), u64::from(sealed.frame.raw_len));
+        }
         let most = match place {
             Place::Tree => self.context.backup.options.pack_bytes,
             Place::Data | Place::Alone(_) => self.context.placement.pack_bytes(),

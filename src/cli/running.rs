@@ -149,7 +149,7 @@ fn line(progress: &Progress, meter: &Meter) -> String {
         Phase::Done => "done",
     };
     let (entries, done) = progress.done();
-    let size = meter.bytes(done, progress.total().map(|(_, bytes)| bytes));
+    let size = meter.bytes_at(done, progress.total().map(|(_, bytes)| bytes), progress.stored());
     let line = format!("{phase} {}: {}, {size}", progress.current(), counted(entries, "entry", "entries"));
     match progress.problems.load(Relaxed) {
         0 => line,

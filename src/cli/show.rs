@@ -129,7 +129,12 @@ impl Meter {
 
     /// `1.0 GiB of 3.0 GiB, 100.0 MiB/s, about 20 seconds left`; less where less is known.
     pub(super) fn bytes(&self, done: u64, total: Option<u64>) -> String {
-        let rate = done / self.clock.monotonic().since(self.started).as_secs().max(1);
+        self.bytes_at(done, total, done)
+    }
+
+    /// `moved`: what of it was done since the start.
+    pub(super) fn bytes_at(&self, done: u64, total: Option<u64>, moved: u64) -> String {
+        let rate = moved / self.clock.monotonic().since(self.started).as_secs().max(1);
         // a total that was passed was none
         let Some(total) = total.filter(|total| *total >= done) else {
             return format!("{}, {}/s", bytes(done), bytes(rate));

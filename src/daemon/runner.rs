@@ -256,7 +256,8 @@ impl Worker {
             phase,
             entries: Count { done: entries, total: total.map(|(entries, _)| entries) },
             bytes: Count { done: bytes, total: total.map(|(_, bytes)| bytes) },
-            bytes_per_second: bytes.checked_div(seconds),
+            // what was there before says nothing of how fast it goes
+            bytes_per_second: progress.stored().checked_div(seconds),
         }
     }
 

@@ -152,6 +152,11 @@ impl Store {
         Self::open_limited(url, &Limiter::unlimited())
     }
 
+    /// What its bytes pass.
+    pub fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
     /// As [`Store::open`]; bytes go no faster than the limiter allows, whatever is put around the store later, and after its
     /// wish to stop nothing new is sent.
     pub fn open_limited(url: &StoreUrl, limiter: &Limiter) -> Result<Self, StoreError> {

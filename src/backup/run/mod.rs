@@ -42,6 +42,7 @@ impl Backup {
     }
 
     fn run_once(&self, request: &RunRequest, progress: &Progress, stop: &AtomicBool) -> Result<RunReport, RunError> {
+        progress.follow(self.store.limiter());
         recover::end_interrupted_run(self)?;
         let cut_at = self.clock.wall();
         for root in &request.roots {

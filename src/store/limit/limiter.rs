@@ -1,6 +1,6 @@
 //! [`Limiter`]: the handle that all stores of a program share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ struct Inner {
     rates: Box<dyn Fn(Timestamp) -> Rates + Send + Sync>,
     upload: Mutex<Bucket>,
     download: Mutex<Bucket>,
+    sent: AtomicU64,
     stop: Arc<AtomicBool>,
 }
 
@@ -50,8 +51,8 @@ impl Limiter {
         clock: Clock,
         rates: impl Fn(Timestamp) -> Rates + Send + Sync + 'static,
     ) -> Self {
-        let (upload, download) = Default::default();
-        Self(Arc::new(Inner { clock, rates: Box::new(rates), upload, download, stop }))
+        let (upload, download, sent) = Default::default();
+        Self(Arc::new(Inner { clock, rates: Box::new(rates), upload, download, sent, stop }))
     }
 
     /// Holds nothing up.
@@ -67,6 +68,11 @@ impl Limiter {
     /// The wish to stop, to be set and taken back; see [`Limiter::stopped_by`].
     pub fn stop(&self) -> &Arc<AtomicBool> {
         &self.0.stop
+    }
+
+    /// Bytes of bodies that went to targets with this limiter so far, those that were sent again counted again.
+    pub fn sent(&self) -> u64 {
+        self.0.sent.load(Ordering::Relaxed)
     }
 
     pub(in crate::store) fn is_stopped(&self) -> bool {
@@ -88,6 +94,7 @@ impl Limiter {
             while let Some(wait) = self.wait(direction, ticket) {
                 self.0.clock.sleep(wait);
             }
+            self.count(direction, piece);
             left -= piece;
         }
     }
@@ -98,6 +105,13 @@ impl Limiter {
         let ticket = self.book(direction, piece);
         while let Some(wait) = self.wait(direction, ticket) {
             self.0.clock.pause(wait).await;
+        }
+        self.count(direction, piece);
+    }
+
+    fn count(&self, direction: Direction, bytes: u64) {
+        if direction == Direction::Upload {
+            self.0.sent.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
