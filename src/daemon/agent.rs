@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 
+use super::config_file::ConfigFile;
 use super::error::DaemonError;
 use super::message::Message;
 use super::owner::Owner;
@@ -78,6 +79,7 @@ impl Agent {
             next_alive: service::watchdog_period().map(|_| now.mono),
             shown: BTreeMap::new(),
             limits: Limits::default(),
+            config_file: ConfigFile::new(places.config.clone(), setup.config.clone()),
             trouble: None,
             away: BTreeSet::new(),
             is_started: false,

@@ -14,6 +14,7 @@
 //! Not here: what happens next (room `engine`), what a run does (room `backup`), what a person types (room `cli`).
 
 mod agent;
+mod config_file;
 mod costs;
 mod coverage;
 mod error;

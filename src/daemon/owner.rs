@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::config_file::ConfigFile;
 use super::error::DaemonError;
 use super::identity::{RootCheck, check_root};
 use super::message::Message;
@@ -49,6 +50,7 @@ pub(super) struct Owner {
     pub(super) is_over: bool,
     /// That were told to the engine.
     pub(super) limits: Limits,
+    pub(super) config_file: ConfigFile,
 }
 
 impl Owner {
@@ -285,6 +287,7 @@ impl Owner {
             self.show(root, coverage, is_away)?;
         }
         self.show_limits()?;
+        self.show_config()?;
         if !arming && !self.is_started {
             self.is_started = true;
             self.apply(Event::Started)?;
@@ -300,6 +303,14 @@ impl Owner {
     fn show_arena(&mut self) -> Result<(), DaemonError> {
         let waiting = costs::arena(&self.setup);
         if waiting.is_empty() { Ok(()) } else { self.apply(Event::Arena { waiting, merged: None }) }
+    }
+
+    fn show_config(&mut self) -> Result<(), DaemonError> {
+        let Some(problem) = self.config_file.look() else { return Ok(()) };
+        if let Some(Problem { path, message, remedy, .. }) = &problem {
+            tracing::warn!(path, message, remedy, "the configuration");
+        }
+        self.apply(Event::Config(problem))
     }
 
     fn show_limits(&mut self) -> Result<(), DaemonError> {

@@ -40,6 +40,8 @@ pub enum Event {
     HintsLost {
         root: RootId,
     },
+    /// What is to be told of the configuration from now on.
+    Config(Option<Problem>),
     Coverage {
         root: RootId,
         coverage: Coverage,

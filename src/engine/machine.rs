@@ -36,6 +36,8 @@ pub struct Engine {
     /// Of runs that ended well, and of no root: as the last run told them, but for what is told only once, which stays until a
     /// full comparison has ended since.
     pub(super) run_problems: Vec<Problem>,
+    /// Of the configuration; only shown.
+    pub(super) config_problem: Option<Problem>,
     /// `None` until the target was used.
     pub(super) target_up: Option<bool>,
     /// Only shown.
@@ -75,6 +77,7 @@ impl Engine {
             started: false,
             setback: None,
             run_problems: Vec::new(),
+            config_problem: None,
             target_up: None,
             limits: Limits::default(),
             last_run_cost: None,
@@ -105,6 +108,7 @@ impl Engine {
                 self.with_root(&root, |r| r.pending.add(count, newest, now.mono));
             }
             Event::Doubt { root } => self.with_root(&root, Root::doubt),
+            Event::Config(problem) => self.config_problem = problem,
             Event::HintsLost { root } => self.with_root(&root, Root::lose_hints),
             Event::Coverage { root, coverage } => self.with_root(&root, |r| r.set_coverage(coverage)),
             Event::RootUnavailable { root, problem } => self.with_root(&root, |r| r.lose(problem, now)),

@@ -41,6 +41,7 @@ impl Engine {
         let gone = roots().filter_map(|root| root.unavailable.clone());
         let doubts = roots().filter_map(Root::coverage_problem);
         setback
+            .chain(self.config_problem.iter().cloned())
             .chain(self.run_problems.iter().cloned())
             .chain(gone)
             .chain(doubts)

@@ -35,6 +35,8 @@ pub enum ProblemCode {
     AnotherCopy,
     /// The target does not hold the last snapshot of this machine any more.
     WentBack,
+    /// The configuration is not the one that the agent was started with.
+    ConfigChanged,
 }
 
 impl ProblemCode {
@@ -54,6 +56,7 @@ impl ProblemCode {
             Leftover => "leftover",
             AnotherCopy => "another_copy",
             WentBack => "went_back",
+            ConfigChanged => "config_changed",
         }
     }
 }
