@@ -111,7 +111,7 @@ fn own_manifest(
 ) -> Result<Option<(ObjectHash, Vec<ListedRoot>)>, RepoError> {
     let name = names::manifest(&keys.machine_id, seq);
     let bytes = match store.get(&name, MAX_MANIFEST) {
-        Err(StoreError::TooLarge { .. }) => return Ok(None),
+        Err(error) if error.is_of_object() => return Ok(None),
         other => other?,
     };
     let verified = format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.admin);

@@ -74,7 +74,10 @@ impl RepoError {
             RepoError::Object { name, .. }
             | RepoError::NoCertificateObject { name }
             | RepoError::Store(
-                StoreError::NotFound { name } | StoreError::TooLarge { name, .. } | StoreError::OutOfRange { name, .. },
+                StoreError::NotFound { name }
+                | StoreError::TooLarge { name, .. }
+                | StoreError::OutOfRange { name, .. }
+                | StoreError::NotAFile { name },
             ) => Some(name),
             _ => None,
         }
