@@ -141,3 +141,20 @@ fn a_path_has_a_version_for_each_snapshot_in_which_it_changed() {
         versions.iter().map(|v| (v.seq.0, v.entry.as_ref().unwrap().as_ref().map(|e| e.entry.mode))).collect();
     assert_eq!(told, [(2, Some(0o644)), (4, Some(0o600)), (5, None)]);
 }
+
+#[test]
+fn a_path_that_may_be_in_any_of_several_roots_is_an_error_and_not_absent() {
+    let mut repo = TestRepo::new();
+    let with = entries(&["", "x"]);
+    let one = repo.commit(&with);
+    let two = repo.commit_roots(&[("home", "/home/u", &with), ("etc", "/etc", &with)]);
+    let contents = repo.open().contents().unwrap();
+    let told = |path: &[u8]| -> Vec<_> {
+        let versions = versions(&contents, [&one, &two], path);
+        versions.iter().map(|v| (v.seq.0, v.entry.as_ref().map(Option::is_some).map_err(ToString::to_string))).collect()
+    };
+    let unclear = "cannot tell which path is meant".to_owned();
+    assert_eq!(told(b"x"), [(1, Ok(true)), (2, Err(unclear))]);
+    assert_eq!(told(b"/home/u/x"), [(1, Ok(true))]);
+    assert_eq!(told(b"/etc/x"), [(2, Ok(true))]);
+}

@@ -264,9 +264,7 @@ impl StoreError {
             StoreError::TooLarge { .. }
             | StoreError::OutOfRange { .. }
             | StoreError::NotAFile { .. }
-            | StoreError::Name(_) => {
-                "The repository may be damaged: run `rozenctl check`."
-            }
+            | StoreError::Name(_) => "The repository may be damaged: run `rozenctl check`.",
             StoreError::Io { verb, .. } if self.disposition() == Disposition::Denied && verb.is_reading() => {
                 "Run it as a user that may read the target's directory and all that is in it."
             }
