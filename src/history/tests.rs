@@ -44,6 +44,8 @@ fn a_damaged_manifest_is_named_and_the_one_before_it_is_taken() {
     let machine = pick_machine(&repository, None).unwrap();
     let picked = pick(&repository, &machine, SnapshotSpec::Latest).unwrap();
     assert_eq!((picked.manifest.seq, picked.unreadable[0].0), (Seq(2), Seq(3)));
+    let error = pick(&repository, &machine, SnapshotSpec::Seq(Seq(3))).unwrap_err();
+    assert_eq!(error.to_string(), "snapshot 3 cannot be read");
     let listed = snapshots(&repository, &[machine]).unwrap();
     assert_eq!(listed.iter().map(|s| s.manifest.is_ok()).collect::<Vec<_>>(), [true, true, false]);
 }

@@ -19,6 +19,8 @@ const MAX_INDEX: u64 = 256 << 20;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rebuilt {
     pub last_snapshot: Option<Seq>,
+    /// The newest of those behind it that are listed and are damaged, or not of this machine.
+    pub passed_over: Option<Seq>,
     pub index_objects: u64,
     pub packs: u64,
     /// Packs that an index object lists and the target does not hold, or not with that size: their content is stored again.
@@ -91,7 +93,7 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal, now_ms: i64
         );
     }
     journal.find_superseded()?;
-    rebuilt.last_snapshot = adopt_last_snapshot(store, keys, journal, now_ms)?;
+    (rebuilt.last_snapshot, rebuilt.passed_over) = adopt_last_snapshot(store, keys, journal, now_ms)?;
     Ok(rebuilt)
 }
 

@@ -181,3 +181,24 @@ fn one_object_that_the_disk_cannot_give_stops_no_restore_check_or_backup() {
     check(&lab).expect(0);
     lab.assert_restores();
 }
+
+#[test]
+fn a_backup_that_goes_on_behind_a_damaged_snapshot_says_so_and_behind_one_of_a_newer_version_it_does_not_go_on() {
+    let lab = lab();
+    let newest = lab.objects("snapshots").pop().unwrap();
+    let whole = fs::read(&newest).unwrap();
+    let change = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        fs::remove_file(&newest).unwrap();
+        fs::write(&newest, bytes).unwrap();
+        fs::remove_dir_all(lab.path("state")).unwrap();
+    };
+    change(8);
+    lab.backup().expect(1).says(&["version", "newest version of Rozen"]);
+    assert_eq!(lab.objects("snapshots").len(), 2);
+    change(300);
+    lab.backup().expect(3).says(&["00000000000000000002", "rozenctl check"]);
+    assert_eq!(lab.objects("snapshots").len(), 3);
+    lab.assert_restores();
+}
