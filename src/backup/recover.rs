@@ -104,6 +104,17 @@ pub(super) fn told(caught_up: &CaughtUp, machine: &MachineId) -> Option<Problem>
     ))
 }
 
+/// The next snapshot goes on behind one that cannot be read: nobody else says so.
+fn told_unread(rebuilt: &Rebuilt, machine: &MachineId) -> Option<Problem> {
+    let name = names::manifest(machine, rebuilt.passed_over?);
+    Some(Problem::new(
+        ProblemCode::Damaged,
+        name.as_str().as_bytes(),
+        "it is damaged, or was stored by somebody else: the history of this machine goes on behind the snapshot before it",
+        "`rozenctl check` says what is wrong with it; all other snapshots restore.",
+    ))
+}
+
 /// Its part of what was found.
 fn upload_spooled(backup: &Backup) -> Result<Recovered, RunError> {
     let mut found = Recovered::default();
@@ -166,6 +177,8 @@ impl Recovered {
             Problem::new(ProblemCode::Damaged, name.as_str().as_bytes(), error.to_string(), error.remedy())
         };
         let caught_up = self.caught_up.iter().filter_map(|caught_up| told(caught_up, machine));
-        self.damaged.iter().map(damaged).chain(caught_up).collect()
+        let rebuilt = self.rebuilt.iter().chain(self.caught_up.iter().map(|caught_up| &caught_up.rebuilt));
+        let unread = rebuilt.filter_map(|rebuilt| told_unread(rebuilt, machine));
+        self.damaged.iter().map(damaged).chain(caught_up).chain(unread).collect()
     }
 }

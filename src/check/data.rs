@@ -1,6 +1,6 @@
 //! Reading packs: each hashed against its name, each of its frames opened from the same bytes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +11,7 @@ use super::progress::CheckProgress;
 use super::report::{CheckReport, Finding, FindingCode};
 use crate::crypto::{self, ObjectHasher};
 use crate::model::{ChunkId, ChunkLocation, PackKey, with_causes};
-use crate::repo::{Contents, RepoError, Repository, names};
+use crate::repo::{Contents, RepoError, Repository, names, unless_gone};
 use crate::store::StoreError;
 
 /// Long enough that the delay of a request does not count.
@@ -36,23 +36,32 @@ pub(super) fn read_packs(
     let seed: [u8; 32] = crypto::random();
     let mut waiting: HashSet<PackKey> =
         objects.packs.keys().filter(|pack| is_chosen(pack, percent, &seed)).copied().collect();
+    waiting.retain(|pack| !objects.unreadable.contains_key(pack));
     progress.expect(waiting.iter().map(|pack| objects.packs[pack]).sum());
     let reading = Reading { repository, contents, progress };
-    for (machine, name) in std::mem::take(&mut objects.indexes) {
-        let Ok(body) = read_index(repository, &machine, &name) else { continue };
+    let Objects { packs, indexes, bad_chunks, .. } = objects;
+    for (machine, name) in &*indexes {
+        let body = match read_index(repository, machine, name) {
+            Ok(body) => body,
+            Err(error) => {
+                // it was read before: its packs are read as those that no index object lists
+                unless_gone(error)?;
+                continue;
+            }
+        };
         let chosen = body.packs.into_iter().filter_map(|pack| {
             let key = PackKey { machine: machine.id, is_tree: pack.is_tree, hash: pack.hash };
             let place = |offset, len| ChunkLocation { pack: key, offset, len };
             let frames = pack.located().map(|(frame, offset)| (frame.id, place(offset, frame.len))).collect();
-            waiting.remove(&key).then(|| Chosen { pack: key, size: objects.packs[&key], frames })
+            waiting.remove(&key).then(|| Chosen { pack: key, size: packs[&key], frames })
         });
         let chosen: Vec<Chosen> = chosen.collect();
-        reading.all(&chosen, objects, report)?;
+        reading.all(&chosen, bad_chunks, report)?;
     }
     // packs that no index object lists: their frames are found by nobody, or by their own directories
     let rest: Vec<Chosen> =
-        waiting.into_iter().map(|pack| Chosen { pack, size: objects.packs[&pack], frames: vec![] }).collect();
-    reading.all(&rest, objects, report)
+        waiting.into_iter().map(|pack| Chosen { pack, size: packs[&pack], frames: vec![] }).collect();
+    reading.all(&rest, bad_chunks, report)
 }
 
 fn is_chosen(pack: &PackKey, percent: u8, seed: &[u8; 32]) -> bool {
@@ -79,7 +88,12 @@ struct Found {
 
 impl Reading<'_> {
     /// One thread per core, each with a pack at a time.
-    fn all(&self, chosen: &[Chosen], objects: &mut Objects, report: &mut CheckReport) -> Result<(), CheckError> {
+    fn all(
+        &self,
+        chosen: &[Chosen],
+        bad_chunks: &mut HashMap<ChunkId, String>,
+        report: &mut CheckReport,
+    ) -> Result<(), CheckError> {
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Found::default()));
         let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get()).min(chosen.len());
         std::thread::scope(|scope| {
@@ -99,7 +113,7 @@ impl Reading<'_> {
         report.packs_read += found.packs;
         report.packs_archived += found.archived;
         report.bytes_read += found.bytes;
-        objects.bad_chunks.extend(found.bad_chunks);
+        bad_chunks.extend(found.bad_chunks);
         found.fatal.map_or(Ok(()), Err)
     }
 
@@ -127,14 +141,14 @@ impl Reading<'_> {
         found.packs += 1;
         found.bytes += chosen.size;
         let finding = |code, message| Finding { code, object: object.clone(), message };
-        found.findings.extend(changed.map(|message| finding(FindingCode::PackChanged, message)));
+        found.findings.extend(changed.map(|(code, message)| finding(code, message)));
         found.findings.extend(bad_chunks.iter().map(|(_, message)| finding(FindingCode::Frame, message.clone())));
         found.bad_chunks.extend(bad_chunks);
         Ok(())
     }
 
     /// `Some`: what is wrong with its bytes.
-    fn hash(&self, chosen: &Chosen, frames: &mut Frames<'_>) -> Result<Option<String>, CheckError> {
+    fn hash(&self, chosen: &Chosen, frames: &mut Frames<'_>) -> Result<Option<(FindingCode, String)>, CheckError> {
         let name = names::pack(&chosen.pack.machine, chosen.pack.is_tree, &chosen.pack.hash);
         let mut hasher = ObjectHasher::new();
         let mut at = 0;
@@ -149,12 +163,20 @@ impl Reading<'_> {
                 Err(error) if error.is_of_target() || matches!(error, StoreError::Archived { .. }) => {
                     return Err(RepoError::from(error).into());
                 }
-                Err(error) => return Ok(Some(with_causes(&error))),
+                Err(error) => return Ok(Some((code_of(&error), with_causes(&error)))),
             }
             self.progress.read(len);
             at += len;
         }
         let is_right = hasher.finish() == chosen.pack.hash;
-        Ok((!is_right).then(|| "its bytes are not those that its name is made of".to_owned()))
+        let message = "its bytes are not those that its name is made of";
+        Ok((!is_right).then(|| (FindingCode::PackChanged, message.to_owned())))
+    }
+}
+
+fn code_of(error: &StoreError) -> FindingCode {
+    match error {
+        StoreError::Io { .. } => FindingCode::PackUnreadable,
+        _ => FindingCode::PackChanged,
     }
 }

@@ -6,16 +6,18 @@ use super::CheckError;
 use super::report::{CheckReport, Finding, FindingCode};
 use crate::crypto;
 use crate::format::{FormatError, IndexBody, open_index};
-use crate::model::{ChunkId, ChunkLocation, PackKey, with_causes};
-use crate::repo::{Machine, RepoError, Repository, names};
+use crate::model::{ChunkId, ChunkLocation, MachineId, PackKey, with_causes};
+use crate::repo::{Machine, RepoError, Repository, names, unless_gone};
 use crate::store::ObjectName;
 
 const MAX_INDEX: u64 = 256 << 20;
 
 /// What the target holds, and what of it is known to be bad.
 pub(super) struct Objects {
-    /// With their sizes in bytes.
+    /// With their sizes in bytes; 0 of those that cannot be read.
     pub packs: HashMap<PackKey, u64>,
+    /// Packs that are there and cannot even be looked at, and why.
+    pub unreadable: HashMap<PackKey, String>,
     /// Readable ones.
     pub indexes: Vec<(Machine, ObjectName)>,
     /// Chunks whose frames do not open, and why.
@@ -28,22 +30,49 @@ type Indexed = (PackKey, u64);
 impl Objects {
     /// Index objects first: they list only packs that are there already, whoever adds to the repository meanwhile.
     pub fn read(repository: &Repository, machines: &[Machine], report: &mut CheckReport) -> Result<Self, CheckError> {
-        let mut objects = Self { packs: HashMap::new(), indexes: vec![], bad_chunks: HashMap::new() };
+        let (packs, unreadable) = (HashMap::new(), HashMap::new());
+        let mut objects = Self { packs, unreadable, indexes: vec![], bad_chunks: HashMap::new() };
         let indexed = objects.read_indexes(repository, machines, report)?;
         objects.list_packs(repository, machines)?;
         objects.compare(&indexed, report);
+        objects.tell_unreadable(report);
+        let listed: HashSet<&PackKey> = indexed.iter().map(|(key, _)| key).collect();
+        report.packs_unlisted = objects.packs.keys().filter(|key| !listed.contains(key)).count() as u64;
         Ok(objects)
     }
 
     fn list_packs(&mut self, repository: &Repository, machines: &[Machine]) -> Result<(), CheckError> {
         for machine in machines {
             for (folder, is_tree) in [("packs", false), ("trees", true)] {
-                let listed = repository.store.list(&names::folder(&machine.id, folder)).map_err(RepoError::from)?;
-                let key = |name| Some(PackKey { machine: machine.id, is_tree, hash: names::hash_of(name)? });
-                self.packs.extend(listed.iter().filter_map(|object| Some((key(&object.name)?, object.size))));
+                for listed in repository.store.list(&names::folder(&machine.id, folder)).map_err(RepoError::from)? {
+                    let Some(hash) = names::hash_of(&listed.name) else { continue };
+                    self.pack(repository, PackKey { machine: machine.id, is_tree, hash }, listed.size, &listed.name)?;
+                }
             }
         }
         Ok(())
+    }
+
+    fn pack(&mut self, repository: &Repository, key: PackKey, size: u64, name: &ObjectName) -> Result<(), CheckError> {
+        if size == 0 {
+            match repository.store.head(name) {
+                Ok(Some(_)) => {}
+                // a link that leads nowhere
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.unreadable.insert(key, with_causes(&unless_gone(error.into())?));
+                }
+            }
+        }
+        self.packs.insert(key, size);
+        Ok(())
+    }
+
+    fn tell_unreadable(&self, report: &mut CheckReport) {
+        report.findings.extend(self.unreadable.iter().map(|(key, why)| {
+            let object = names::pack(&key.machine, key.is_tree, &key.hash).to_string();
+            Finding { code: FindingCode::PackUnreadable, object, message: why.clone() }
+        }));
     }
 
     fn read_indexes(
@@ -64,7 +93,7 @@ impl Objects {
                     Err(error) => report.findings.push(Finding {
                         code: FindingCode::Index,
                         object: listed.name.to_string(),
-                        message: with_causes(&error),
+                        message: with_causes(&unless_gone(error)?),
                     }),
                 }
             }
@@ -72,11 +101,16 @@ impl Objects {
         Ok(indexed)
     }
 
+    pub fn packs_of(&self, machine: &MachineId) -> u64 {
+        self.packs.keys().filter(|key| key.machine == *machine).count() as u64
+    }
+
     /// A pack may stand in several index objects; it is told of once.
     fn compare(&self, indexed: &[Indexed], report: &mut CheckReport) {
         let mut told = HashSet::new();
         for (key, expected) in indexed {
             let (code, message) = match self.packs.get(key) {
+                Some(_) if self.unreadable.contains_key(key) => continue,
                 None => (FindingCode::PackMissing, "it is missing".to_owned()),
                 Some(size) if size != expected => {
                     (FindingCode::PackSize, format!("it has {size} bytes instead of {expected}"))
@@ -94,6 +128,9 @@ impl Objects {
     pub fn fault(&self, id: &ChunkId, at: &ChunkLocation) -> Option<String> {
         if let Some(fault) = self.bad_chunks.get(id) {
             return Some(fault.clone());
+        }
+        if let Some(why) = self.unreadable.get(&at.pack) {
+            return Some(why.clone());
         }
         let name = || names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);
         match self.packs.get(&at.pack) {

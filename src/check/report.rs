@@ -23,6 +23,8 @@ pub enum FindingCode {
     Manifest,
     /// A sequence number is missing: a snapshot was taken away.
     Gap,
+    /// A machine has packs and no snapshot.
+    NoSnapshot,
     /// A manifest does not follow the one before it: something was exchanged or taken back.
     Chain,
     /// A stored configuration cannot be read; files are not concerned.
@@ -31,6 +33,8 @@ pub enum FindingCode {
     Index,
     /// A pack that an index object lists is not there.
     PackMissing,
+    /// A pack is there, and the target cannot give it: its disk, or the filesystem on it, is damaged.
+    PackUnreadable,
     /// A pack is not as long as it was when it was stored.
     PackSize,
     /// The bytes of a pack are not those that its name is made of.
@@ -42,7 +46,7 @@ pub enum FindingCode {
 impl FindingCode {
     /// What of such a pack is still on the disk of its machine can be stored again.
     pub fn is_of_pack(self) -> bool {
-        matches!(self, Self::PackMissing | Self::PackSize | Self::PackChanged | Self::Frame)
+        matches!(self, Self::PackMissing | Self::PackUnreadable | Self::PackSize | Self::PackChanged | Self::Frame)
     }
 }
 
@@ -84,6 +88,10 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
     /// Of packs that are not as they should be, while all that they held lies in sound packs too: nothing is lost, nothing to do.
     pub made_good: Vec<Finding>,
+    /// Packs that no index object lists: found by their own directories. A backup that is under way, or was cut off, leaves some.
+    pub packs_unlisted: u64,
+    /// Some content lies in no pack at all; which pack it was in is not known any more.
+    pub has_lost_chunks: bool,
     /// Paths that cannot be restored from some snapshot.
     pub damage_count: u64,
     /// The first of them.
@@ -94,9 +102,12 @@ impl CheckReport {
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty() && self.damage_count == 0
     }
-}
 
-impl CheckReport {
+    /// Something is lost of which a machine may still have the files: it can be stored again.
+    pub fn can_be_stored_again(&self) -> bool {
+        self.has_lost_chunks || self.of_packs().next().is_some()
+    }
+
     pub(super) fn of_packs(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.code.is_of_pack())
     }

@@ -5,7 +5,7 @@ use super::made_good;
 use super::objects::Objects;
 use super::progress::CheckProgress;
 use super::report::{CheckReport, Finding, FindingCode};
-use super::snapshots::check_snapshots;
+use super::snapshots::{check_snapshots, tell_lost};
 use super::trees::Trees;
 use super::{CheckError, report::DamageList};
 use crate::model::with_causes;
@@ -35,10 +35,11 @@ pub fn run(
         let message = told.strip_prefix(&object).map_or_else(|| told.clone(), |rest| format!("it{rest}"));
         report.findings.push(Finding { code, object, message });
     }
-    let manifests = check_snapshots(repository, &machines, &mut report)?;
+    let (manifests, without_any) = check_snapshots(repository, &machines, &mut report)?;
     let contents = repository.contents()?;
     let mut objects = Objects::read(repository, &machines, &mut report)?;
     report.packs = objects.packs.len() as u64;
+    tell_lost(&without_any, &objects, &mut report);
     if options.read_data > 0 {
         read_packs(repository, &contents, &mut objects, options.read_data, progress, &mut report)?;
     }
@@ -49,6 +50,8 @@ pub fn run(
         trees.check(manifest, &mut damage)?;
     }
     report.entries = trees.entries;
+    report.has_lost_chunks = trees.has_lost_chunks;
+    report.findings.append(&mut trees.findings);
     damage.put_into(&mut report);
     for findings in [&mut report.findings, &mut report.made_good] {
         findings.sort();

@@ -3,30 +3,52 @@
 use std::collections::HashSet;
 
 use super::CheckError;
+use super::objects::Objects;
 use super::report::{CheckReport, Finding, FindingCode};
 use crate::crypto::{self, Serial};
 use crate::format::{Manifest, open_manifest};
-use crate::model::{ObjectHash, Seq, with_causes};
+use crate::model::{MachineId, ObjectHash, Seq, with_causes};
 use crate::repo::{Machine, RepoError, Repository, names};
 
 const MAX_MANIFEST: u64 = 64 << 20;
 
-/// Gives the readable manifests, each machine's in ascending order.
+/// Gives the readable manifests, each machine's in ascending order, and the machines that have not even an unreadable one.
 pub(super) fn check_snapshots(
     repository: &Repository,
     machines: &[Machine],
     report: &mut CheckReport,
-) -> Result<Vec<Manifest>, CheckError> {
-    let mut manifests = Vec::new();
+) -> Result<(Vec<Manifest>, Vec<MachineId>), CheckError> {
+    let (mut manifests, mut without_any) = (Vec::new(), Vec::new());
     for machine in machines {
         let mut chain = Chain { repository, machine, last: Seq(0), hash: Some(ObjectHash([0; 32])), serial: Serial(0) };
-        for snapshot in repository.snapshots(machine)? {
+        let listed = repository.snapshots(machine)?;
+        if listed.is_empty() {
+            without_any.push(machine.id);
+        }
+        for snapshot in listed {
             report.snapshots += 1;
             manifests.extend(chain.next(snapshot.seq, report));
         }
     }
     check_configs(repository, machines, &manifests, report);
-    Ok(manifests)
+    Ok((manifests, without_any))
+}
+
+/// A machine that has packs has made snapshots, or is about to make its first one.
+pub(super) fn tell_lost(without_any: &[MachineId], objects: &Objects, report: &mut CheckReport) {
+    for machine in without_any {
+        let packs = objects.packs_of(machine);
+        if packs > 0 {
+            let message = format!(
+                "no snapshot is there, and {packs} of its packs are: somebody took the snapshots away, or its first backup has not ended"
+            );
+            report.findings.push(Finding {
+                code: FindingCode::NoSnapshot,
+                object: names::folder(machine, "snapshots"),
+                message,
+            });
+        }
+    }
 }
 
 /// The manifests of one machine, one after the other.

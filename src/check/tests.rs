@@ -104,6 +104,79 @@ fn a_chunk_whose_other_place_is_whole_costs_nothing() {
     assert_eq!((report.made_good.len(), report.findings.len(), report.damage_count), (0, 2, 1));
 }
 
+#[test]
+fn a_damaged_pack_is_made_good_when_all_that_was_in_it_lies_elsewhere_also_when_data_is_read() {
+    let mut repo = repo();
+    let before = names(&repo, "/packs/");
+    let mut entries = Entries::from([(vec![], Entry::test_dir())]);
+    entries.insert(b"old".to_vec(), file(&mut repo, &[1; 250]));
+    repo.commit(&entries);
+    let again = names(&repo, "/packs/").into_iter().find(|name| !before.contains(name)).unwrap();
+    repo.change(again.as_str(), |bytes| bytes[400..].fill(0));
+    let report = check(&repo, 100);
+    assert!(report.is_clean() && !report.made_good.is_empty(), "{report:?}");
+}
+
+#[test]
+fn packs_without_any_snapshot_are_a_finding() {
+    let repo = repo();
+    names(&repo, "/snapshots/").iter().for_each(|name| repo.store.delete(name).unwrap());
+    let report = check(&repo, 0);
+    assert_eq!(codes(&report), [FindingCode::NoSnapshot]);
+    assert!(report.findings[0].message.contains(&format!("{} of its packs", report.packs)), "{report:?}");
+}
+
+#[test]
+fn what_was_lost_together_with_its_index_can_be_stored_again_too() {
+    let repo = repo();
+    names(&repo, "/index/").iter().for_each(|name| repo.store.delete(name).unwrap());
+    let report = check(&repo, 0);
+    assert!(report.is_clean() && !report.can_be_stored_again(), "{report:?}");
+    assert_eq!(report.packs_unlisted, report.packs);
+    repo.store.delete(&names(&repo, "/packs/")[0]).unwrap();
+    let report = check(&repo, 0);
+    assert!(report.damage_count == 1 && report.findings.is_empty() && report.can_be_stored_again(), "{report:?}");
+}
+
+#[test]
+fn packs_of_nodes_that_do_not_open_are_named_to_be_stored_again() {
+    let repo = repo();
+    repo.damage("/trees/");
+    let report = check(&repo, 0);
+    assert_eq!(codes(&report), [FindingCode::Frame]);
+    assert!(report.damage_count > 0 && report.can_be_stored_again(), "{report:?}");
+}
+
+#[test]
+fn what_the_disk_cannot_read_is_named_with_what_it_costs() {
+    use std::os::unix::fs::symlink;
+    let dir = tempfile::tempdir().unwrap();
+    let url = crate::store::StoreUrl::from_path(dir.path()).unwrap();
+    let mut repo = TestRepo::at(crate::store::Store::create(&url).unwrap());
+    let mut entries = Entries::from([(vec![], Entry::test_dir())]);
+    for name in [&b"a"[..], b"b"] {
+        entries.insert(name.to_vec(), file(&mut repo, name.repeat(250).as_slice()));
+        repo.commit(&entries);
+    }
+    // links that lead to themselves: they are there, and nothing can be known of them
+    let break_first = |folder| {
+        let name = names(&repo, folder).remove(0);
+        let path = dir.path().join(name.as_str());
+        std::fs::remove_file(&path).unwrap();
+        symlink(&path, &path).unwrap();
+    };
+    break_first("/index/");
+    let report = check(&repo, 0);
+    assert_eq!((codes(&report), report.damage_count), (vec![FindingCode::Index], 0));
+    break_first("/packs/");
+    for read_data in [0, 100] {
+        let report = check(&repo, read_data);
+        let expected = [FindingCode::Index, FindingCode::PackUnreadable];
+        assert_eq!((codes(&report), report.damage_count), (expected.to_vec(), 1), "{report:?}");
+        assert!(report.can_be_stored_again());
+    }
+}
+
 fn put(target: &crate::store::Store, name: &crate::store::ObjectName, bytes: &[u8]) {
     let source = crate::store::PutSource::Bytes(bytes);
     target.put_if_absent(name, source, crate::model::StorageClass::Standard).unwrap();

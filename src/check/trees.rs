@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use super::CheckError;
 use super::objects::Objects;
 use super::progress::CheckProgress;
-use super::report::DamageList;
+use super::report::{DamageList, Finding, FindingCode};
 use crate::format::{Manifest, ManifestRoot};
 use crate::model::{ChunkId, Entry, EntryKind, MachineId, Seq, with_causes};
-use crate::repo::{ContentError, Contents, DataParts, Files, RepoError};
+use crate::repo::{ContentError, Contents, DataParts, Files, RepoError, names, unless_gone};
 use crate::tree::{ChildRef, Node, NodeSource, TreeKey};
 
 /// Remembers what is right, so that snapshots cost what they do not share.
@@ -24,6 +24,10 @@ pub(super) struct Trees<'a> {
     /// The chunk that was looked for last: files of a bundle stand together.
     last: Option<(ChunkId, Option<String>)>,
     pub entries: u64,
+    /// Some chunk is nowhere.
+    pub has_lost_chunks: bool,
+    /// Packs of nodes that do not open, though the packs are there.
+    pub findings: Vec<Finding>,
 }
 
 /// Whose tree it is.
@@ -36,7 +40,18 @@ struct Owner<'m> {
 impl<'a> Trees<'a> {
     pub fn new(contents: &'a Contents, files: Files<'a>, objects: &'a Objects, progress: &'a CheckProgress) -> Self {
         let (clean, unreadable) = (HashSet::new(), HashMap::new());
-        Self { contents, files, objects, progress, clean, unreadable, last: None, entries: 0 }
+        Self {
+            contents,
+            files,
+            objects,
+            progress,
+            clean,
+            unreadable,
+            last: None,
+            entries: 0,
+            has_lost_chunks: false,
+            findings: vec![],
+        }
     }
 
     pub fn check(&mut self, manifest: &Manifest, damage: &mut DamageList) -> Result<(), CheckError> {
@@ -101,7 +116,7 @@ impl<'a> Trees<'a> {
         let mut following = following.iter().map(|c| c.id).filter(|id| !self.clean.contains(id));
         let read = match self.contents.node_before(id, &mut following) {
             Ok(bytes) => Node::decode(&bytes).map_err(|error| with_causes(&error)),
-            Err(error) => Err(damage_of(error)?),
+            Err(error) => Err(self.damaged(id, unless_gone(error)?)?),
         };
         let read = read.and_then(|node| match level {
             Some(level) if level != node.level() => Err("a tree node is of the wrong level".to_owned()),
@@ -111,6 +126,19 @@ impl<'a> Trees<'a> {
             self.unreadable.insert(*id, reason.clone());
         }
         Ok(read)
+    }
+
+    /// Why the node cannot be read. Its packs are named, so that they can be stored again.
+    fn damaged(&mut self, id: &ChunkId, error: RepoError) -> Result<String, CheckError> {
+        let reason = with_causes(&error);
+        let places = self.contents.places(id)?;
+        self.has_lost_chunks |= places.is_empty();
+        // of a pack that is lost or cut off this was told already
+        for at in places.iter().filter(|at| self.objects.fault(id, at).is_none()) {
+            let object = names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash).to_string();
+            self.findings.push(Finding { code: FindingCode::Frame, object, message: reason.clone() });
+        }
+        Ok(reason)
     }
 
     fn entry(
@@ -163,7 +191,10 @@ impl<'a> Trees<'a> {
         let mut faults = places.iter().map(|at| self.objects.fault(id, at));
         // one whole place is enough; of several faults the first is told
         let fault = match faults.next() {
-            None => Some(RepoError::MissingChunk(*id).to_string()),
+            None => {
+                self.has_lost_chunks = true;
+                Some(RepoError::MissingChunk(*id).to_string())
+            }
             Some(first) => first.filter(|_| faults.all(|other| other.is_some())),
         };
         self.last = Some((*id, fault.clone()));
@@ -178,13 +209,5 @@ impl Owner<'_> {
             Some(path) if !path.is_root() => [root.strip_suffix(b"/").unwrap_or(root), b"/", path.as_bytes()].concat(),
             _ => root.clone(),
         }
-    }
-}
-
-/// A target that went away is no damage.
-fn damage_of(error: RepoError) -> Result<String, CheckError> {
-    match error {
-        RepoError::Store(ref refused) if refused.is_of_target() => Err(error.into()),
-        error => Ok(with_causes(&error)),
     }
 }

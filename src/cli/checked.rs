@@ -29,6 +29,13 @@ fn write(out: &mut String, report: &CheckReport) -> fmt::Result {
         let packs = counted(report.packs_archived, "pack", "packs");
         writeln!(out, "not read: {packs} in an archive class, and a check thaws nothing")?;
     }
+    if report.packs_unlisted > 0 {
+        let packs = counted(report.packs_unlisted, "pack", "packs");
+        writeln!(
+            out,
+            "{packs} that no index object lists: read by their own directories (a backup leaves such until it ends)"
+        )?;
+    }
     for finding in &report.findings {
         writeln!(out, "{}: {}", finding.object, finding.message)?;
     }
@@ -48,15 +55,10 @@ fn write(out: &mut String, report: &CheckReport) -> fmt::Result {
         writeln!(out, "and {}", counted(further, "more path", "more paths"))?;
     }
     writeln!(out, "{}", verdict(report))?;
-    if has_lost_packs(report) {
+    if report.can_be_stored_again() {
         writeln!(out, "remedy: {STORE_AGAIN}")?;
     }
     Ok(())
-}
-
-/// What a machine can make good as far as it still has the files.
-fn has_lost_packs(report: &CheckReport) -> bool {
-    report.findings.iter().any(|finding| finding.code.is_of_pack())
 }
 
 fn damaged(out: &mut String, damage: &Damage) -> fmt::Result {
@@ -70,6 +72,9 @@ fn damaged(out: &mut String, damage: &Damage) -> fmt::Result {
 /// Nothing is said of data that was not read.
 fn verdict(report: &CheckReport) -> String {
     match (report.damage_count, report.findings.is_empty()) {
+        (_, false) if report.snapshots == 0 && report.packs > 0 => {
+            "there is no snapshot: nothing can be restored".to_owned()
+        }
         (0, true) if report.snapshots == 0 => "there is no snapshot yet: nothing to check".to_owned(),
         (0, true) if report.packs == 0 => "no damage found".to_owned(),
         (0, true) if report.packs_read == 0 => {

@@ -217,7 +217,7 @@ fn of_restore(error: &RestoreError) -> Exit {
 
 fn of_history(error: &HistoryError) -> Exit {
     match error {
-        HistoryError::Repository(error) => of_repository(error),
+        HistoryError::Repository(error) | HistoryError::Snapshot { source: error, .. } => of_repository(error),
         HistoryError::Spec(_) | HistoryError::Path(_) => Exit::Usage,
         _ => Exit::Failed,
     }

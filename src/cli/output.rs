@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use super::error::CliError;
+use crate::status::is_unseen;
 
 /// Longer lines are hard to read, however wide the screen is.
 const WIDEST: usize = 100;
@@ -75,7 +76,7 @@ impl Output {
             return Ok(());
         }
         let mut out = io::stdout().lock();
-        writeln!(out, "{}", value()).and_then(|()| out.flush()).map_err(CliError::Output)
+        writeln!(out, "{}", escaped(&value())).and_then(|()| out.flush()).map_err(CliError::Output)
     }
 
     /// Sentences of the result for people, in lines that fit the screen; nothing with `--json`.
@@ -103,7 +104,7 @@ impl Output {
                 "remedy": error.remedy(), "exit_code": error.exit() as u8,
             }});
             // without a standard error there is nobody to tell
-            let _ = writeln!(io::stderr().lock(), "{value}");
+            let _ = writeln!(io::stderr().lock(), "{}", escaped(&value));
             return;
         }
         self.note(format!("{} {error}", self.colored("1;31", &format!("{}:", self.program))));
@@ -117,6 +118,19 @@ impl Output {
     fn colored(&self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Nothing in it that a terminal would obey: JSON itself escapes only the first 32 characters. What is escaped here stands in strings
+/// alone, and is the same text for whoever parses it.
+fn escaped(value: &Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        match c.is_control() || is_unseen(c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// It only shows characters, one after the other.
@@ -167,6 +181,14 @@ mod tests {
         assert_eq!(wrapped("one two three four five six", 20), "one two three four\nfive six");
         assert_eq!(wrapped("  remedy: give the file again", 20), "  remedy: give the\n  file again");
         assert_eq!(wrapped("first\n\nsecond", 20), "first\n\nsecond");
+    }
+
+    #[test]
+    fn json_says_nothing_that_a_terminal_obeys_and_means_the_same() {
+        let value = json!({ "path": "/a\u{9b}31m\u{202e}\x1b[2J\n\u{7f}é" });
+        let text = escaped(&value);
+        assert!(!text.contains(|c: char| c.is_control() || is_unseen(c)), "{text:?}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -143,9 +143,9 @@ impl HintSink {
         let rows: Vec<HintRow> = hints.iter().map(|hint| row(hint, now_ms)).collect();
         let count = rows.len() as u64;
         match self.journal.add_hints(root.as_str(), &rows) {
-            Ok(()) => {
+            Ok(new) => {
                 let newest = HintSeq(self.stored.fetch_add(count, Ordering::SeqCst) + count);
-                self.tell(Message::Event(Event::HintsStored { root: root.clone(), count, newest }));
+                self.tell(Message::Event(Event::HintsStored { root: root.clone(), count: new, newest }));
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, %root, "hints cannot be kept: all is compared");

@@ -25,7 +25,7 @@ pub struct WaitId(pub u64);
 pub enum Event {
     /// The watcher is armed: from now on changes are seen.
     Started,
-    /// Hints are durable in the journal; `newest` is the largest sequence number among them.
+    /// Hints are durable in the journal; `count` directories did not wait before; `newest` is the largest sequence number among them.
     HintsStored {
         root: RootId,
         count: u64,

@@ -25,6 +25,13 @@ pub enum FormatError {
     Crypto(#[source] crate::crypto::CryptoError),
 }
 
+impl FormatError {
+    /// A later program made it; nothing says that it is damaged.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, FormatError::Newer { .. } | FormatError::Feature(_) | FormatError::Suite(_))
+    }
+}
+
 impl From<minicbor::decode::Error> for FormatError {
     fn from(error: minicbor::decode::Error) -> Self {
         FormatError::Cbor(error)

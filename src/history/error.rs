@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::history::SpecError;
-use crate::model::MachineId;
+use crate::model::{MachineId, Seq};
 use crate::repo::{ContentError, PathQueryError, RepoError};
 use crate::tree::TreeError;
 
@@ -11,6 +11,12 @@ use crate::tree::TreeError;
 pub enum HistoryError {
     #[error("the repository cannot be read")]
     Repository(#[from] RepoError),
+    #[error("snapshot {seq} cannot be read")]
+    Snapshot {
+        seq: Seq,
+        #[source]
+        source: RepoError,
+    },
     #[error("cannot tell which snapshot is meant")]
     Spec(#[from] SpecError),
     #[error("the repository holds no machine yet")]
@@ -42,6 +48,12 @@ impl HistoryError {
     pub fn remedy(&self) -> &'static str {
         match self {
             HistoryError::Repository(error) => error.remedy(),
+            HistoryError::Snapshot { source: error @ RepoError::Object { source, .. }, .. } if source.is_newer() => {
+                error.remedy()
+            }
+            HistoryError::Snapshot { .. } => {
+                "Choose another snapshot: `rozenctl snapshots` lists them; `rozenctl check` says what is damaged."
+            }
             HistoryError::Spec(_) | HistoryError::NoSnapshot { .. } => {
                 "Use `latest`, a sequence number, or a time such as 2026-11-20T12:00 or \"2 days ago\"; `rozenctl snapshots` lists them."
             }

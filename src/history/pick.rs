@@ -49,7 +49,7 @@ pub fn pick(repository: &Repository, machine: &Machine, spec: SnapshotSpec) -> R
         }
     }
     match (unreadable.pop(), spec) {
-        (Some((_, error)), _) => Err(error.into()),
+        (Some((seq, error)), _) => Err(unreadable_one(error, seq)),
         (None, SnapshotSpec::Latest) => Err(HistoryError::NoSnapshots(machine.id)),
         (None, _) => {
             let wanted = "that is so old".to_owned();
@@ -71,7 +71,15 @@ fn absent(error: RepoError, seq: Seq, machine: MachineId) -> HistoryError {
         RepoError::Store(error) if error.is_not_found() => {
             HistoryError::NoSnapshot { wanted: seq.to_string(), machine }
         }
-        error => error.into(),
+        error => unreadable_one(error, seq),
+    }
+}
+
+/// A damaged snapshot says nothing about the repository.
+fn unreadable_one(error: RepoError, seq: Seq) -> HistoryError {
+    match error.object().is_some() || matches!(&error, RepoError::Store(error) if error.is_of_object()) {
+        true => HistoryError::Snapshot { seq, source: error },
+        false => error.into(),
     }
 }
 

@@ -23,11 +23,13 @@ pub struct SpecError(pub String);
 
 const DATE: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]");
 const MINUTE: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]");
+const MINUTE_ZONE: &[FormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute][offset_hour sign:mandatory]:[offset_minute]");
 const SECOND: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
 
 impl SnapshotSpec {
-    /// `latest`; `17`; `2026-11-20` (its end), `2026-11-20T12:00[:30]` or with a space, in the zone `offset`, RFC 3339 with
-    /// its own zone; `now`, `yesterday`, `90 minutes ago`, `2 days ago`.
+    /// `latest`; `17`; `2026-11-20` (its end), `2026-11-20T12:00[:30]` or with a space, in the zone `offset` or with its own behind it
+    /// (`Z`, `+01:00`); `now`, `yesterday`, `90 minutes ago`, `2 days ago`.
     pub fn parse(text: &str, now: Timestamp, offset: UtcOffset) -> Result<Self, SpecError> {
         let trimmed = text.trim();
         if trimmed == "latest" {
@@ -46,6 +48,9 @@ fn absolute(text: &str, offset: UtcOffset) -> Option<Timestamp> {
     if let Ok(time) = OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339) {
         return Some(of(time));
     }
+    if let Ok(time) = OffsetDateTime::parse(&with_offset(&text), MINUTE_ZONE) {
+        return Some(of_whole(time, 59));
+    }
     if let Ok(date) = Date::parse(&text, DATE) {
         let last = Time::from_hms_nano(23, 59, 59, 999_999_999).ok()?;
         return Some(of(date.with_time(last).assume_offset(offset)));
@@ -55,6 +60,11 @@ fn absolute(text: &str, offset: UtcOffset) -> Option<Timestamp> {
         return Some(of_whole(time.assume_offset(offset), 0));
     }
     PrimitiveDateTime::parse(&text, MINUTE).ok().map(|time| of_whole(time.assume_offset(offset), 59))
+}
+
+/// `Z` is a short form of one.
+fn with_offset(text: &str) -> String {
+    text.strip_suffix('Z').map_or_else(|| text.to_owned(), |text| format!("{text}+00:00"))
 }
 
 /// To the end of the second, or of the minute: what was finished in it is meant too.
@@ -116,6 +126,9 @@ mod tests {
         assert_eq!(at("2026-11-20T12:00"), Some(noon + 59));
         assert_eq!(at("2026-11-20 12:00:00"), Some(noon));
         assert_eq!(at("2026-11-20T13:00:00+01:00"), Some(noon));
+        for text in ["2026-11-20T13:00+01:00", "2026-11-20 06:30-05:30", "2026-11-20T12:00Z"] {
+            assert_eq!(at(text), Some(noon + 59), "{text}");
+        }
         assert_eq!(at("2026-11-20"), Some(noon + 12 * 3600 - 1));
         assert_eq!(at("2 days ago"), Some(NOW.secs - 172_800));
         assert_eq!(at("an hour ago"), Some(NOW.secs - 3_600));

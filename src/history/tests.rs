@@ -44,6 +44,8 @@ fn a_damaged_manifest_is_named_and_the_one_before_it_is_taken() {
     let machine = pick_machine(&repository, None).unwrap();
     let picked = pick(&repository, &machine, SnapshotSpec::Latest).unwrap();
     assert_eq!((picked.manifest.seq, picked.unreadable[0].0), (Seq(2), Seq(3)));
+    let error = pick(&repository, &machine, SnapshotSpec::Seq(Seq(3))).unwrap_err();
+    assert_eq!(error.to_string(), "snapshot 3 cannot be read");
     let listed = snapshots(&repository, &[machine]).unwrap();
     assert_eq!(listed.iter().map(|s| s.manifest.is_ok()).collect::<Vec<_>>(), [true, true, false]);
 }
@@ -140,4 +142,21 @@ fn a_path_has_a_version_for_each_snapshot_in_which_it_changed() {
     let told: Vec<_> =
         versions.iter().map(|v| (v.seq.0, v.entry.as_ref().unwrap().as_ref().map(|e| e.entry.mode))).collect();
     assert_eq!(told, [(2, Some(0o644)), (4, Some(0o600)), (5, None)]);
+}
+
+#[test]
+fn a_path_that_may_be_in_any_of_several_roots_is_an_error_and_not_absent() {
+    let mut repo = TestRepo::new();
+    let with = entries(&["", "x"]);
+    let one = repo.commit(&with);
+    let two = repo.commit_roots(&[("home", "/home/u", &with), ("etc", "/etc", &with)]);
+    let contents = repo.open().contents().unwrap();
+    let told = |path: &[u8]| -> Vec<_> {
+        let versions = versions(&contents, [&one, &two], path);
+        versions.iter().map(|v| (v.seq.0, v.entry.as_ref().map(Option::is_some).map_err(ToString::to_string))).collect()
+    };
+    let unclear = "cannot tell which path is meant".to_owned();
+    assert_eq!(told(b"x"), [(1, Ok(true)), (2, Err(unclear))]);
+    assert_eq!(told(b"/home/u/x"), [(1, Ok(true))]);
+    assert_eq!(told(b"/etc/x"), [(2, Ok(true))]);
 }

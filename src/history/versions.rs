@@ -4,7 +4,7 @@ use super::HistoryError;
 use super::entries::{FoundEntry, entry_at};
 use crate::format::Manifest;
 use crate::model::{Entry, Seq, Timestamp};
-use crate::repo::Contents;
+use crate::repo::{Contents, PathQueryError};
 
 /// What a path was in a snapshot, where that differs from the snapshot before.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub fn versions<'m>(
     for manifest in manifests {
         let entry = match entry_at(contents, manifest, path) {
             Ok(found) => Ok(Some(found)),
-            Err(HistoryError::NotInSnapshot(_) | HistoryError::Path(_)) if manifest.body.partial => continue,
-            Err(HistoryError::NotInSnapshot(_) | HistoryError::Path(_)) => Ok(None),
+            Err(error) if is_absence(&error) && manifest.body.partial => continue,
+            Err(error) if is_absence(&error) => Ok(None),
             Err(error) => Err(error),
         };
         let is_new = match (versions.last().map(|last| &last.entry), &entry) {
@@ -41,6 +41,11 @@ pub fn versions<'m>(
         }
     }
     versions
+}
+
+/// A path that may be in any of several roots is not absent: nobody looked.
+fn is_absence(error: &HistoryError) -> bool {
+    matches!(error, HistoryError::NotInSnapshot(_) | HistoryError::Path(PathQueryError::Outside { .. }))
 }
 
 fn same(before: Option<&FoundEntry>, now: Option<&FoundEntry>) -> bool {

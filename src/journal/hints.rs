@@ -50,11 +50,12 @@ pub struct Pending {
 const MAX_NAMES: usize = 256;
 
 impl Journal {
-    /// Stores hints, merged with those of the same directory since the last cut.
-    pub fn add_hints(&self, root: &str, hints: &[HintRow]) -> Result<(), JournalError> {
+    /// Stores hints, merged with those of the same directory since the last cut. Gives how many directories wait now that did not
+    /// before.
+    pub fn add_hints(&self, root: &str, hints: &[HintRow]) -> Result<u64, JournalError> {
         self.write("store hints", |tx| {
             let place = Place::now(tx, root)?;
-            hints.iter().try_for_each(|hint| place.add(tx, hint.clone().into()))
+            hints.iter().try_fold(0, |new, hint| Ok(new + u64::from(place.add(tx, hint.clone().into())?)))
         })
     }
 
@@ -70,11 +71,12 @@ impl Journal {
         })
     }
 
+    /// Directories, each once, also where it changed again after a cut.
     pub fn pending(&self, root: &str) -> Result<Pending, JournalError> {
         self.read("count hints", |connection| {
             let key = roots::key(connection, root)?;
             let mut statement =
-                connection.prepare_cached("SELECT count(*), min(first_ms) FROM hints WHERE root = ?1")?;
+                connection.prepare_cached("SELECT count(DISTINCT dir), min(first_ms) FROM hints WHERE root = ?1")?;
             let count = |row: &Row<'_>| Ok(Pending { count: row.get(0)?, oldest_first_ms: row.get(1)? });
             Ok(statement.query_row([key], count)?)
         })
@@ -132,19 +134,23 @@ impl Place {
         Ok(Self { root: roots::key(tx, root)?, epoch: current_epoch(tx)? })
     }
 
-    /// Within one epoch a recursive hint stands for all hints below it: they will be covered by the same run.
-    pub(super) fn add(&self, tx: &Transaction<'_>, mut hint: Hint) -> Result<(), JournalError> {
+    /// Within one epoch a recursive hint stands for all hints below it: they will be covered by the same run. Was it a directory that
+    /// did not wait before?
+    pub(super) fn add(&self, tx: &Transaction<'_>, mut hint: Hint) -> Result<bool, JournalError> {
         if self.is_covered(tx, &hint)? {
-            return Ok(());
+            return Ok(false);
         }
         if hint.recursive {
             hint.first_ms = self.absorb_below(tx, &hint.dir)?.map_or(hint.first_ms, |oldest| oldest.min(hint.first_ms));
         }
-        let merged = match self.present(tx, &hint.dir)? {
+        let present = self.present(tx, &hint.dir)?;
+        let is_new = present.is_none();
+        let merged = match present {
             Some(present) => present.merged(hint),
             None => hint,
         };
-        self.put(tx, &merged)
+        self.put(tx, &merged)?;
+        Ok(is_new)
     }
 
     /// Only by an ancestor that is not younger: the oldest time of all must stay true.

@@ -158,7 +158,7 @@ fn mark_audit(tx: &Transaction<'_>, id: &str, reason: &str, now_ms: i64) -> Resu
     )?;
     let everything =
         Hint { dir: RelPath::root(), recursive: true, names: Vec::new(), reason: reason.to_owned(), first_ms: now_ms };
-    Place::now(tx, id)?.add(tx, everything)
+    Place::now(tx, id)?.add(tx, everything).map(drop)
 }
 
 pub(super) fn mark_all(tx: &Transaction<'_>, reason: &str, now_ms: i64) -> Result<(), JournalError> {

@@ -148,7 +148,8 @@ pub struct Entry {
     pub size: u64,
     #[n(7)]
     pub mtime: Timestamp,
-    #[n(8)]
+    /// A restore needs it for nothing, so a writer may leave it out.
+    #[cbor(n(8), default)]
     pub ctime: Timestamp,
     #[n(9)]
     pub btime: Option<Timestamp>,

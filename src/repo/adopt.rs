@@ -8,7 +8,7 @@ use crate::crypto::{self, MachineKeys};
 use crate::format;
 use crate::journal::Journal;
 use crate::model::{ListedRoot, ObjectHash, Seq};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 const MAX_MANIFEST: u64 = 64 << 20;
 
@@ -73,19 +73,22 @@ fn is_there(store: &Store, keys: &MachineKeys, head: Seq, known: &ObjectHash) ->
     }
 }
 
+/// Larger numbers than the journal can keep are nobody's snapshots, whoever signed them.
+const LAST_SEQ: Seq = Seq(i64::MAX as u64 - 1);
+
 /// The last manifest that we signed is what the next one follows. Numbers behind it may be taken by something else (a
 /// damaged manifest, somebody's file): the next manifest goes behind those that follow without a gap, all others are ignored. Nor are
-/// numbers used again that the journal knew before.
+/// numbers used again that the journal knew before. Gives its number, and the newest of those that were passed over.
 pub(super) fn adopt_last_snapshot(
     store: &Store,
     keys: &MachineKeys,
     journal: &Journal,
     now_ms: i64,
-) -> Result<Option<Seq>, RepoError> {
+) -> Result<(Option<Seq>, Option<Seq>), RepoError> {
     let listed = store.list(&names::folder(&keys.machine_id, "snapshots"))?;
     let taken: BTreeSet<Seq> = listed.iter().filter_map(|object| names::seq_of(&object.name)).collect();
     let mut own = None;
-    for seq in taken.iter().rev() {
+    for seq in taken.iter().rev().filter(|seq| **seq <= LAST_SEQ) {
         own = own_manifest(store, keys, *seq)?.map(|found| (*seq, found));
         if own.is_some() {
             break;
@@ -93,16 +96,18 @@ pub(super) fn adopt_last_snapshot(
     }
     let own_seq = own.as_ref().map(|(seq, _)| *seq);
     let (last, (previous, listing)) = own.unwrap_or((Seq(0), (ObjectHash([0; ObjectHash::LEN]), vec![])));
-    let next = |seq: &Seq| seq.0.checked_add(1).map(Seq).filter(|seq| taken.contains(seq));
+    let next = |seq: &Seq| Some(seq.next()).filter(|seq| *seq <= LAST_SEQ && taken.contains(seq));
     let behind = std::iter::successors(next(&last), next).last();
     let before = journal.head()?.map(|(seq, _)| seq);
     if let Some(head) = behind.or(own_seq).max(before) {
         journal.adopt_head(head, previous, &listing, now_ms)?;
     }
-    Ok(own_seq)
+    let passed_over = taken.last().copied().filter(|newest| Some(*newest) != own_seq);
+    Ok((own_seq, passed_over))
 }
 
-/// The hash of this manifest, which the target lists, and how it lists the roots; `None` where it is not signed by this machine.
+/// The hash of this manifest, which the target lists, and how it lists the roots; `None` where it is not signed by this machine. One of a
+/// later version is an error: what it lists must not be passed over.
 /// That it cannot be found is no such answer: what was listed is there, and somebody does not say so.
 fn own_manifest(
     store: &Store,
@@ -111,7 +116,7 @@ fn own_manifest(
 ) -> Result<Option<(ObjectHash, Vec<ListedRoot>)>, RepoError> {
     let name = names::manifest(&keys.machine_id, seq);
     let bytes = match store.get(&name, MAX_MANIFEST) {
-        Err(StoreError::TooLarge { .. }) => return Ok(None),
+        Err(error) if error.is_of_object() => return Ok(None),
         other => other?,
     };
     let verified = format::verify_manifest(&bytes, seq, &keys.repo_id, &keys.machine_id, &keys.admin);
@@ -121,6 +126,7 @@ fn own_manifest(
     }
     match verified.and_then(|manifest| manifest.listing(keys)) {
         Ok(listing) => Ok(Some((crypto::hash(&bytes), listing))),
+        Err(source) if source.is_newer() => Err(RepoError::Object { name, source }),
         Err(error) => {
             tracing::warn!(%name, %error, "a snapshot is not one of this machine, or damaged; the one before it is taken");
             Ok(None)
@@ -134,7 +140,7 @@ mod tests {
     use crate::model::StorageClass;
     use crate::repo::testing::{Entries, TestRepo};
     use crate::repo::{Repository, take_over};
-    use crate::store::PutSource;
+    use crate::store::{PutSource, StoreError};
 
     fn two_snapshots() -> TestRepo {
         let mut repo = TestRepo::new();
@@ -164,8 +170,33 @@ mod tests {
         [9, i64::MAX as u64, u64::MAX].into_iter().for_each(|seq| garbage(&repo, seq));
         let (_dir, journal) = journal();
         let rebuilt = rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
-        assert_eq!(rebuilt.last_snapshot, Some(Seq(2)));
+        assert_eq!((rebuilt.last_snapshot, rebuilt.passed_over), (Some(Seq(2)), Some(Seq(u64::MAX))));
         assert_eq!(journal.head().unwrap(), Some((Seq(2), hash_of_snapshot(&repo, 2))));
+    }
+
+    #[test]
+    fn a_snapshot_of_a_newer_version_is_not_passed_over_and_nothing_is_written() {
+        let repo = two_snapshots();
+        repo.change("/snapshots/00000000000000000002", |bytes| bytes[8] = 9);
+        let (_dir, journal) = journal();
+        let error = rebuild(&repo.store, &repo.keys, &journal, 1).unwrap_err();
+        assert!(matches!(&error, RepoError::Object { source, .. } if source.is_newer()), "{error}");
+        assert!(error.remedy().contains("newest version"));
+        assert_eq!(journal.head().unwrap(), None);
+    }
+
+    #[test]
+    fn a_number_that_no_journal_can_keep_is_passed_over_whoever_signed_it() {
+        let repo = two_snapshots();
+        let body = repo.manifest(Seq(2)).body;
+        for seq in [i64::MAX as u64, u64::MAX].map(Seq) {
+            let bytes = format::seal_manifest(&body, seq, hash_of_snapshot(&repo, 2), &repo.keys);
+            let name = names::manifest(&repo.keys.machine_id, seq);
+            repo.store.put_if_absent(&name, PutSource::Bytes(&bytes), StorageClass::Standard).unwrap();
+        }
+        let (_dir, journal) = journal();
+        let rebuilt = rebuild(&repo.store, &repo.keys, &journal, 1).unwrap();
+        assert_eq!((rebuilt.last_snapshot, rebuilt.passed_over), (Some(Seq(2)), Some(Seq(u64::MAX))));
     }
 
     #[test]

@@ -133,8 +133,8 @@ fn object(name: &ObjectName) -> impl Fn(FormatError) -> RepoError {
     move |source| RepoError::Object { name: name.clone(), source }
 }
 
-/// A target that went away is no damage.
-pub(super) fn unless_gone(error: RepoError) -> Result<RepoError, RepoError> {
+/// A target that went away is no damage: `Err`.
+pub fn unless_gone(error: RepoError) -> Result<RepoError, RepoError> {
     match error {
         RepoError::Store(ref refused) if refused.is_of_target() => Err(error),
         error => Ok(error),

@@ -74,7 +74,10 @@ impl RepoError {
             RepoError::Object { name, .. }
             | RepoError::NoCertificateObject { name }
             | RepoError::Store(
-                StoreError::NotFound { name } | StoreError::TooLarge { name, .. } | StoreError::OutOfRange { name, .. },
+                StoreError::NotFound { name }
+                | StoreError::TooLarge { name, .. }
+                | StoreError::OutOfRange { name, .. }
+                | StoreError::NotAFile { name },
             ) => Some(name),
             _ => None,
         }
@@ -88,6 +91,9 @@ impl RepoError {
                  repository is and only its rozen.json is gone, bring that back from a copy (docs/disaster.md)."
             }
             RepoError::AlreadyThere { .. } => "Choose an empty place for a new repository.",
+            RepoError::Object { source, .. } if source.is_newer() => {
+                "Install the newest version of Rozen. Where no newer one was ever used here, it is damaged: `rozenctl check` says what that costs."
+            }
             RepoError::WrongKey { .. } => "Use the recovery file or code that was made together with this repository.",
             RepoError::WrongRepository { .. } => {
                 "Point `repository` at the place that this machine backed up to, or set the machine up anew with `rozenctl init`."
@@ -103,7 +109,7 @@ impl RepoError {
             }
             RepoError::WentBack { .. } => "The next run stores again what is missing. `rozenctl check` names it.",
             RepoError::WhichMachine(_) | RepoError::NoMachine(_) => "`rozenctl snapshots` lists the machines.",
-            RepoError::Journal(_) => "See above.",
+            RepoError::Journal(error) => error.remedy(),
             _ => {
                 "`rozenctl check --read-data` lists all that is damaged and which files it costs; everything else restores."
             }

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::certificates::unless_gone;
 use super::contents::Contents;
 use super::open::Machine;
 use super::{RepoError, names};
 use crate::format::{FOOTER_LEN, Footer, FormatError, IndexBody, IndexedPack, open_directory, open_index};
 use crate::model::PackKey;
-use crate::store::{Disposition, Listed, StoreError};
+use crate::store::{Listed, StoreError};
 
 /// Larger index objects are refused; a commit of 256 packs stays far below.
 const MAX_INDEX: u64 = 256 << 20;
@@ -28,10 +29,8 @@ impl Contents {
             for body in self.read_indexes(machine, group) {
                 match body {
                     Ok(body) => self.insert(machine, &body.packs)?,
-                    Err(RepoError::Store(error)) if error.disposition() == Disposition::Retry => {
-                        return Err(error.into());
-                    }
-                    Err(error) => self.note(error),
+                    // its packs are found by their own directories
+                    Err(error) => self.note(unless_gone(error)?),
                 }
             }
             rest = others;
@@ -68,7 +67,7 @@ impl Contents {
     /// Reads the directories of all packs that no index object named. Once.
     pub(super) fn scan_packs(&self) -> Result<(), RepoError> {
         let mut scanned = self.scanned.lock().expect("no panic while it is held");
-        if std::mem::replace(&mut *scanned, true) {
+        if *scanned {
             return Ok(());
         }
         for machine in &self.machines {
@@ -81,11 +80,12 @@ impl Contents {
                     }
                     match self.read_directory(machine, &pack, listed.size) {
                         Ok(read) => self.insert(machine, &[read])?,
-                        Err(error) => self.note(error),
+                        Err(error) => self.note(unless_gone(error)?),
                     }
                 }
             }
         }
+        *scanned = true;
         Ok(())
     }
 
@@ -126,8 +126,25 @@ fn group_len(listed: &[Listed]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::StorageClass;
-    use crate::store::ObjectName;
+    use crate::model::{Content, Entry, StorageClass};
+    use crate::repo::testing::{Entries, TestRepo};
+    use crate::store::{Moment, ObjectName, Verb};
+    use rustix::io::Errno;
+
+    #[test]
+    fn an_index_object_that_the_disk_cannot_read_costs_nothing_while_the_packs_are_right() {
+        let mut repo = TestRepo::new();
+        let content = repo.bundled(&[b"content"]).remove(0);
+        let Content::Bundled { bundle, .. } = content else { panic!("{content:?}") };
+        repo.commit(&Entries::from([(vec![], Entry::test_dir())]));
+        let (store, faults) = repo.store.clone().failing();
+        let repository = repo.open().through(store);
+        // the certificate, then the index object
+        faults.fail_nth(Verb::Get, 2, Moment::Before, Errno::IO);
+        let contents = repository.contents().unwrap();
+        assert_eq!(contents.take_problems().len(), 1);
+        assert_eq!(contents.chunk(&bundle).unwrap(), b"content");
+    }
 
     #[test]
     fn index_objects_are_read_in_groups_that_are_bounded_in_number_and_bytes() {

@@ -35,6 +35,7 @@ pub(crate) mod testing;
 
 pub use adopt::{CaughtUp, catch_up, is_last_there};
 pub use ahead::Ahead;
+pub use certificates::unless_gone;
 pub use commit::{CommittedSnapshot, DurableIndex, SealedManifest, is_committed, write_index};
 pub use contents::Contents;
 pub use create::{create, enroll, take_over};

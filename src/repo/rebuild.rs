@@ -11,7 +11,7 @@ use crate::crypto::{self, MachineKeys, Signers};
 use crate::format::{self, FormatError, IndexedPack, RepositoryRecord};
 use crate::journal::{FrameRow, Journal, MemberRow, PackContents, PackKind, PackRow};
 use crate::model::{ObjectHash, Seq, StorageClass};
-use crate::store::{ObjectName, Store, StoreError};
+use crate::store::{ObjectName, Store};
 
 const MAX_INDEX: u64 = 256 << 20;
 
@@ -19,6 +19,8 @@ const MAX_INDEX: u64 = 256 << 20;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rebuilt {
     pub last_snapshot: Option<Seq>,
+    /// The newest of those behind it that are listed and are damaged, or not of this machine.
+    pub passed_over: Option<Seq>,
     pub index_objects: u64,
     pub packs: u64,
     /// Packs that an index object lists and the target does not hold, or not with that size: their content is stored again.
@@ -76,8 +78,9 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal, now_ms: i64
                 rebuilt.packs += packs.len() as u64;
                 journal.import_index(&hash, &packs)?;
             }
-            Err(RepoError::Object { name, source }) => {
-                tracing::warn!(%name, error = %source, "an index object cannot be used; its content may be stored again");
+            Err(error) if is_of_object(&error) => {
+                let (name, error) = (&listed.name, &error as &dyn std::error::Error);
+                tracing::warn!(%name, error, "an index object cannot be used; its content may be stored again");
                 rebuilt.unusable += 1;
             }
             Err(error) => return Err(error),
@@ -90,7 +93,7 @@ pub fn rebuild(store: &Store, keys: &MachineKeys, journal: &Journal, now_ms: i64
         );
     }
     journal.find_superseded()?;
-    rebuilt.last_snapshot = adopt_last_snapshot(store, keys, journal, now_ms)?;
+    (rebuilt.last_snapshot, rebuilt.passed_over) = adopt_last_snapshot(store, keys, journal, now_ms)?;
     Ok(rebuilt)
 }
 
@@ -157,15 +160,21 @@ fn read_index(
     hash: &ObjectHash,
 ) -> Result<Vec<PackContents>, RepoError> {
     let object = |source| RepoError::Object { name: name.clone(), source };
-    let bytes = match store.get(name, MAX_INDEX) {
-        Err(StoreError::TooLarge { .. }) => return Err(object(FormatError::Damaged("it is too large"))),
-        other => other?,
-    };
+    let bytes = store.get(name, MAX_INDEX)?;
     if crypto::hash(&bytes) != *hash {
         return Err(object(FormatError::Damaged("its bytes are not those of its name")));
     }
     let body = format::open_index(&bytes, &keys.repo_id, &keys.index, Some(signers)).map_err(object)?;
     Ok(body.packs.into_iter().map(contents_of).collect())
+}
+
+/// One that is listed and cannot be found says nothing of itself, but of the store.
+fn is_of_object(error: &RepoError) -> bool {
+    match error {
+        RepoError::Object { .. } => true,
+        RepoError::Store(error) => error.is_of_object(),
+        _ => false,
+    }
 }
 
 /// What an index says of a pack, as the journal keeps it. Members of a bundle that the pack does not have are left out.
@@ -238,5 +247,19 @@ mod tests {
             repo.store.delete(&pack.name).unwrap();
         }
         assert_eq!(known(), (trees + 1, false, false));
+    }
+
+    #[test]
+    fn what_the_disk_cannot_read_costs_its_own_packs_and_no_backup() {
+        use crate::store::{Moment, Verb};
+        let (repo, _, _) = two_snapshots();
+        let (store, faults) = repo.store.clone().failing();
+        let (_dir, journal) = journal();
+        // the certificate, then two index objects and the newest manifest
+        faults.fail_nth(Verb::Get, 2, Moment::Before, rustix::io::Errno::IO);
+        faults.fail_nth(Verb::Get, 4, Moment::Before, rustix::io::Errno::IO);
+        let rebuilt = rebuild(&store, &repo.keys, &journal, 1).unwrap();
+        assert_eq!((rebuilt.index_objects, rebuilt.unusable, rebuilt.last_snapshot), (1, 1, Some(Seq(1))));
+        assert_eq!(journal.head().unwrap().unwrap().0, Seq(2), "its number is taken");
     }
 }

@@ -49,7 +49,7 @@ impl RestoreError {
             RestoreError::Path(_) | RestoreError::NotInSnapshot(_) => {
                 "`rozenctl ls SNAP` and `rozenctl find PATTERN` show what is there; `rozenctl snapshots` lists others."
             }
-            RestoreError::Empty => "Choose an other snapshot: `rozenctl snapshots`.",
+            RestoreError::Empty => "Choose another snapshot: `rozenctl snapshots`.",
             RestoreError::Scratch(_) => "Free space in the directory for temporary files (TMPDIR).",
             RestoreError::Interrupted => "Run the same command again.",
         }

@@ -18,5 +18,5 @@ pub use agent::{
 };
 pub use answer::BackupAnswer;
 pub use path_text::PathText;
-pub use render::{Viewer, arena_line, bytes, counted, grouped, merge_line, printable, render, span};
+pub use render::{Viewer, arena_line, bytes, counted, grouped, is_unseen, merge_line, printable, render, span};
 pub use usage::{ArenaUsage, KindOfUse, RecentUsage, RequestUsage, RunUsage, StoredUsage, Usage};

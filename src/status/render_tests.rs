@@ -156,3 +156,12 @@ fn times_out_of_any_calendar_do_not_panic() {
         assert!(render(&status, &viewer).contains("Safe:"));
     }
 }
+
+#[test]
+fn names_neither_command_a_terminal_nor_look_like_others() {
+    assert_eq!(
+        printable("a\u{9b}31mb\u{202e}txt.exe\u{2066}\u{200f}\n"),
+        "a\u{fffd}31mb\u{fffd}txt.exe\u{fffd}\u{fffd}\u{fffd}"
+    );
+    assert_eq!(printable("Müller \u{5d0}\u{200d}"), "Müller \u{5d0}\u{200d}");
+}

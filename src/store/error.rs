@@ -108,6 +108,8 @@ pub enum StoreError {
     TooLarge { name: ObjectName, size: u64, limit: u64 },
     #[error("{name} has {size} bytes: {len} bytes at {offset} are not all there")]
     OutOfRange { name: ObjectName, offset: u64, len: u64, size: u64 },
+    #[error("{name} is no regular file")]
+    NotAFile { name: ObjectName },
     #[error("cannot {verb} {what} in the target")]
     Io { verb: Verb, what: String, source: io::Error },
     #[error("the target {place} is not there")]
@@ -175,6 +177,7 @@ impl StoreError {
             StoreError::Conflict { .. }
             | StoreError::TooLarge { .. }
             | StoreError::OutOfRange { .. }
+            | StoreError::NotAFile { .. }
             | StoreError::NotADirectory { .. }
             | StoreError::NoExclusiveCreate { .. }
             | StoreError::BadUrl { .. }
@@ -191,6 +194,26 @@ impl StoreError {
     /// Whether it says something about the target as a whole, or the way to it, and nothing about one object.
     pub fn is_of_target(&self) -> bool {
         matches!(self, StoreError::TargetGone { .. } | StoreError::S3 { .. } | StoreError::Certificates { .. })
+    }
+
+    /// The disk cannot give back what it holds there. Its driver has tried again already, so nobody else does.
+    pub fn is_of_medium(&self) -> bool {
+        match self {
+            StoreError::Io { verb, source, .. } => {
+                let errno = Errno::from_io_error(source);
+                verb.is_reading() && matches!(errno, Some(Errno::IO | Errno::UCLEAN | Errno::BADMSG))
+            }
+            _ => false,
+        }
+    }
+
+    /// About one object that is there and cannot be read; others may be given.
+    pub fn is_of_object(&self) -> bool {
+        match self {
+            StoreError::TooLarge { .. } | StoreError::OutOfRange { .. } | StoreError::NotAFile { .. } => true,
+            StoreError::Io { source, .. } => self.is_of_medium() || of_io(source) == Disposition::Permanent,
+            _ => false,
+        }
     }
 
     /// The target has understood this very request and will never take it; about other requests it says nothing.
@@ -238,11 +261,16 @@ impl StoreError {
             StoreError::Conflict { .. } => {
                 "Two writers may use one machine identity, or the object is damaged: run `rozenctl check`."
             }
-            StoreError::TooLarge { .. } | StoreError::OutOfRange { .. } | StoreError::Name(_) => {
-                "The repository may be damaged: run `rozenctl check`."
-            }
+            StoreError::TooLarge { .. }
+            | StoreError::OutOfRange { .. }
+            | StoreError::NotAFile { .. }
+            | StoreError::Name(_) => "The repository may be damaged: run `rozenctl check`.",
             StoreError::Io { verb, .. } if self.disposition() == Disposition::Denied && verb.is_reading() => {
                 "Run it as a user that may read the target's directory and all that is in it."
+            }
+            error if error.is_of_medium() => {
+                "The disk of the target, or the filesystem on it, is damaged: copy the disk (ddrescue) or check its filesystem (fsck); then \
+                 `rozenctl check` says what is lost."
             }
             _ => self.disposition().remedy(),
         }
@@ -253,7 +281,7 @@ impl Disposition {
     fn remedy(self) -> &'static str {
         match self {
             Disposition::Retry => {
-                "Nothing to do: it is tried again. If it stays, look at the disk and its cable or network."
+                "If it stays, look at the disk and its cable or network. An agent tries again by itself; a command is started again."
             }
             Disposition::NotFound => "If the object must be there, run `rozenctl check`.",
             Disposition::Full => {
@@ -333,10 +361,25 @@ mod tests {
             StoreError::TooLarge { name: name(), size: 2, limit: 1 },
             StoreError::OutOfRange { name: name(), offset: 1, len: 1, size: 1 },
             StoreError::Archived { name: name() },
+            StoreError::NotAFile { name: name() },
             StoreError::io(Verb::Get, "packs/ab", Errno::IO),
         ] {
             assert!(!error.is_of_target(), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_disk_that_cannot_read_is_to_be_copied_and_nobody_waits_for_it() {
+        for errno in [Errno::IO, Errno::UCLEAN, Errno::BADMSG] {
+            let of = |verb| StoreError::io(verb, "packs/ab", errno);
+            assert!(of(Verb::GetRange).is_of_medium() && of(Verb::List).is_of_medium() && of(Verb::Get).is_of_object());
+            assert!(of(Verb::Get).remedy().contains("ddrescue"));
+            assert!(!of(Verb::Put).is_of_medium());
+        }
+        assert!(!StoreError::io(Verb::Get, "x", Errno::TIMEDOUT).is_of_medium());
+        assert!(!StoreError::io(Verb::Get, "x", Errno::TIMEDOUT).is_of_object());
+        assert!(!StoreError::io(Verb::Get, "x", Errno::ACCESS).is_of_object());
+        assert!(StoreError::io(Verb::Get, "x", Errno::LOOP).is_of_object());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! - [`Store::put_if_absent`] is atomic: an object is there whole or not at all, and what is there is never replaced.
 //! - What `put_if_absent` returned `Ok` for is durable, whether it was created now or was there already.
 //! - Every verb may be repeated; a repeated put finds its own object.
-//! - A failed [`Store::list`] is an error, never a short or an empty list.
+//! - A failed [`Store::list`] is an error, never a short or an empty list. An object that is damaged ends no list: it is in it.
 //! - Uploads by parts ([`Store::part_rules`]) have ids that the caller keeps: nothing about them is remembered here.
 //!
 //! What survives a crash: all objects that were acknowledged. A put that was cut off leaves at most a temporary file

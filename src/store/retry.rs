@@ -60,7 +60,7 @@ impl RetryingStore {
             };
             attempt += 1;
             let is_last = attempt >= self.policy.tries || self.limiter.is_stopped();
-            if is_last || error.disposition() != Disposition::Retry {
+            if is_last || error.disposition() != Disposition::Retry || error.is_of_medium() {
                 return Err(error);
             }
             let delay = self.policy.delay(attempt - 1, random_fraction());
@@ -232,9 +232,13 @@ mod tests {
         let (counted, recorder) = failing.recording();
         let (clock, _) = Clock::manual(Timestamp::default());
         let store = counted.retrying(RetryPolicy::default(), clock);
-        faults.fail_all(Verb::Head, Errno::IO);
+        faults.fail_all(Verb::Head, Errno::TIMEDOUT);
         assert_eq!(store.head(&name()).unwrap_err().disposition(), Disposition::Retry);
         assert_eq!(recorder.calls(Verb::Head), u64::from(RetryPolicy::default().tries));
+        // of a disk that cannot read: each of thousands of files would wait for it
+        faults.fail_all(Verb::Get, Errno::IO);
+        store.get(&name(), 1).unwrap_err();
+        assert_eq!(recorder.calls(Verb::Get), 1);
         faults.fail_all(Verb::Put, Errno::NOSPC);
         let error = store.put_if_absent(&name(), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap_err();
         assert_eq!((error.disposition(), recorder.calls(Verb::Put)), (Disposition::Full, 1));

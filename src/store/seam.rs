@@ -51,6 +51,7 @@ pub enum PutOutcome {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
     pub name: ObjectName,
+    /// In bytes; 0 of an object that is there and that cannot even be looked at: no object of a repository is empty.
     pub size: u64,
     pub class: StorageClass,
 }
@@ -243,7 +244,7 @@ impl Store {
     }
 
     /// All objects whose names begin with the text `prefix` (empty for all), in byte order of their names, complete
-    /// for what was stored before the call. It is no part of the backup path; the list is held in memory.
+    /// for what was stored before the call, also where one of them cannot be looked at. It is no part of the backup path; the list is held in memory.
     pub fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         self.backend.list(prefix)
     }

@@ -144,3 +144,61 @@ fn an_older_snapshot_than_the_one_asked_for_is_no_success() {
     }
     read(&["ls", "1"]).expect(0);
 }
+
+#[test]
+fn the_newest_snapshot_that_was_taken_away_is_missed_by_its_machine() {
+    let lab = lab();
+    let newest = lab.objects("snapshots").pop().unwrap();
+    fs::remove_file(&newest).unwrap();
+    let told = check(&lab).expect(3).out;
+    assert!(told.contains(newest.file_name().unwrap().to_str().unwrap()) && told.contains("took it away"), "{told}");
+    lab.backup().expect(3).says(&["does not hold snapshot 2 any more"]);
+    check(&lab).expect(3);
+    lab.assert_restores();
+}
+
+#[test]
+fn one_object_that_the_disk_cannot_give_stops_no_restore_check_or_backup() {
+    let lab = lab();
+    for folder in ["index", "packs", "trees", "snapshots"] {
+        let object = lab.objects(folder).remove(0);
+        let aside = lab.path("aside");
+        fs::rename(&object, &aside).unwrap();
+        // it is there, and nothing can be known of it
+        std::os::unix::fs::symlink(&object, &object).unwrap();
+        let told = check(&lab).expect(3).out;
+        assert!(told.contains(object.file_name().unwrap().to_str().unwrap()), "{folder}: {told}");
+        let done = lab.restore("out");
+        let named = done.err.contains("cannot be read") || done.err.contains("cannot read") || done.code == 0;
+        assert!(matches!(done.code, 0 | 3) && named, "{folder}: {done:?}");
+        assert!(lab.path("out").read_dir().unwrap().next().is_some(), "{folder}");
+        lab.write("later.txt", folder.as_bytes());
+        lab.backup().expect(0);
+        fs::remove_dir_all(lab.path("out")).unwrap();
+        fs::remove_file(&object).unwrap();
+        fs::rename(&aside, &object).unwrap();
+    }
+    check(&lab).expect(0);
+    lab.assert_restores();
+}
+
+#[test]
+fn a_backup_that_goes_on_behind_a_damaged_snapshot_says_so_and_behind_one_of_a_newer_version_it_does_not_go_on() {
+    let lab = lab();
+    let newest = lab.objects("snapshots").pop().unwrap();
+    let whole = fs::read(&newest).unwrap();
+    let change = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        fs::remove_file(&newest).unwrap();
+        fs::write(&newest, bytes).unwrap();
+        fs::remove_dir_all(lab.path("state")).unwrap();
+    };
+    change(8);
+    lab.backup().expect(1).says(&["version", "newest version of Rozen"]);
+    assert_eq!(lab.objects("snapshots").len(), 2);
+    change(300);
+    lab.backup().expect(3).says(&["00000000000000000002", "rozenctl check"]);
+    assert_eq!(lab.objects("snapshots").len(), 3);
+    lab.assert_restores();
+}

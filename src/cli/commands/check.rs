@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::check::{self, CheckOptions, CheckProgress, CheckReport};
+use crate::check::{self, CheckOptions, CheckProgress, CheckReport, Finding, FindingCode};
 use crate::cli::checked;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -17,7 +17,7 @@ use crate::cli::show::{Live, Meter};
 use crate::crypto::MachineKeys;
 use crate::journal::Journal;
 use crate::model::ObjectHash;
-use crate::repo::{self, Repository};
+use crate::repo::{self, RepoError, Repository};
 use crate::status::{counted, printable};
 
 /// Check that every snapshot can be restored
@@ -51,7 +51,12 @@ pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, C
     let live = follow(&progress, context);
     let result = check::run(&repository, CheckOptions { read_data: args.read_data.unwrap_or(0) }, &progress);
     drop(live);
-    let report = result?;
+    let mut report = result?;
+    let at_hand = if own.is_none() { Own::at_hand(context) } else { None };
+    if let Some(own) = own.as_ref().or(at_hand.as_ref()) {
+        report.findings.extend(own.lost_head(&repository)?);
+    }
+    drop(at_hand);
     for line in checked::told(&report).lines() {
         context.output.line(printable(line))?;
     }
@@ -70,6 +75,31 @@ impl Own {
     fn open(context: &Context) -> Result<Self, CliError> {
         let keys = reading::warned(MachineKeys::load(&context.config()?.machine_key)?, context);
         Ok(Self { keys, journal: Journal::open(&context.places()?.state)? })
+    }
+
+    /// What an earlier set-up left here, if nobody uses it just now.
+    fn at_hand(context: &Context) -> Option<Self> {
+        let keys = MachineKeys::load(&context.config().ok()?.machine_key).ok()?.value;
+        let state = context.places().ok()?.state;
+        let is_there = state.join("journal.db").exists();
+        Some(Self { keys, journal: is_there.then(|| Journal::open(&state).ok())?? })
+    }
+
+    /// That the last snapshots were taken away nobody sees by the others.
+    fn lost_head(&self, repository: &Repository) -> Result<Option<Finding>, CliError> {
+        let Some((seq, _)) = self.journal.head()?.filter(|_| repository.keys.repo_id == self.keys.repo_id) else {
+            return Ok(None);
+        };
+        match repo::is_last_there(&repository.store, &self.keys, &self.journal) {
+            Ok(false) => {}
+            Err(RepoError::Store(error)) if error.is_of_target() => return Err(error.into()),
+            // what else is wrong with it stands among the findings already
+            Ok(true) | Err(_) => return Ok(None),
+        }
+        let object = repo::names::manifest(&self.keys.machine_id, seq).to_string();
+        let message = "this machine stored it, and it is not there as it was: somebody took it away, or the target is an older copy of itself; \
+                       the next backup stores again what is missing";
+        Ok(Some(Finding { code: FindingCode::Gap, object, message: message.to_owned() }))
     }
 
     /// How many packs the next backup makes good as far as the disk still has their content.

@@ -14,6 +14,8 @@ use crate::cli::reading::{self, MachineArg, ReadArgs};
 use crate::cli::show;
 use crate::cli::typed;
 use crate::history::{self, Version};
+use crate::model::with_causes;
+use crate::status::printable;
 
 /// Show the versions of a file or folder over all snapshots
 #[derive(Args, Debug)]
@@ -60,14 +62,14 @@ fn print(version: &Version, output: &Output) -> Result<(), CliError> {
     let what = match &version.entry {
         Ok(Some(found)) => entries::line(&found.shown, &found.entry),
         Ok(None) => "(not there)".to_owned(),
-        Err(error) => format!("(cannot be read: {error})"),
+        Err(error) => format!("(cannot be told: {})", printable(&with_causes(error))),
     };
     output.line(format!("{:>6}  {}  {what}", version.seq.0, show::local_time(version.time)))?;
     output.json(|| {
         json!({
             "snapshot": version.seq, "time": show::json_time(Some(version.time)),
             "entry": version.entry.as_ref().ok().and_then(Option::as_ref).map(|found| entries::fields(&found.entry)),
-            "error": version.entry.as_ref().err().map(ToString::to_string),
+            "error": version.entry.as_ref().err().map(|error| with_causes(error)),
         })
     })
 }

@@ -113,7 +113,10 @@ fn already(
 fn tell(args: &InitArgs, made: &Made, places: &Places, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
     setup::tell(made, args.recovery_out.as_deref(), places, context)?;
-    output.line("\nNext: `rozenctl backup --once` for a backup now, or `rozenctl up` to back up continuously.")?;
+    let flags = context.flags_for(places);
+    output.line(format!(
+        "\nNext: `rozenctl backup --once{flags}` for a backup now, or `rozenctl up{flags}` to back up continuously."
+    ))?;
     output.json(|| {
         json!({
             "created": true, "config": places.config, "state": places.state, "repository": made.config.repository,

@@ -28,6 +28,9 @@ pub fn check_pattern(is_regex: bool, pattern: &str) -> Result<(), PatternError> 
     }
 }
 
+/// Such a pattern leaves out everything, which nobody means.
+const MATCHES_ALL: &str = "it matches the empty text, and so every path: write what a path must hold to be left out";
+
 /// What a list of patterns says about a path; most often nothing.
 pub(super) enum Verdict {
     Exclude(Reason),
@@ -106,12 +109,16 @@ impl Regexes {
 
 /// `(?-u)` bytes are allowed; the size is bounded, so that a pattern cannot eat the memory.
 fn compile_regex<P: AsRef<str>>(patterns: &[P]) -> Result<RegexSet, PatternError> {
-    RegexSetBuilder::new(patterns).size_limit(4 << 20).build().map_err(|e| {
+    let set = RegexSetBuilder::new(patterns).size_limit(4 << 20).build().map_err(|e| {
         let first = patterns.iter().find(|p| regex::bytes::Regex::new(p.as_ref()).is_err());
         let pattern = first.map_or("(all of them together)", |p| p.as_ref()).to_owned();
         // the message of the crate draws the pattern over several lines: the last one says what is wrong
         let text = e.to_string();
         let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         PatternError { pattern, reason }
-    })
+    })?;
+    match set.matches(b"").iter().next() {
+        Some(first) => Err(PatternError { pattern: set.patterns()[first].clone(), reason: MATCHES_ALL.to_owned() }),
+        None => Ok(set),
+    }
 }

@@ -47,6 +47,24 @@ fn only_blanks_are_cut_off_at_the_end_of_a_line() {
 }
 
 #[test]
+fn a_regular_expression_that_leaves_out_everything_is_refused() {
+    for pattern in ["", ".*", "x*", "a|"] {
+        let error = crate::config::exclude::check_pattern(true, pattern).unwrap_err();
+        assert!(error.pattern == pattern && error.reason.contains("every path"), "{error}");
+    }
+    crate::config::exclude::check_pattern(true, "x.*|^tmp/").unwrap();
+}
+
+#[test]
+fn braces_are_written_with_a_backslash_each() {
+    let rules = with_globs(&[r"\{a,b\}", "{c,d}"]);
+    for yes in ["{a,b}", "c", "d"] {
+        assert!(excluded(&rules, yes), "{yes}");
+    }
+    assert!(!excluded(&rules, "a"));
+}
+
+#[test]
 fn names_that_are_not_text_match_by_their_bytes() {
     let rules = with_globs(&["*.tmp"]);
     assert!(rules.excludes(&path(b"d/\xff\xfe\n.tmp"), false, 0).is_some());

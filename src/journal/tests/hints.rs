@@ -109,6 +109,18 @@ fn the_hints_of_failed_runs_are_folded_into_the_next() {
 }
 
 #[test]
+fn a_directory_that_changes_again_and_again_waits_once() {
+    let bench = Bench::new();
+    let add = |dir: &str, now| bench.journal.add_hints("home", &[shallow(dir, &["x"], now)]).unwrap();
+    assert_eq!((add("a", 1), add("a", 2), add("b", 3), add("a", 4)), (1, 0, 1, 0));
+    let run = bench.journal.begin_run(&["home"], 5).unwrap();
+    assert_eq!(add("a", 6), 1, "after the cut it waits for the next run");
+    assert_eq!(bench.journal.pending("home").unwrap().count, 2);
+    bench.journal.fail_run(run.id, "the target is full", 7).unwrap();
+    assert_eq!(bench.journal.pending("home").unwrap().count, 2);
+}
+
+#[test]
 fn hints_for_an_unknown_root_are_an_error() {
     let bench = Bench::new();
     let error = bench.journal.add_hints("nope", &[shallow("a", &[], 1)]).unwrap_err();

@@ -108,7 +108,7 @@ fn open(store: &DirStore, verb: Verb, name: &ObjectName) -> Result<OpenObject, S
     };
     let meta = file.metadata().map_err(|error| StoreError::io(verb, name, error))?;
     if !meta.is_file() {
-        return Err(StoreError::io(verb, name, Errno::ISDIR));
+        return Err(StoreError::NotAFile { name: name.clone() });
     }
     Ok(OpenObject { file, size: meta.len() })
 }
@@ -162,7 +162,8 @@ fn holds_object(dir: &OwnedFd, path: &str) -> Result<bool, StoreError> {
 fn open_dir(dir: &OwnedFd, path: &str, leaf: &str) -> Result<Option<OwnedFd>, StoreError> {
     match openat(dir, leaf, DIR_FLAGS, Mode::empty()) {
         Ok(fd) => Ok(Some(fd)),
-        Err(Errno::NOTDIR | Errno::NOENT) => Ok(None),
+        // a link that leads to itself is somebody's junk
+        Err(Errno::NOTDIR | Errno::NOENT | Errno::LOOP) => Ok(None),
         Err(errno) => Err(StoreError::io(Verb::List, format_args!("objects in {path}{leaf}"), errno)),
     }
 }
@@ -211,7 +212,10 @@ impl Walk<'_> {
         let matches = name.as_str().starts_with(self.prefix);
         match file_type {
             FileType::Directory if may_hold => self.subdirectory(dir, &name, &below),
-            FileType::RegularFile if matches => self.object(dir, name),
+            FileType::RegularFile if matches => {
+                self.object(dir, name);
+                Ok(())
+            }
             // a link, or a filesystem that does not tell: look
             FileType::Symlink | FileType::Unknown if may_hold || matches => self.look(dir, name, &below),
             _ => Ok(()),
@@ -226,27 +230,42 @@ impl Walk<'_> {
         }
     }
 
-    fn object(&mut self, dir: &impl AsFd, name: ObjectName) -> Result<(), StoreError> {
+    fn object(&mut self, dir: &impl AsFd, name: ObjectName) {
         match statat(dir, name.leaf(), AtFlags::empty()) {
-            Ok(stat) => {
-                self.found.push(Listed { name, size: stat.st_size.cast_unsigned(), class: StorageClass::Standard })
-            }
+            Ok(stat) => self.push(name, stat.st_size.cast_unsigned()),
             // deleted since the directory was read
             Err(Errno::NOENT) => {}
-            Err(errno) => return Err(StoreError::io(Verb::List, name, errno)),
+            Err(errno) => self.damaged(name, errno),
+        }
+    }
+
+    fn look(&mut self, dir: &OwnedFd, name: ObjectName, below: &str) -> Result<(), StoreError> {
+        let stat = match statat(dir, name.leaf(), AtFlags::empty()) {
+            Ok(stat) => stat,
+            // all that is asked for may be behind it
+            Err(errno) if self.prefix.starts_with(below) => return Err(StoreError::io(Verb::List, name, errno)),
+            Err(errno) => {
+                self.damaged(name, errno);
+                return Ok(());
+            }
+        };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory if below.starts_with(self.prefix) || self.prefix.starts_with(below) => {
+                return self.subdirectory(dir, &name, below);
+            }
+            FileType::RegularFile if name.as_str().starts_with(self.prefix) => self.object(dir, name),
+            _ => {}
         }
         Ok(())
     }
 
-    fn look(&mut self, dir: &OwnedFd, name: ObjectName, below: &str) -> Result<(), StoreError> {
-        let stat = statat(dir, name.leaf(), AtFlags::empty());
-        let stat = stat.map_err(|errno| StoreError::io(Verb::List, &name, errno))?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory if below.starts_with(self.prefix) || self.prefix.starts_with(below) => {
-                self.subdirectory(dir, &name, below)
-            }
-            FileType::RegularFile if name.as_str().starts_with(self.prefix) => self.object(dir, name),
-            _ => Ok(()),
-        }
+    /// One bad inode must not hide all other objects. Whoever asks for it is told why it cannot be had.
+    fn damaged(&mut self, name: ObjectName, errno: Errno) {
+        tracing::debug!(%name, %errno, "an object is listed that cannot be looked at");
+        self.push(name, 0);
+    }
+
+    fn push(&mut self, name: ObjectName, size: u64) {
+        self.found.push(Listed { name, size, class: StorageClass::Standard });
     }
 }

@@ -145,6 +145,32 @@ fn what_lies_around_in_a_target_is_no_object() {
     assert_eq!(store.list("").unwrap().len(), 1);
 }
 
+#[test]
+fn an_object_that_cannot_be_looked_at_is_in_the_list_and_hides_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = create(dir.path());
+    store.put_if_absent(&name("a/m/b"), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap();
+    for (link, to) in [("a/m/loop", "loop"), ("a/m/nowhere", "/nowhere/at/all"), ("a/junk", "junk")] {
+        std::os::unix::fs::symlink(to, dir.path().join(link)).unwrap();
+    }
+    let listed: Vec<_> = store.list("a/m/").unwrap().into_iter().map(|o| (o.name.to_string(), o.size)).collect();
+    assert_eq!(listed, [("a/m/b".into(), 1), ("a/m/loop".into(), 0), ("a/m/nowhere".into(), 0)]);
+    assert_eq!(store.folders("a/").unwrap(), ["m"]);
+    let error = store.get(&name("a/m/loop"), 9).unwrap_err();
+    assert!(error.is_of_object(), "{error:?}");
+    // a folder that leads nowhere is no empty folder
+    std::os::unix::fs::symlink("/nowhere/at/all", dir.path().join("disk")).unwrap();
+    assert!(matches!(store.list("disk/").unwrap_err(), StoreError::Io { .. }));
+}
+
+#[test]
+fn what_is_no_file_is_no_object_and_is_told_as_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = create(dir.path());
+    rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    assert_eq!(store.get(&name("fifo"), 9).unwrap_err().to_string(), "fifo is no regular file");
+}
+
 /// A small filesystem of its own, gone when dropped.
 struct SmallDisk(tempfile::TempDir);
 
