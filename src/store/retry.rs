@@ -9,7 +9,7 @@ use super::error::Disposition;
 use super::seam::Backend;
 use super::{
     CompleteOutcome, Limiter, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome,
-    PutSource, Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId,
+    PutSource, Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Version, VersionMark, VersionPage,
 };
 use crate::clock::Clock;
 use crate::model::StorageClass;
@@ -163,6 +163,18 @@ impl Backend for RetryingStore {
 
     fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
         self.run(|inner| inner.thaw(name, tier, days))
+    }
+
+    fn versions(&self, prefix: &str, after: Option<&VersionMark>) -> Result<VersionPage, StoreError> {
+        self.run(|inner| inner.versions(prefix, after))
+    }
+
+    fn remove_markers(&self, markers: &[Version]) -> Result<(), StoreError> {
+        self.run(|inner| inner.remove_markers(markers))
+    }
+
+    fn put_back(&self, version: &Version, only_if_absent: bool) -> Result<(), StoreError> {
+        self.run(|inner| inner.put_back(version, only_if_absent))
     }
 
     fn has_classes(&self) -> bool {
