@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
-use super::context::Context;
+use super::context::{Context, quoted};
 use super::error::CliError;
 use super::output::Output;
 use super::protection;
@@ -377,7 +377,12 @@ fn tell_recovery_code(code: &RecoveryCode, repository: &str, output: &Output) ->
         "Without it nobody can read the backups, not even you. Write it down, keep it away from this computer \
                  and in two places. To get files back, on any computer:",
     )?;
-    output.line(format!("    rozenctl restore latest --repo {repository} --recovery - --to DIR"))
+    output.line(format!("    {}", restore_command(repository)))
+}
+
+/// As a shell takes it: the URL of a bucket may hold `&`.
+fn restore_command(repository: &str) -> String {
+    format!("rozenctl restore latest --repo {} --recovery - --to DIR", quoted(Path::new(repository)))
 }
 
 fn warn_shared_disk(config: &Config, output: &Output) -> Result<(), CliError> {
@@ -405,6 +410,18 @@ mod tests {
             roots.push(RootConfig::new(id, PathBuf::from(path)));
         }
         roots.iter().map(|root| root.id.to_string()).collect()
+    }
+
+    #[test]
+    fn the_command_beside_the_recovery_code_can_be_typed_as_it_is() {
+        let typed = |repository: &str| {
+            let script = format!("set -- {}; printf %s \"$5\"", restore_command(repository));
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        for url in ["s3://b/x?endpoint=https://nas:9000&region=eu-central-1", "/mnt/it's a disk", "/mnt/plain"] {
+            assert_eq!(typed(url), url);
+        }
     }
 
     #[test]
