@@ -6,8 +6,10 @@
 //!   a policy that is not understood protects from nothing.
 //! - Trying touches only objects below `probe/` of the repository's own folder, which it makes itself. Settings are
 //!   never changed by a check.
+//! - Bringing back what was deleted or replaced (`undelete`) deletes nothing that was stored.
 //!
-//! `policy`, `facts`, `findings`, `report` and `create/plan.rs` are pure; `check` and `create/run.rs` ask and act.
+//! `policy`, `facts`, `findings`, `report`, `create/plan.rs` and `undelete/plan.rs` are pure; `check`, `create/run.rs` and
+//! `undelete/run.rs` ask and act.
 //!
 //! What survives a crash: a check that was cut off leaves probe objects of a few bytes, or an unfinished upload of one.
 //!
@@ -24,6 +26,7 @@ mod place;
 mod policy;
 mod report;
 mod tried;
+mod undelete;
 
 pub use abilities::{Abilities, Answer, UploadList};
 pub use check::{CheckOptions, check};
@@ -36,6 +39,7 @@ pub use place::{PROBES, Place, Whose};
 pub use policy::{Call, Decision, Effect, Policy, Principal, Role, Statement, Values, decide, policy};
 pub use report::{Can, Conclusion, Report, Sentence};
 pub use tried::{Outcome, Tried};
+pub use undelete::{Tally, survey, undelete};
 
 /// How people say it.
 fn in_days(count: u32) -> String {

@@ -149,7 +149,8 @@ fn of_store(error: &StoreError) -> Exit {
 
 fn of_repository(error: &RepoError) -> Exit {
     match error {
-        RepoError::NoRepository { .. } => Exit::NoRepository,
+        RepoError::NoRepository { .. } | RepoError::Hidden { .. } => Exit::NoRepository,
+        RepoError::Replaced { source, .. } => of_repository(source),
         RepoError::WrongKey { .. } | RepoError::WrongRepository { .. } => Exit::WrongKey,
         RepoError::Store(error) => of_store(error),
         RepoError::Upload(error) => of_upload(error),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
-use super::context::Context;
+use super::context::{Context, quoted};
 use super::error::CliError;
 use super::output::Output;
 use super::protection;
@@ -21,7 +21,7 @@ use crate::journal::Journal;
 use crate::model::{RepoId, RootId};
 use crate::repo::{self, Repository, names};
 use crate::status::printable;
-use crate::store::{RetryPolicy, Store, StoreUrl};
+use crate::store::{Disposition, RetryPolicy, Store, StoreUrl};
 
 /// What is wanted.
 pub(super) struct Wish {
@@ -55,8 +55,7 @@ pub(super) fn set_up(wish: Wish, places: &Places, context: &Context) -> Result<M
     make_parent(&places.config)?;
     make_parent(&key_path)?;
     let store = Store::create(&wish.url)?.retrying(RetryPolicy::default(), context.clock.clone());
-    let created = created_text(context);
-    let repository = open_or_create(&wish, &store, &created, &places.state)?;
+    let repository = open_or_create(&wish, &store, context, &places.state)?;
     if fs::symlink_metadata(&key_path).is_err() {
         refuse_state_of_another_machine(&places.state)?;
     }
@@ -73,7 +72,7 @@ struct Opened {
     new_secret: Option<RecoverySecret>,
 }
 
-fn open_or_create(wish: &Wish, store: &Store, created: &str, state: &Path) -> Result<Opened, CliError> {
+fn open_or_create(wish: &Wish, store: &Store, context: &Context, state: &Path) -> Result<Opened, CliError> {
     if let Some(secret) = &wish.secret {
         let repository = Repository::open(store.clone(), secret)?.for_writing()?;
         refuse_foreign_state(state, Some(repository.keys.repo_id))?;
@@ -87,8 +86,9 @@ fn open_or_create(wish: &Wish, store: &Store, created: &str, state: &Path) -> Re
     refuse_key_beside_its_lock(wish)?;
     refuse_foreign_state(state, None)?;
     refuse_headless(store)?;
+    refuse_hidden(store, &context.output)?;
     let secret = RecoverySecret::generate();
-    let id = repo::create(store, &secret, ChunkLimits::DEFAULT, created)?;
+    let id = repo::create(store, &secret, ChunkLimits::DEFAULT, &created_text(context))?;
     if let Err(error) = write_recovery_file(wish, &secret, id) {
         // nobody could ever read this repository: it must not stay and look like one
         store.delete(&names::repository())?;
@@ -162,6 +162,33 @@ fn refuse_headless(store: &Store) -> Result<(), CliError> {
              new repository choose an empty place.",
         )),
     }
+}
+
+/// With a new `rozen.json` on top, what a thief has hidden would be harder to find, and to bring back.
+fn refuse_hidden(store: &Store, output: &Output) -> Result<(), CliError> {
+    for place in [names::repository().as_str(), "machines/"] {
+        match store.hidden(place) {
+            Ok(None) => {}
+            Ok(Some(hidden)) => {
+                return Err(CliError::refused(
+                    format!("{} held a repository: {} was {hidden}, and is still kept", store.place(), hidden.name),
+                    "If you did not delete it yourself, bring it back: `rozenctl target undelete` (docs/disaster.md, \"Somebody deleted \
+                     or replaced the backups\"). For a new repository choose another prefix in the bucket.",
+                ));
+            }
+            Err(error) if error.is_missing_right() => {
+                output.warn(format!(
+                    "whether {} keeps a repository that was deleted there cannot be seen: these credentials may not list versions",
+                    store.place()
+                ));
+                return Ok(());
+            }
+            // no answer now is no answer; a server that does not know the question keeps no versions
+            Err(error) if error.disposition() == Disposition::Retry => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn write_recovery_file(wish: &Wish, secret: &RecoverySecret, id: RepoId) -> Result<(), KeyFileError> {
@@ -350,7 +377,12 @@ fn tell_recovery_code(code: &RecoveryCode, repository: &str, output: &Output) ->
         "Without it nobody can read the backups, not even you. Write it down, keep it away from this computer \
                  and in two places. To get files back, on any computer:",
     )?;
-    output.line(format!("    rozenctl restore latest --repo {repository} --recovery - --to DIR"))
+    output.line(format!("    {}", restore_command(repository)))
+}
+
+/// As a shell takes it: the URL of a bucket may hold `&`.
+fn restore_command(repository: &str) -> String {
+    format!("rozenctl restore latest --repo {} --recovery - --to DIR", quoted(Path::new(repository)))
 }
 
 fn warn_shared_disk(config: &Config, output: &Output) -> Result<(), CliError> {
@@ -378,6 +410,18 @@ mod tests {
             roots.push(RootConfig::new(id, PathBuf::from(path)));
         }
         roots.iter().map(|root| root.id.to_string()).collect()
+    }
+
+    #[test]
+    fn the_command_beside_the_recovery_code_can_be_typed_as_it_is() {
+        let typed = |repository: &str| {
+            let script = format!("set -- {}; printf %s \"$5\"", restore_command(repository));
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        for url in ["s3://b/x?endpoint=https://nas:9000&region=eu-central-1", "/mnt/it's a disk", "/mnt/plain"] {
+            assert_eq!(typed(url), url);
+        }
     }
 
     #[test]

@@ -31,13 +31,13 @@ pub fn requests(
 fn price_of(table: &PriceTable, verb: Verb, class: StorageClass) -> Result<Price, CostError> {
     let prices = || table.class(class);
     Ok(match verb {
-        Verb::Put | Verb::CompleteUpload => prices()?.put_per_1000,
+        Verb::Put | Verb::CompleteUpload | Verb::PutBack => prices()?.put_per_1000,
         Verb::CreateUpload | Verb::PutPart => prices()?.part_per_1000,
         Verb::Get | Verb::GetRange | Verb::Head => prices()?.get_per_1000,
-        Verb::List | Verb::ListParts | Verb::ListUploads => table.list_per_1000,
+        Verb::List | Verb::ListParts | Verb::ListUploads | Verb::ListVersions => table.list_per_1000,
         // how fast it was asked for is not counted: most ask for no hurry, none for less than this
         Verb::Thaw => prices()?.thaw(ThawTier::Standard).map_or(Price::ZERO, |thaw| thaw.request_per_1000),
-        Verb::Open | Verb::Delete | Verb::AbortUpload => Price::ZERO,
+        Verb::Open | Verb::Delete | Verb::AbortUpload | Verb::RemoveMarkers => Price::ZERO,
     })
 }
 

@@ -39,7 +39,7 @@ Keep it away from the computer that it belongs to: print it, put it on a USB
 stick or into a password manager, in two places. Then remove it from here.
 
 To get files back, on any computer:
-    rozenctl restore latest --repo URL --recovery THIS-FILE --to DIR
+    rozenctl restore latest --repo 'URL' --recovery THIS-FILE --to DIR
 ";
 const IS_PROTECTED: &str = "\nIt is protected by a passphrase, which is needed too.\n";
 

@@ -367,7 +367,7 @@ fn failed(error: &RunError) -> Outcome {
 fn is_of_target(error: &RepoError) -> bool {
     let of_upload = |error: &UploadError| matches!(error, UploadError::Target { .. });
     match error {
-        RepoError::Store(_) | RepoError::NoRepository { .. } => true,
+        RepoError::Store(_) | RepoError::NoRepository { .. } | RepoError::Hidden { .. } => true,
         RepoError::Upload(error) => of_upload(error),
         _ => false,
     }

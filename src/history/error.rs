@@ -43,6 +43,9 @@ pub enum HistoryError {
     Output(#[source] io::Error),
 }
 
+const ELSEWHERE: &str =
+    "Look for it in another snapshot: `rozenctl history PATH`; `rozenctl check` shows what is damaged.";
+
 impl HistoryError {
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
@@ -61,9 +64,8 @@ impl HistoryError {
             HistoryError::Path(_) | HistoryError::NotInSnapshot(_) | HistoryError::NotAFile(_) => {
                 "Paths are as they were on the machine. `rozenctl ls SNAP` and `rozenctl find PATTERN` show what is there."
             }
-            HistoryError::Tree(_) | HistoryError::Content { .. } => {
-                "Look for it in another snapshot: `rozenctl history PATH`; `rozenctl check` shows what is damaged."
-            }
+            HistoryError::Content { source, .. } => source.remedy_at_target().unwrap_or(ELSEWHERE),
+            HistoryError::Tree(_) => ELSEWHERE,
             HistoryError::Output(_) => "Look at where the output goes.",
         }
     }

@@ -5,13 +5,18 @@ use crate::format::FormatError;
 use crate::journal::JournalError;
 use crate::model::{ChunkId, MachineId, RepoId, Seq};
 use crate::seal::SealError;
-use crate::store::{ObjectName, StoreError};
+use crate::store::{Hidden, ObjectName, StoreError};
 use crate::upload::UploadError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
     #[error("there is no repository in {place}")]
     NoRepository { place: String },
+    #[error("the repository in {place} was {hidden}; older versions of it are kept")]
+    Hidden { place: String, hidden: Hidden },
+    /// The source says what is wrong with what stands there now.
+    #[error("rozen.json in {place} was {hidden}; what was there before is kept")]
+    Replaced { place: String, hidden: Hidden, source: Box<RepoError> },
     #[error("there already is a repository in {place}")]
     AlreadyThere { place: String },
     #[error("the recovery secret does not belong to the repository in {place}")]
@@ -88,7 +93,12 @@ impl RepoError {
         match self {
             RepoError::NoRepository { .. } => {
                 "Check the path or URL (--repo, or `repository` in the configuration). `rozenctl init` makes a new one in an empty place; where a \
-                 repository is and only its rozen.json is gone, bring that back from a copy (docs/disaster.md)."
+                 repository is and only its rozen.json is gone, bring that back from a copy (docs/disaster.md). Whether it was deleted in a bucket that \
+                 keeps versions tells `rozenctl target undelete --dry-run`, with an administrator's credentials."
+            }
+            RepoError::Hidden { .. } | RepoError::Replaced { .. } => {
+                "Find out who did, and make nothing new there. `rozenctl target undelete --dry-run`, with an administrator's credentials, tells \
+                 what can be brought back; docs/disaster.md says step by step how (\"Somebody deleted or replaced the backups\")."
             }
             RepoError::AlreadyThere { .. } => "Choose an empty place for a new repository.",
             RepoError::Object { source, .. } if source.is_newer() => {

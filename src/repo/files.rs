@@ -6,6 +6,7 @@ use super::{Ahead, Contents, RepoError};
 use crate::crypto::FileIdKeys;
 use crate::format::{ContentMap, FormatError};
 use crate::model::{ChunkId, ChunkRef, Content, Entry, EntryFlags, Extent, FileId};
+use crate::store::StoreError;
 
 /// Larger maps are refused: they would list more than 100 TiB.
 const MAX_MAP: u64 = 1 << 32;
@@ -23,6 +24,19 @@ pub enum ContentError {
     Chunk(#[source] Arc<RepoError>),
     #[error("the list of its chunks cannot be used")]
     Map(#[source] FormatError),
+}
+
+impl ContentError {
+    /// What a person can do where nothing is damaged: the target does not give it now, or not this way.
+    pub fn remedy_at_target(&self) -> Option<&'static str> {
+        let ContentError::Chunk(error) = self else { return None };
+        match &**error {
+            RepoError::Store(error) if error.is_of_target() || matches!(error, StoreError::Archived { .. }) => {
+                Some(error.remedy())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl From<RepoError> for ContentError {
@@ -245,6 +259,18 @@ fn place(extents: Vec<Extent>) -> Vec<Placed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::ObjectName;
+
+    #[test]
+    fn what_is_archived_or_away_is_not_called_damaged() {
+        let remedy = |error: RepoError| ContentError::from(error).remedy_at_target();
+        let name = ObjectName::parse("packs/ab").unwrap();
+        let archived = remedy(RepoError::Store(StoreError::Archived { name: name.clone() })).unwrap();
+        assert!(archived.contains("thaw") && archived.contains("rozenctl restore"), "{archived}");
+        assert!(remedy(RepoError::Store(StoreError::TargetGone { place: "/x".into() })).unwrap().contains("mount"));
+        assert_eq!(remedy(RepoError::MissingChunk(ChunkId([0; 32]))), None);
+        assert_eq!(remedy(RepoError::Store(StoreError::NotFound { name })), None);
+    }
 
     fn data(size: u64, len: u32, extents: Option<&[(u64, u64)]>) -> FileData {
         let extents =

@@ -57,9 +57,9 @@ impl Repository {
                 let keys = secret.read_keys(parse_repo(&record)?, record.epoch);
                 return Ok(Self { store, keys, damage: None, known: KnownMachines::default() });
             }
-            Err(error) => certificates::unless_gone(error)?,
+            Err(error) => or_replaced(certificates::unless_gone(error)?, &store),
         };
-        if matches!(error, RepoError::WrongKey { .. } | RepoError::Object { source: FormatError::Newer { .. }, .. }) {
+        if is_final(&error) {
             return Err(error);
         }
         match certificates::any(&store, &admin)? {
@@ -158,10 +158,42 @@ impl Repository {
 pub(super) fn read_record(store: &Store) -> Result<SignedRecord, RepoError> {
     let name = names::repository();
     let bytes = match store.get(&name, MAX_RECORD) {
-        Err(StoreError::NotFound { .. }) => return Err(RepoError::NoRepository { place: store.place().into() }),
+        Err(StoreError::NotFound { .. }) => return Err(none_there(store)),
         other => other?,
     };
     SignedRecord::parse(&bytes).map_err(|source| RepoError::Object { name, source })
+}
+
+/// A thief may have laid a delete marker over it. Who may not ask for versions is told that there is none.
+fn none_there(store: &Store) -> RepoError {
+    let place = store.place().into();
+    match store.hidden(names::repository().as_str()) {
+        Ok(Some(hidden)) => RepoError::Hidden { place, hidden },
+        Ok(None) | Err(_) => RepoError::NoRepository { place },
+    }
+}
+
+/// The record is written once: where the target keeps an older one, that is the right one.
+pub(super) fn or_replaced(error: RepoError, store: &Store) -> RepoError {
+    let is_about_record = match &error {
+        RepoError::WrongKey { .. } | RepoError::WrongRepository { .. } => true,
+        error => error.object() == Some(&names::repository()),
+    };
+    match is_about_record.then(|| store.hidden(names::repository().as_str())) {
+        Some(Ok(Some(hidden))) if !hidden.is_deleted => {
+            RepoError::Replaced { place: store.place().into(), hidden, source: Box::new(error) }
+        }
+        _ => error,
+    }
+}
+
+/// No certificate says more.
+fn is_final(error: &RepoError) -> bool {
+    match error {
+        RepoError::WrongKey { .. } | RepoError::Object { source: FormatError::Newer { .. }, .. } => true,
+        RepoError::Replaced { source, .. } => is_final(source),
+        _ => false,
+    }
 }
 
 /// A damaged record and a foreign key are told apart: the record also names the key that signed it.

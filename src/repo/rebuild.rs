@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::adopt::adopt_last_snapshot;
-use super::open::{parse_repo, read_record};
+use super::open::{or_replaced, parse_repo, read_record};
 use super::{RepoError, certificates, names};
 use crate::chunk::ChunkLimits;
 use crate::crypto::{self, MachineKeys, Signers};
@@ -33,6 +33,10 @@ pub struct Rebuilt {
 
 /// Checks that the target holds the repository of these keys; gives its chunk limits.
 pub fn open_for_backup(store: &Store, keys: &MachineKeys) -> Result<ChunkLimits, RepoError> {
+    limits_of_own(store, keys).map_err(|error| or_replaced(error, store))
+}
+
+fn limits_of_own(store: &Store, keys: &MachineKeys) -> Result<ChunkLimits, RepoError> {
     let signed = read_record(store)?;
     let wrong = |found: String| RepoError::WrongRepository { place: store.place().into(), key: keys.repo_id, found };
     let record: RepositoryRecord = match signed.verify(&keys.admin) {

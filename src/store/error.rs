@@ -26,11 +26,14 @@ pub enum Verb {
     AbortUpload,
     ListUploads,
     Thaw,
+    ListVersions,
+    RemoveMarkers,
+    PutBack,
 }
 
 impl Verb {
     /// All verbs but [`Verb::Open`].
-    pub const ALL: [Verb; 13] = [
+    pub const ALL: [Verb; 16] = [
         Verb::Put,
         Verb::Get,
         Verb::GetRange,
@@ -44,6 +47,9 @@ impl Verb {
         Verb::AbortUpload,
         Verb::ListUploads,
         Verb::Thaw,
+        Verb::ListVersions,
+        Verb::RemoveMarkers,
+        Verb::PutBack,
     ];
 
     /// As it is written down and shown to programs; [`Verb::from_code`] reads it.
@@ -63,12 +69,15 @@ impl Verb {
             Verb::AbortUpload => "abort_upload",
             Verb::ListUploads => "list_uploads",
             Verb::Thaw => "thaw",
+            Verb::ListVersions => "list_versions",
+            Verb::RemoveMarkers => "remove_markers",
+            Verb::PutBack => "put_back",
         }
     }
 
     /// Changes nothing at the target.
     fn is_reading(self) -> bool {
-        matches!(self, Verb::Open | Verb::Get | Verb::GetRange | Verb::Head | Verb::List)
+        matches!(self, Verb::Open | Verb::Get | Verb::GetRange | Verb::Head | Verb::List | Verb::ListVersions)
     }
 
     pub fn from_code(code: &str) -> Option<Self> {
@@ -93,6 +102,9 @@ impl fmt::Display for Verb {
             Verb::AbortUpload => "abort the upload of",
             Verb::ListUploads => "list the begun uploads of",
             Verb::Thaw => "thaw",
+            Verb::ListVersions => "list the versions of",
+            Verb::RemoveMarkers => "remove",
+            Verb::PutBack => "put back what was stored first of",
         })
     }
 }

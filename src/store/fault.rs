@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::seam::Backend;
 use super::{
     CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
-    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb,
+    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb, Version, VersionMark, VersionPage,
 };
 use crate::model::StorageClass;
 
@@ -197,6 +197,18 @@ impl Backend for FaultyStore {
 
     fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
         self.run(Verb::Thaw, name.as_str(), |inner| inner.thaw(name, tier, days))
+    }
+
+    fn versions(&self, prefix: &str, after: Option<&VersionMark>) -> Result<VersionPage, StoreError> {
+        self.run(Verb::ListVersions, prefix, |inner| inner.versions(prefix, after))
+    }
+
+    fn remove_markers(&self, markers: &[Version]) -> Result<(), StoreError> {
+        self.run(Verb::RemoveMarkers, "delete markers", |inner| inner.remove_markers(markers))
+    }
+
+    fn put_back(&self, version: &Version, only_if_absent: bool) -> Result<(), StoreError> {
+        self.run(Verb::PutBack, version.name.as_str(), |inner| inner.put_back(version, only_if_absent))
     }
 
     fn has_classes(&self) -> bool {

@@ -33,6 +33,7 @@ mod retry;
 mod s3;
 mod seam;
 mod url;
+mod versions;
 
 pub use error::{Disposition, StoreError, Verb};
 pub use fault::{Faults, Moment};
@@ -47,3 +48,4 @@ pub use retry::RetryPolicy;
 pub use s3::{S3Address, S3Client, S3Refusal};
 pub use seam::{Listed, PutOutcome, PutSource, Store};
 pub use url::StoreUrl;
+pub use versions::{Hidden, Version, VersionData, VersionMark, VersionPage, Versions, Walk};

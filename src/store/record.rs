@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::seam::Backend;
 use super::{
     CompleteOutcome, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome, PutSource,
-    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb,
+    Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb, Version, VersionMark, VersionPage,
 };
 use crate::model::StorageClass;
 
@@ -159,6 +159,24 @@ impl Backend for RecordingStore {
     fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
         let result = self.inner.thaw(name, tier, days);
         self.recorder.note(Verb::Thaw, &result, |_| 0);
+        result
+    }
+
+    fn versions(&self, prefix: &str, after: Option<&VersionMark>) -> Result<VersionPage, StoreError> {
+        let result = self.inner.versions(prefix, after);
+        self.recorder.note(Verb::ListVersions, &result, |_| 0);
+        result
+    }
+
+    fn remove_markers(&self, markers: &[Version]) -> Result<(), StoreError> {
+        let result = self.inner.remove_markers(markers);
+        self.recorder.note(Verb::RemoveMarkers, &result, |()| 0);
+        result
+    }
+
+    fn put_back(&self, version: &Version, only_if_absent: bool) -> Result<(), StoreError> {
+        let result = self.inner.put_back(version, only_if_absent);
+        self.recorder.note(Verb::PutBack, &result, |()| 0);
         result
     }
 

@@ -1,6 +1,7 @@
 //! Decorator: tries again what may go away by itself. The one retry policy of the program.
 
 use std::cell::Cell;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use super::error::Disposition;
 use super::seam::Backend;
 use super::{
     CompleteOutcome, Limiter, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome,
-    PutSource, Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId,
+    PutSource, Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Version, VersionMark, VersionPage,
 };
 use crate::clock::Clock;
 use crate::model::StorageClass;
@@ -38,6 +39,28 @@ impl RetryPolicy {
     }
 }
 
+/// Which try of how many this thread is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Try {
+    number: u32,
+    of: u32,
+}
+
+thread_local! {
+    static TRY: Cell<Option<Try>> = const { Cell::new(None) };
+}
+
+/// `None` where nothing is tried again.
+pub(super) fn this_try() -> Option<Try> {
+    TRY.get()
+}
+
+impl fmt::Display for Try {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " (try {} of {})", self.number, self.of)
+    }
+}
+
 pub(super) struct RetryingStore {
     inner: Arc<dyn Backend>,
     policy: RetryPolicy,
@@ -54,7 +77,10 @@ impl RetryingStore {
     fn run<T>(&self, call: impl Fn(&dyn Backend) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut attempt = 0;
         loop {
-            let error = match call(&*self.inner) {
+            TRY.set(Some(Try { number: attempt + 1, of: self.policy.tries }));
+            let answer = call(&*self.inner);
+            TRY.set(None);
+            let error = match answer {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -165,6 +191,18 @@ impl Backend for RetryingStore {
         self.run(|inner| inner.thaw(name, tier, days))
     }
 
+    fn versions(&self, prefix: &str, after: Option<&VersionMark>) -> Result<VersionPage, StoreError> {
+        self.run(|inner| inner.versions(prefix, after))
+    }
+
+    fn remove_markers(&self, markers: &[Version]) -> Result<(), StoreError> {
+        self.run(|inner| inner.remove_markers(markers))
+    }
+
+    fn put_back(&self, version: &Version, only_if_absent: bool) -> Result<(), StoreError> {
+        self.run(|inner| inner.put_back(version, only_if_absent))
+    }
+
     fn has_classes(&self) -> bool {
         self.inner.has_classes()
     }
@@ -224,6 +262,23 @@ mod tests {
         let id = store.create_upload(&name(), StorageClass::Standard).unwrap();
         let left: Vec<_> = target.store().list_uploads("").unwrap().into_iter().map(|upload| upload.id).collect();
         assert_eq!(left, [others, id]);
+    }
+
+    #[test]
+    fn each_try_knows_its_number() {
+        let (failing, faults) = Store::memory().failing();
+        let store = failing.retrying(RetryPolicy::default(), Clock::manual(Timestamp::default()).0);
+        faults.fail_nth(Verb::Head, 1, Moment::Before, Errno::IO);
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seeing = seen.clone();
+        faults.around(Verb::Head, Moment::Before, move || {
+            seeing.lock().unwrap().push(this_try().unwrap().to_string());
+        });
+        store.head(&name()).unwrap();
+        assert_eq!(
+            (&seen.lock().unwrap()[..], this_try()),
+            (&[" (try 1 of 7)", " (try 2 of 7)"].map(String::from)[..], None)
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::retry::{RetryPolicy, RetryingStore};
 use super::s3::S3Store;
 use super::{
     CompleteOutcome, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, Requests, StoreError, StoreUrl,
-    ThawOutcome, ThawTier, Upload, UploadId, Verb,
+    ThawOutcome, ThawTier, Upload, UploadId, Verb, Version, VersionMark, VersionPage,
 };
 use crate::clock::Clock;
 use crate::model::StorageClass;
@@ -122,6 +122,18 @@ pub(super) trait Backend: Send + Sync {
 
     fn thaw(&self, _name: &ObjectName, _tier: ThawTier, _days: u32) -> Result<ThawOutcome, StoreError> {
         Err(StoreError::NotOffered { verb: Verb::Thaw })
+    }
+
+    fn versions(&self, _prefix: &str, _after: Option<&VersionMark>) -> Result<VersionPage, StoreError> {
+        Ok(VersionPage::default())
+    }
+
+    fn remove_markers(&self, _markers: &[Version]) -> Result<(), StoreError> {
+        Err(StoreError::NotOffered { verb: Verb::RemoveMarkers })
+    }
+
+    fn put_back(&self, _version: &Version, _only_if_absent: bool) -> Result<(), StoreError> {
+        Err(StoreError::NotOffered { verb: Verb::PutBack })
     }
 
     fn has_classes(&self) -> bool {
@@ -316,6 +328,29 @@ impl Store {
     /// is there.
     pub fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
         self.backend.thaw(name, tier, days)
+    }
+
+    /// A page of all versions and delete markers of objects whose names begin with `prefix`, behind `after`; empty where the target
+    /// keeps none.
+    pub fn versions(&self, prefix: &str, after: Option<&VersionMark>) -> Result<VersionPage, StoreError> {
+        self.backend.versions(prefix, after)
+    }
+
+    /// Only for an admin. Takes delete markers away, at most [`Store::MARKERS`] at once; may be repeated. No version with data is
+    /// ever deleted.
+    pub fn remove_markers(&self, markers: &[Version]) -> Result<(), StoreError> {
+        assert!(markers.len() <= Self::MARKERS && markers.iter().all(|marker| marker.data.is_none()));
+        self.sending(|backend| backend.remove_markers(markers))
+    }
+
+    /// Most that are removed at once.
+    pub const MARKERS: usize = 1000;
+
+    /// Only for an admin. Makes the bytes of a version those of its name again, by a copy in the same class above all other versions,
+    /// which stay. Durable on return; may be repeated. With `only_if_absent` nothing is done where the name has bytes: then it is a
+    /// [`StoreError::S3`]. [`StoreError::Archived`] for a version that must be thawed first.
+    pub fn put_back(&self, version: &Version, only_if_absent: bool) -> Result<(), StoreError> {
+        self.sending(|backend| backend.put_back(version, only_if_absent))
     }
 
     /// Whether objects can be in other classes than standard.

@@ -7,3 +7,4 @@ mod roles;
 mod s3fake;
 mod servers;
 mod thief;
+mod undelete;

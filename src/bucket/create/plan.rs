@@ -11,6 +11,10 @@ use crate::bucket::{LONGEST_UPLOAD_DAYS, Place, Policy, Role, in_days, policy};
 pub const UNFINISHED_DAYS: u32 = 30;
 const _: () = assert!(UNFINISHED_DAYS > LONGEST_UPLOAD_DAYS);
 
+/// Said with every lock: a snapshot of today is made of packs of long ago.
+const LOCK_ENDS: &str =
+    "It ends so long after an object was stored and is not renewed, while new snapshots go on using old objects";
+
 /// What a person wants beyond the usual.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Wish {
@@ -129,12 +133,15 @@ impl fmt::Display for Step {
             Step::KeepVersions => f.write_str("keep versions: what is replaced or deleted can be brought back"),
             Step::Lock(Retention { compliance: true, days }) => write!(
                 f,
-                "lock every new object for {}; NOBODY can delete it before, not even you, and it is paid for so long",
+                "lock every new object for {}; NOBODY can delete it before, not even you, and it is paid for so long. {LOCK_ENDS}",
                 in_days(*days)
             ),
             Step::Lock(Retention { compliance: false, days }) => {
                 let days = in_days(*days);
-                write!(f, "lock every new object for {days}; only who may bypass governance can delete it before")
+                write!(
+                    f,
+                    "lock every new object for {days}; only who may bypass governance can delete it before. {LOCK_ENDS}"
+                )
             }
             Step::EndUnfinishedUploads { days } => write!(f, "end unfinished uploads after {}", in_days(*days)),
             Step::SetPolicy(policy) => {
@@ -177,7 +184,7 @@ mod tests {
         let lock = Some(Retention { compliance: true, days: 90 });
         let plan = made(None, &Wish { lock, ..Wish::default() });
         assert_eq!(plan.steps[0], Step::MakeBucket { region: "eu-central-1".into(), lockable: true });
-        assert!(plan.to_string().contains("90 days; NOBODY"), "{plan}");
+        assert!(plan.to_string().contains("90 days; NOBODY") && plan.to_string().contains("is not renewed"), "{plan}");
     }
 
     #[test]

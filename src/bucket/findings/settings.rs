@@ -102,7 +102,8 @@ fn versions(facts: &Facts) -> Vec<Finding> {
             "no_lock",
             Weight::Note,
             what,
-            "A lock is decided when a bucket is made: `rozenctl target create --lock DAYS`.",
+            "A lock is decided when a bucket is made: `rozenctl target create --lock DAYS`. It holds each object for so long after it was stored, \
+             and is not renewed while newer snapshots go on using it.",
         ));
     }
     findings

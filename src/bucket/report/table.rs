@@ -76,7 +76,7 @@ fn lock_text(lock: &Lock) -> String {
         None => "possible, none by default".to_owned(),
         Some(retention) => {
             let mode = if retention.compliance { "compliance" } else { "governance" };
-            format!("{}, {mode}", in_days(retention.days))
+            format!("{}, {mode}, from when an object was stored", in_days(retention.days))
         }
     }
 }

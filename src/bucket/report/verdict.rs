@@ -120,7 +120,8 @@ fn for_how_long(facts: &Facts) -> String {
 fn adding() -> Sentence {
     Sentence::new(
         Can::Yes,
-        "Add objects: yes, that is what the machine does. It costs storage; snapshots of before stay as they were.",
+        "Add objects: yes, that is what the machine does. It costs storage; snapshots of before stay as they were. \
+         Rubbish under the name of the next snapshot stops the backups of this machine, which its status says, until a person looks.",
     )
 }
 
@@ -149,6 +150,7 @@ mod tests {
         let sentences = verdict(&right_facts(), &right_tries());
         let can: Vec<Can> = sentences.iter().map(|sentence| sentence.can).collect();
         assert_eq!(can, [Can::No, Can::No, Can::No, Can::Yes, Can::Unknown]);
+        assert!(says(&right_facts(), &right_tries(), "Add").text.contains("stops the backups of this machine"));
     }
 
     #[test]

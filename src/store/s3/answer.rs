@@ -316,6 +316,9 @@ fn action(verb: Verb) -> &'static str {
         Verb::AbortUpload => "s3:AbortMultipartUpload",
         Verb::ListUploads => "s3:ListBucketMultipartUploads",
         Verb::Thaw => "s3:RestoreObject",
+        Verb::ListVersions => "s3:ListBucketVersions",
+        Verb::RemoveMarkers => "s3:DeleteObjectVersion",
+        Verb::PutBack => "s3:GetObjectVersion and s3:PutObject",
     }
 }
 

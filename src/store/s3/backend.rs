@@ -14,7 +14,7 @@ use crate::model::StorageClass;
 use crate::store::seam::Backend;
 use crate::store::{
     CompleteOutcome, Limiter, Listed, ObjectInfo, ObjectName, PartReceipt, PartRules, PartSource, PutOutcome,
-    PutSource, Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb,
+    PutSource, Requests, StoreError, ThawOutcome, ThawTier, Upload, UploadId, Verb, Version, VersionMark, VersionPage,
 };
 
 pub(in crate::store) struct S3Store {
@@ -178,6 +178,18 @@ impl Backend for S3Store {
 
     fn thaw(&self, name: &ObjectName, tier: ThawTier, days: u32) -> Result<ThawOutcome, StoreError> {
         self.ask_for_copy(name, tier, days)
+    }
+
+    fn versions(&self, prefix: &str, after: Option<&VersionMark>) -> Result<VersionPage, StoreError> {
+        self.page_of_versions(prefix, after)
+    }
+
+    fn remove_markers(&self, markers: &[Version]) -> Result<(), StoreError> {
+        self.delete_markers(markers)
+    }
+
+    fn put_back(&self, version: &Version, only_if_absent: bool) -> Result<(), StoreError> {
+        self.copy_over(version, only_if_absent)
     }
 
     fn has_classes(&self) -> bool {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::future::Future;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::address::S3Address;
 use super::answer::{Failure, Unanswered};
@@ -31,7 +33,7 @@ use super::pace::Pace;
 use super::progress::Progress;
 use crate::model::StorageClass;
 use crate::store::limit::Direction;
-use crate::store::{Limiter, Requests, StoreError, Verb};
+use crate::store::{Limiter, Requests, StoreError, Verb, retry};
 
 /// A bucket and how to speak to it. Calls block; any number of threads may call at once.
 pub struct S3Client {
@@ -41,6 +43,8 @@ pub struct S3Client {
     keyring: Keyring,
     meter: Meter,
     limiter: Limiter,
+    /// When somebody was told of the waiting.
+    remarked: Mutex<Option<Instant>>,
     driver: Driver,
 }
 
@@ -56,6 +60,11 @@ pub(super) struct Ask {
 /// While a request goes up, for its next piece to be taken; and then for its answer. On the slowest line that is of any use
 /// (16 KiB/s) that much is on its way in buffers.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// For the answer to a question, which is short: a server that is alive begins to give it in less.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// Then a person is told what is waited for, and not again before `REMARK_PAUSE`.
+const REMARK_AFTER: Duration = Duration::from_secs(5);
+const REMARK_PAUSE: Duration = Duration::from_secs(20);
 /// After the wish to stop, until whatever is under way is left: the next start asks what became of it.
 const STOPPING: Duration = Duration::from_secs(5);
 /// Between two pieces of a body that comes down.
@@ -63,7 +72,7 @@ const STALLED: Duration = Duration::from_secs(60);
 
 impl Ask {
     pub(super) fn new(verb: Verb) -> Self {
-        Self { verb, class: StorageClass::Standard, sent: 0, patience: PATIENCE }
+        Self { verb, class: StorageClass::Standard, sent: 0, patience: patience_of(verb) }
     }
 
     pub(super) fn class(self, class: StorageClass) -> Self {
@@ -80,6 +89,24 @@ impl Ask {
     }
 }
 
+fn patience_of(verb: Verb) -> Duration {
+    match verb {
+        Verb::Put | Verb::CreateUpload | Verb::PutPart | Verb::CompleteUpload | Verb::PutBack => PATIENCE,
+        Verb::Open
+        | Verb::Get
+        | Verb::GetRange
+        | Verb::Head
+        | Verb::List
+        | Verb::Delete
+        | Verb::ListParts
+        | Verb::AbortUpload
+        | Verb::ListUploads
+        | Verb::Thaw
+        | Verb::ListVersions
+        | Verb::RemoveMarkers => ANSWER_PATIENCE,
+    }
+}
+
 impl S3Client {
     /// Sends nothing: whether the bucket is there is told by the first request.
     pub fn open(address: &S3Address) -> Result<Self, StoreError> {
@@ -88,7 +115,7 @@ impl S3Client {
         let (keyring, region) = driver.handle.block_on(surroundings(address, &http));
         let sdk = aws_sdk_s3::Client::from_conf(config(address, http, &keyring, &region));
         let (meter, limiter) = (Meter::default(), Limiter::unlimited());
-        Ok(Self { sdk, address: address.clone(), region, keyring, meter, limiter, driver })
+        Ok(Self { sdk, address: address.clone(), region, keyring, meter, limiter, remarked: Mutex::default(), driver })
     }
 
     /// Bodies go no faster than the limiter allows.
@@ -181,10 +208,26 @@ impl S3Client {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         self.meter.request(ask.verb, ask.class, ask.sent);
-        let guarded = progress.guard(request, ask.patience);
+        // what takes a server its time is no news
+        let remark_after = if ask.patience > PATIENCE { Duration::MAX } else { REMARK_AFTER };
+        let guarded = progress.guard(request, ask.patience, remark_after, || self.remark(ask.verb));
         match unless_stopped(guarded, &self.limiter, STOPPING).await {
             Some(answer) => answer.map_err(Failure::from_sdk),
             None => Err(Failure::Unanswered(Unanswered::TimedOut(ask.patience))),
+        }
+    }
+
+    /// Many may wait at once; one speaks for all.
+    fn remark(&self, verb: Verb) {
+        let mut last = self.remarked.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= REMARK_PAUSE) {
+            *last = Some(Instant::now());
+            let (this, verb) = (retry::this_try(), verb.code());
+            tracing::warn!(
+                verb,
+                "waiting for the target: no answer yet{}",
+                this.map(|this| this.to_string()).unwrap_or_default()
+            );
         }
     }
 

@@ -35,6 +35,7 @@ mod progress;
 mod refusal;
 #[cfg(test)]
 pub(super) mod tests;
+mod versions;
 
 pub use address::S3Address;
 pub use client::S3Client;

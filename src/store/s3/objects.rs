@@ -17,7 +17,7 @@ use crate::store::{Listed, ObjectInfo, ObjectName, PutOutcome, PutSource, StoreE
 const NOT_OF_S3: &str = "it has neither an ETag nor the number of a request, as what answers in a store's place (the login page of a network)";
 
 /// Objects on one page of a list: the most that S3 gives.
-const PAGE: i32 = 1000;
+pub(super) const PAGE: i32 = 1000;
 
 impl S3Store {
     pub(super) fn put(
@@ -228,7 +228,7 @@ impl S3Store {
         }
     }
 
-    fn unread(&self, verb: Verb, name: &ObjectName, failure: Failure) -> StoreError {
+    pub(super) fn unread(&self, verb: Verb, name: &ObjectName, failure: Failure) -> StoreError {
         match failure.code() {
             "InvalidObjectState" => StoreError::Archived { name: name.clone() },
             _ if failure.is_missing() => StoreError::NotFound { name: name.clone() },
@@ -282,6 +282,6 @@ pub(super) fn length(len: u64) -> i64 {
     i64::try_from(len).expect("no file has 8 EiB")
 }
 
-fn shown(prefix: &str) -> String {
+pub(super) fn shown(prefix: &str) -> String {
     if prefix.is_empty() { "all objects".to_owned() } else { format!("{prefix}*") }
 }

@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
+use super::confirm::confirm;
 use super::which::{WhichArgs, uploaders, warn_of_no_tls};
 use crate::bucket::{self, Place, Plan, Retention, Step, Wish};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::prompt;
 use crate::store::{S3Client, StoreUrl};
 
 /// Make a bucket, or make one right: public access blocked, versions kept, nothing replaced
@@ -55,7 +55,7 @@ pub(super) fn run(args: &CreateArgs, context: &Context) -> Result<Exit, CliError
     }
     let mut by_hand = plan.by_hand.clone();
     if !plan.steps.is_empty() && !args.dry_run {
-        confirm(args, context)?;
+        confirm(args.yes, context)?;
         by_hand = bucket::create(&client, &plan, &wish, |step| context.output.note(format!("done: {step}")))?;
         for what in by_hand.iter().filter(|what| !plan.by_hand.contains(what)) {
             context.output.line(format!("  by hand: {what}"))?;
@@ -76,15 +76,4 @@ fn show(plan: &Plan, target: &str, context: &Context) -> Result<(), CliError> {
         return context.output.line(format!("{target} is right: there is nothing to do"));
     }
     context.output.line(format!("{target}\n{}", plan.to_string().trim_end()))
-}
-
-fn confirm(args: &CreateArgs, context: &Context) -> Result<(), CliError> {
-    if args.yes {
-        return Ok(());
-    }
-    let refused = |what: &str| CliError::refused(what, "Nothing was changed. Say --yes to do it without a question.");
-    if !prompt::is_possible() {
-        return Err(refused("nobody is there to say yes"));
-    }
-    if prompt::yes("Do this? [y/N] ", &context.stop)? { Ok(()) } else { Err(refused("you did not say yes")) }
 }

@@ -1,8 +1,10 @@
 //! `rozenctl target`: is the storage safe, and what makes it so. Not here: what is looked at and decided (room `bucket`).
 
 mod check;
+mod confirm;
 mod create;
 mod policy;
+mod undelete;
 mod which;
 
 use clap::{Args, Subcommand};
@@ -23,6 +25,7 @@ enum TargetCommand {
     Check(check::CheckArgs),
     Create(create::CreateArgs),
     Policy(policy::PolicyArgs),
+    Undelete(undelete::UndeleteArgs),
 }
 
 pub(in crate::cli) fn run(args: &TargetArgs, context: &Context) -> Result<Exit, CliError> {
@@ -30,5 +33,6 @@ pub(in crate::cli) fn run(args: &TargetArgs, context: &Context) -> Result<Exit, 
         TargetCommand::Check(args) => check::run(args, context),
         TargetCommand::Create(args) => create::run(args, context),
         TargetCommand::Policy(args) => policy::run(args, context),
+        TargetCommand::Undelete(args) => undelete::run(args, context),
     }
 }
