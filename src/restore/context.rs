@@ -10,6 +10,7 @@ use super::links::LinkGroups;
 use super::plan::PlannedRoot;
 use super::progress::Progress;
 use super::report::{Collector, Count};
+use super::stages::Stages;
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
 use crate::repo::{ContentError, Contents, Files, RepoError};
@@ -26,6 +27,7 @@ pub(super) struct Context<'a> {
     pub root: &'a PlannedRoot,
     pub destination: Destination,
     pub links: LinkGroups,
+    pub stages: Stages,
     /// Entries with inode flags, which come last.
     pub flagged: Mutex<Later>,
     pub collector: &'a Collector,
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             root,
             destination,
             links: LinkGroups::default(),
+            stages: Stages::default(),
             flagged: Mutex::new(Later::new()),
             collector,
             progress,

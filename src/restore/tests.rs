@@ -8,6 +8,8 @@ use super::*;
 use crate::model::{Content, Entry, EntryFlags, EntryKind, Extent, ProblemCode, RelPath, Timestamp};
 use crate::repo::testing::{Entries, TestRepo};
 
+mod cut_off;
+
 struct Fixture {
     repo: TestRepo,
     entries: Entries,
@@ -142,7 +144,7 @@ fn a_restore_that_was_cut_off_goes_on_and_does_unfinished_files_again() {
     assert_eq!(f.restore().files, 2);
     // as a crash leaves a file: created with its mark, half written
     fs::write(f.to().join("cut"), b"cut").unwrap();
-    fs::set_permissions(f.to().join("cut"), fs::Permissions::from_mode(0o1600)).unwrap();
+    fs::set_permissions(f.to().join("cut"), fs::Permissions::from_mode(0o1200)).unwrap();
     let report = f.restore();
     assert_eq!((report.files, report.skipped, report.kept, report.problem_count), (1, 1, 0, 0));
     assert_eq!(f.read("cut"), b"cut off");

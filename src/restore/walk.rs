@@ -225,7 +225,7 @@ impl<'c, 'a> Walk<'c, 'a> {
         let options = self.context.options;
         let is_owner = options.owner == OwnerPolicy::Names || (found.uid, found.gid) == (entry.uid, entry.gid);
         let is_restored = found.mode == entry.mode && found.mtime == entry.mtime && is_owner;
-        let is_unfinished = self.context.destination.is_unfinished_dir(found);
+        let is_unfinished = self.context.destination.is_unfinished_dir(found, entry);
         match options.overwrite != Overwrite::Never || is_restored || is_unfinished {
             true => Made::ToFinish,
             false if found.mode == entry.mode => Made::Left,
@@ -253,7 +253,12 @@ impl<'c, 'a> Walk<'c, 'a> {
             other => other,
         };
         match opened {
-            Ok(dir) => Some(Arc::new(dir)),
+            Ok(dir) => {
+                if let Err(error) = self.context.stages.sweep(&dir) {
+                    self.context.failed(&path, error.into());
+                }
+                Some(Arc::new(dir))
+            }
             Err(error) => {
                 self.context.failed(&path, ItemError::Destination(error));
                 let message = "nothing in this directory could be restored";

@@ -7,28 +7,23 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::model::{Entry, EntryKind, RelPath};
 
 use super::apply::{Origin, Target};
 use super::restored::{DestFile, DestNode, LinkSource};
-use super::{DestinationError, Listing, Stat, flags, linux, xattr};
+use super::{DestinationError, Listing, Stat, flags, linux, unfinished, xattr};
 
 type Result<T> = std::result::Result<T, DestinationError>;
-
-/// The sticky bit, without meaning on a Linux file, and without effect on a directory that is closed to all but its owner: what
-/// is created carries it until its metadata is applied, so that a restore that was cut off knows its own unfinished files and
-/// directories from those that were there before.
-const UNFINISHED: u32 = 0o1000;
 
 /// Cheap to clone; workers share it.
 #[derive(Clone, Debug)]
 pub struct Destination {
     root: Arc<OwnedFd>,
     uid: u32,
-    gid: u32,
+    marks: Arc<unfinished::Keeping>,
     /// Of the root, before anything was done to it.
     found: Stat,
     is_empty: bool,
@@ -40,12 +35,12 @@ impl Destination {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let uid = rustix::process::geteuid().as_raw();
         let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
         let found = linux::stat_fd(root.as_fd())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
         let found = Stat::from_statx(&found).unwrap_or_else(|_| unreachable!("a directory was opened"));
-        Ok(Self { root: Arc::new(root), uid, gid, found, is_empty })
+        Ok(Self { root: Arc::new(root), uid, marks: Arc::default(), found, is_empty })
     }
 
     /// Makes the directory and those above it, as far as they are missing.
@@ -57,7 +52,7 @@ impl Destination {
     /// The root gets its metadata when all else is there; should the restore be cut off, the next one knows it by this. Where
     /// it belongs to somebody else it cannot be marked, and stays as it is. Until then what is below it is spread over the disk.
     pub fn begin_root(&self) {
-        let _ = rustix::fs::fchmod(&*self.root, Mode::RWXU | Mode::from_raw_mode(UNFINISHED));
+        let _ = rustix::fs::fchmod(&*self.root, unfinished::DIR);
         flags::spread_below(self.root.as_fd());
     }
 
@@ -72,8 +67,10 @@ impl Destination {
     }
 
     /// Was this directory made by a restore that did not come to an end?
-    pub fn is_unfinished_dir(&self, stat: &Stat) -> bool {
-        stat.kind == EntryKind::Dir && stat.uid == self.uid && stat.mode & (UNFINISHED | 0o077) == UNFINISHED
+    /// It gets its mode last, after its owner.
+    pub fn is_unfinished_dir(&self, stat: &Stat, entry: &Entry) -> bool {
+        let is_owner = stat.uid == self.uid || stat.uid == entry.uid;
+        stat.kind == EntryKind::Dir && is_owner && unfinished::is_dir_mark(stat.mode)
     }
 
     /// By path; costs a lookup per component. With a parent at hand, [`DestDir::open_child`] is cheaper.
@@ -86,17 +83,6 @@ impl Destination {
     /// All that was written is on the disk when it returns.
     pub fn sync(&self) -> Result<()> {
         rustix::fs::syncfs(&*self.root).map_err(DestinationError::at("sync", &RelPath::root()))
-    }
-
-    /// A file that will be ours anyway gets its mode at once. What will belong to others is closed to all until then.
-    fn first_mode(&self, entry: &Entry) -> Mode {
-        let permissions = match entry {
-            // the owner of a read-only file must be able to set its attributes
-            Entry { xattrs: Some(_), .. } => 0o600,
-            Entry { uid, gid, mode, .. } if (*uid, *gid) == (self.uid, self.gid) => mode & 0o777,
-            _ => 0o600,
-        };
-        Mode::from_raw_mode(permissions | UNFINISHED)
     }
 }
 
@@ -145,7 +131,7 @@ impl DestDir {
     /// Open to its owner alone until its metadata is applied, which is to be done after all that it holds.
     pub fn create_dir(&self, name: &[u8]) -> Result<DestDir> {
         let path = self.child(name)?;
-        rustix::fs::mkdirat(&self.fd, name, Mode::RWXU | Mode::from_raw_mode(UNFINISHED))
+        rustix::fs::mkdirat(&self.fd, name, unfinished::DIR)
             .map_err(DestinationError::at("create the directory", &path))?;
         let fd = linux::open_name(self.fd.as_fd(), name, linux::DIR_FLAGS)
             .map_err(DestinationError::at("open the directory", &path))?;
@@ -158,13 +144,20 @@ impl DestDir {
         rustix::fs::fchmod(&self.fd, Mode::RWXU).map_err(DestinationError::at("set the mode of", &self.path))
     }
 
-    /// A new, empty file; whatever stands there is an error.
-    pub fn create_file(&self, name: &[u8], entry: &Entry) -> Result<DestFile> {
+    /// A new, empty file; whatever stands there is an error. It is closed to all, and [marked](unfinished), until its metadata is
+    /// applied.
+    pub fn create_file(&self, name: &[u8]) -> Result<DestFile> {
         let path = self.child(name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, self.destination.first_mode(entry))
+        let fd = rustix::fs::openat(&self.fd, name, flags, unfinished::FILE)
             .map_err(DestinationError::at("create", &path))?;
+        self.destination.marks.learn(|| linux::stat_fd(fd.as_fd()).ok().map(|stat| stat.stx_mode.into()));
         Ok(DestFile::new(fd, path, self.origin_of_new()))
+    }
+
+    /// Is it certain that an unfinished file would be known by its mark?
+    pub fn keeps_marks(&self) -> bool {
+        self.destination.marks.is_known()
     }
 
     /// A regular file that is there already, to compare its content and to set its metadata. It may have other names
@@ -232,6 +225,21 @@ impl DestDir {
         rustix::fs::renameat(&self.fd, from, &self.fd, name).map_err(DestinationError::at("replace", &path))
     }
 
+    /// The same where nothing has the name; else it is an error, and both stay as they are.
+    pub fn rename_new(&self, from: &[u8], name: &[u8]) -> Result<()> {
+        let path = self.child(name)?;
+        self.child(from)?;
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&self.fd, from, &self.fd, name, flags) {
+            // not every filesystem knows the flag (NFS, some of FUSE): nobody but a program that comes in between is replaced
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match self.stat(name)? {
+                None => self.rename(from, name),
+                Some(_) => Err(DestinationError::Exists { path }),
+            },
+            done => done.map_err(DestinationError::at("create", &path)),
+        }
+    }
+
     /// To apply metadata to it.
     pub fn target(&self) -> Target<'_> {
         Target::open(self.fd.as_fd(), &self.path, self.origin)
@@ -265,16 +273,6 @@ impl DestDir {
     fn mknod(&self, name: &[u8], kind: FileType, device: u64, path: &RelPath) -> Result<()> {
         rustix::fs::mknodat(&self.fd, name, kind, Mode::RUSR | Mode::WUSR, device)
             .map_err(DestinationError::at("create the special file", path))
-    }
-}
-
-impl Stat {
-    /// Is it a file that a restore created and did not end? `entry`: what it would have become.
-    pub fn is_unfinished(&self, entry: &Entry) -> bool {
-        self.kind == EntryKind::File
-            && self.mode & UNFINISHED != 0
-            && entry.mode & UNFINISHED == 0
-            && self.mtime != entry.mtime
     }
 }
 
