@@ -144,6 +144,9 @@ impl<'a> Context<'a> {
 
     fn of_destination(&self, error: &DestinationError) -> &'static str {
         match (error, &self.options.to) {
+            (error, _) if error.is_by_flags() => {
+                "look for flags that forbid it (lsattr), take them away (chattr -i -a), then restore again"
+            }
             (DestinationError::Permission { .. }, _) => "restore as root, or as the user that owns the files",
             (_, RestoreTo::Dir(_)) => "look at what stands there, or restore into another directory",
             (_, RestoreTo::InPlace) => "look at what stands there, or restore with --to",

@@ -120,7 +120,7 @@ impl<T> Staged<T> {
     pub fn publish(&self, context: &Context<'_>, item: &Item) -> Result<(), DestinationError> {
         let Some(stage) = &self.stage else { return Ok(()) };
         match stage.replaces {
-            true => item.dir.rename(&stage.name, &item.name)?,
+            true => replace(context, item, &stage.name)?,
             false => item.dir.rename_new(&stage.name, &item.name)?,
         }
         context.stages.end(&item.dir, &stage.name);
@@ -133,6 +133,17 @@ impl<T> Staged<T> {
         remove_if_there(&item.dir, &stage.name)?;
         context.stages.end(&item.dir, &stage.name);
         Ok(())
+    }
+}
+
+/// What may be replaced may be so whatever its flags say; those of the snapshot are set at the end.
+fn replace(context: &Context<'_>, item: &Item, stage: &[u8]) -> Result<(), DestinationError> {
+    match item.dir.rename(stage, &item.name) {
+        Err(error) if error.is_by_flags() && context.options.overwrite != Overwrite::Never => {
+            item.dir.unprotect(&item.name)?;
+            item.dir.rename(stage, &item.name)
+        }
+        done => done,
     }
 }
 

@@ -149,6 +149,9 @@ impl<'c, 'a> Walk<'c, 'a> {
             let is_ours =
                 destination.was_empty() || matches!(self.existing(destination.found(), entry), Made::ToFinish);
             if entry.kind == EntryKind::Dir && is_ours {
+                if let Err(error) = self.unprotect(destination.found(), || destination.open_dir(&RelPath::root())) {
+                    self.context.failed(&RelPath::root(), error.into());
+                }
                 if destination.was_empty() {
                     destination.begin_root();
                 }
@@ -205,17 +208,33 @@ impl<'c, 'a> Walk<'c, 'a> {
     fn made(&self, parent: &DestDir, name: &[u8], entry: &Entry) -> Result<Made, DestinationError> {
         match parent.create_dir(name) {
             Err(DestinationError::Exists { path }) => match parent.stat(name)? {
-                Some(found) if found.kind == EntryKind::Dir => Ok(self.existing(&found, entry)),
+                Some(found) if found.kind == EntryKind::Dir => {
+                    self.unprotect(&found, || parent.open_child(name))?;
+                    Ok(self.existing(&found, entry))
+                }
                 Some(_) if self.context.options.overwrite == Overwrite::Never => {
                     Err(DestinationError::InTheWay { path })
                 }
                 Some(_) => {
+                    parent.unprotect(name)?;
                     parent.remove(name)?;
                     parent.create_dir(name).map(Made::Open)
                 }
                 None => parent.create_dir(name).map(Made::Open),
             },
             made => made.map(Made::Open),
+        }
+    }
+
+    /// What flags forbid in a directory is done where differences are to be replaced: it gets those of the snapshot at the end.
+    fn unprotect(
+        &self,
+        found: &Stat,
+        open: impl FnOnce() -> Result<DestDir, DestinationError>,
+    ) -> Result<(), DestinationError> {
+        match found.is_protected() && self.context.options.overwrite != Overwrite::Never {
+            true => open()?.unprotect_self(),
+            false => Ok(()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::RestoreError;
 use super::batch::{Item, Job};
 use super::context::{Context, ItemError};
 use super::existing::{Begun, Making, Staged, begin};
@@ -78,16 +79,38 @@ impl<'c, 'a> Worker<'c, 'a> {
                 return Ok(Some(file));
             }
             Begun::Complete(found) => {
-                if self.is_outdated(&item.entry, &found) {
-                    self.refresh(item, item.dir.open_file(&item.name)?.target());
-                }
-                self.link_source(item, &found);
+                self.complete(item, &found)?;
                 self.context.count(Count::Skipped);
             }
             Begun::Kept => self.context.count(Count::Kept),
         }
         self.context.progress.bytes(item.entry.size);
         Ok(None)
+    }
+
+    /// A file that is there. A restore that was cut off gave it its flags no more.
+    fn complete(&mut self, item: &Item, found: &Stat) -> Result<(), ItemError> {
+        let is_outdated = self.is_outdated(&item.entry, found);
+        if is_outdated {
+            let file = item.dir.open_file(&item.name)?;
+            if found.is_protected() {
+                file.unprotect()?;
+            }
+            self.refresh(item, file.target());
+        }
+        if is_outdated || (found.mode == item.entry.mode && found.lacks_protection(&item.entry)) {
+            self.protect_later(item)?;
+        }
+        self.link_source(item, found);
+        Ok(())
+    }
+
+    fn protect_later(&self, item: &Item) -> Result<(), RestoreError> {
+        if item.entry.inode_flags.is_some() {
+            let mut flagged = self.context.flagged.lock().expect("nothing panics while it is held");
+            flagged.push(&item.path(), &item.entry)?;
+        }
+        Ok(())
     }
 
     fn write(&self, file: &DestFile, data: &FileData, reading: &mut Reading<'a>) -> Result<(), ItemError> {
@@ -157,10 +180,7 @@ impl<'c, 'a> Worker<'c, 'a> {
             self.context.metadata_problems(&item.path(), problems);
         }
         made.publish(self.context, item)?;
-        if item.entry.inode_flags.is_some() {
-            let mut flagged = self.context.flagged.lock().expect("nothing panics while it is held");
-            flagged.push(&item.path(), &item.entry)?;
-        }
+        self.protect_later(item)?;
         if !item.entry.flags.is_empty() {
             self.context.note_unreadable(&item.path(), &item.entry);
         }

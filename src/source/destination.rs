@@ -218,6 +218,19 @@ impl DestDir {
         removed.map_err(DestinationError::at("remove", &path))
     }
 
+    /// Takes immutable and append-only away from a file; does nothing about what is no file.
+    pub fn unprotect(&self, name: &[u8]) -> Result<()> {
+        match self.stat(name)? {
+            Some(found) if found.kind == EntryKind::File && found.is_protected() => self.open_file(name)?.unprotect(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for this directory itself.
+    pub fn unprotect_self(&self) -> Result<()> {
+        flags::unprotect(self.fd.as_fd()).map(drop).map_err(DestinationError::at("change the flags of", &self.path))
+    }
+
     /// Gives `name` to what has the name `from`; what had it before is gone, unless it is a directory. Atomic.
     pub fn rename(&self, from: &[u8], name: &[u8]) -> Result<()> {
         let path = self.child(name)?;

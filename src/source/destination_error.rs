@@ -72,6 +72,12 @@ impl DestinationError {
         move |errno| DestinationError::new(action, path.clone(), errno)
     }
 
+    /// Root is refused: by immutable or append-only.
+    pub fn is_by_flags(&self) -> bool {
+        matches!(self, DestinationError::Permission { source, .. } if source.raw_os_error() == Some(libc::EPERM))
+            && rustix::process::geteuid().is_root()
+    }
+
     /// Nothing more can be written: going on would fail for each file alike.
     pub fn is_full(&self) -> bool {
         matches!(self, DestinationError::Full { .. })

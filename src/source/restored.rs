@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::model::RelPath;
 
 use super::apply::{Origin, Target};
-use super::{DestinationError, Stat, begin_writeback, linux};
+use super::{DestinationError, Stat, begin_writeback, flags, linux};
 
 type Result<T> = std::result::Result<T, DestinationError>;
 
@@ -76,6 +76,11 @@ impl DestFile {
     /// Its data and size are on the disk when it returns.
     pub fn sync_data(&self) -> Result<()> {
         rustix::fs::fdatasync(&self.fd).map_err(DestinationError::at("sync", &self.path))
+    }
+
+    /// Takes immutable and append-only away.
+    pub fn unprotect(&self) -> Result<()> {
+        flags::unprotect(self.fd.as_fd()).map(drop).map_err(DestinationError::at("change the flags of", &self.path))
     }
 
     pub fn target(&self) -> Target<'_> {

@@ -1,5 +1,7 @@
 //! What a restore that was cut off leaves, and how the next one tells it from what people made.
 
+use rustix::fs::IFlags;
+
 use super::*;
 use crate::model::is_stage_name;
 use crate::source::testing::Mounted;
@@ -112,4 +114,93 @@ fn a_restore_that_ends_early_leaves_nothing_of_a_large_file() {
     let error = f.restore_with(options).unwrap_err();
     assert!(matches!(&error, RestoreError::Destination(full) if full.is_full()), "{error:?}");
     assert_eq!(fs::read_dir(f.to()).unwrap().count(), 0);
+}
+
+/// `None` where the filesystem keeps no such flags, or nobody may set them.
+fn flags(path: &Path) -> Option<IFlags> {
+    rustix::fs::ioctl_getflags(fs::File::open(path).unwrap()).ok()
+}
+
+fn set_flags(path: &Path, flags: IFlags) -> bool {
+    rustix::fs::ioctl_setflags(fs::File::open(path).unwrap(), flags).is_ok()
+}
+
+/// Takes protecting flags away when it goes, or the directory cannot be removed.
+struct Unprotected(std::path::PathBuf);
+
+impl Drop for Unprotected {
+    fn drop(&mut self) {
+        for path in ["d/x", "x", "d", ""] {
+            let path = self.0.join(path);
+            if let Some(now) = fs::File::open(&path).ok().and_then(|file| rustix::fs::ioctl_getflags(file).ok()) {
+                set_flags(&path, now - IFlags::IMMUTABLE - IFlags::APPEND);
+            }
+        }
+    }
+}
+
+fn protected_fixture() -> Option<(Fixture, Unprotected)> {
+    let mut f = Fixture::new();
+    let probe = tempfile::NamedTempFile::new_in(f.dir.path()).unwrap();
+    let before = flags(probe.path())?;
+    if !set_flags(probe.path(), before | IFlags::IMMUTABLE) {
+        eprintln!("skipped: nobody may set flags here");
+        return None;
+    }
+    set_flags(probe.path(), before);
+    f.add("d", Entry { inode_flags: Some(IFlags::IMMUTABLE.bits()), ..Entry::test_dir() });
+    for (name, flag) in [("x", IFlags::IMMUTABLE), ("d/x", IFlags::APPEND)] {
+        let content = f.repo.bundled(&[b"snapshot"]).remove(0);
+        f.add(name, Entry { content: Some(content), inode_flags: Some(flag.bits()), ..Entry::test_file(8) });
+    }
+    let unprotected = Unprotected(f.to());
+    Some((f, unprotected))
+}
+
+fn assert_protected(f: &Fixture) {
+    for (path, flag) in [("x", IFlags::IMMUTABLE), ("d/x", IFlags::APPEND), ("d", IFlags::IMMUTABLE)] {
+        assert!(flags(&f.to().join(path)).unwrap().contains(flag), "{path}");
+    }
+}
+
+#[test]
+fn files_whose_flags_a_restore_did_not_come_to_are_protected_by_the_next_one() {
+    let Some((mut f, unprotected)) = protected_fixture() else { return };
+    assert_eq!(f.restore().problems, []);
+    assert_protected(&f);
+    // as a restore leaves them that was cut off before flags and directories
+    drop(unprotected);
+    chmod(&f.to().join("d"), 0o1700);
+    let _unprotected = Unprotected(f.to());
+    let report = f.restore();
+    assert_eq!((report.problems.as_slice(), report.files), (&[][..], 0));
+    assert_protected(&f);
+}
+
+#[test]
+fn what_flags_protect_is_replaced_where_that_was_asked_for_and_gets_the_flags_of_the_snapshot() {
+    let Some((mut f, _unprotected)) = protected_fixture() else { return };
+    f.restore();
+    let protect = |f: &Fixture| {
+        for path in ["x", "d/x", "d"] {
+            let path = f.to().join(path);
+            let now = flags(&path).unwrap() - IFlags::IMMUTABLE - IFlags::APPEND;
+            set_flags(&path, now);
+            if path.is_file() {
+                fs::write(&path, b"my longer work").unwrap();
+            }
+            set_flags(&path, now | IFlags::IMMUTABLE | IFlags::APPEND);
+        }
+    };
+    for overwrite in [Overwrite::Changed, Overwrite::Always] {
+        protect(&f);
+        let report = f.restore_with(RestoreOptions { overwrite, ..f.options() }).unwrap();
+        assert_eq!((report.problems.as_slice(), report.files), (&[][..], 2));
+        assert_eq!((f.read("x"), f.read("d/x")), (b"snapshot".to_vec(), b"snapshot".to_vec()));
+        assert_protected(&f);
+        assert!(!flags(&f.to().join("x")).unwrap().contains(IFlags::APPEND));
+    }
+    protect(&f);
+    assert_eq!(f.restore().kept, 2);
+    assert_eq!(f.read("x"), b"my longer work");
 }
