@@ -17,6 +17,7 @@ use crate::history::HistoryError;
 use crate::journal::JournalError;
 use crate::repo::RepoError;
 use crate::restore::RestoreError;
+use crate::source::DestinationError;
 use crate::store::{Disposition, S3Refusal, StoreError};
 use crate::upload::UploadError;
 
@@ -209,7 +210,8 @@ fn of_agent(error: &DaemonError) -> Exit {
 fn of_restore(error: &RestoreError) -> Exit {
     match error {
         RestoreError::Repository(error) => of_repository(error),
-        RestoreError::Path(_) => Exit::Usage,
+        RestoreError::Path(_) | RestoreError::InRepository { .. } => Exit::Usage,
+        RestoreError::Destination(DestinationError::InUse { .. }) => Exit::InUse,
         RestoreError::Interrupted => Exit::Interrupted,
         _ => Exit::Failed,
     }

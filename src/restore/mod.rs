@@ -53,6 +53,7 @@ mod later;
 mod links;
 mod options;
 mod packs;
+mod places;
 mod plan;
 mod progress;
 mod reading;

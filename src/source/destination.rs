@@ -3,11 +3,14 @@
 //! Whatever the names and links of a snapshot say, and whatever another process swaps in meanwhile: every step goes
 //! through a descriptor of a directory beneath the destination, and no link on the way is followed.
 
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::model::{Entry, EntryKind, RelPath};
@@ -27,6 +30,7 @@ pub struct Destination {
     /// Of the root, before anything was done to it.
     found: Stat,
     is_empty: bool,
+    is_new: bool,
 }
 
 impl Destination {
@@ -40,13 +44,35 @@ impl Destination {
         let found = linux::stat_fd(root.as_fd())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
         let found = Stat::from_statx(&found).unwrap_or_else(|_| unreachable!("a directory was opened"));
-        Ok(Self { root: Arc::new(root), uid, marks: Arc::default(), found, is_empty })
+        Ok(Self { root: Arc::new(root), uid, marks: Arc::default(), found, is_empty, is_new: false })
     }
 
     /// Makes the directory and those above it, as far as they are missing.
     pub fn create(path: &Path) -> Result<Self> {
-        std::fs::create_dir_all(path).map_err(|source| DestinationError::Root { path: path.to_path_buf(), source })?;
-        Self::open(path)
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .map_err(|source| DestinationError::Root { path: path.to_path_buf(), source })?;
+        }
+        Self::create_last(path)
+    }
+
+    /// Makes the directory where it is missing, open to its owner alone; its parent must be there.
+    pub fn create_last(path: &Path) -> Result<Self> {
+        let is_new = match DirBuilder::new().mode(unfinished::DIR.as_raw_mode()).create(path) {
+            Ok(()) => true,
+            Err(source) if source.kind() == ErrorKind::AlreadyExists => false,
+            Err(source) => return Err(DestinationError::Root { path: path.to_path_buf(), source }),
+        };
+        Ok(Self { is_new, ..Self::open(path)? })
+    }
+
+    /// Nobody else locks it until the last copy of this value is gone. A lock of another kind, or none, where a filesystem has no
+    /// such locks.
+    pub fn lock(&self, path: &Path) -> Result<()> {
+        match rustix::fs::flock(&*self.root, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::AGAIN) => Err(DestinationError::InUse { path: path.to_path_buf() }),
+            _ => Ok(()),
+        }
     }
 
     /// The root gets its metadata when all else is there; should the restore be cut off, the next one knows it by this. Where
@@ -59,6 +85,11 @@ impl Destination {
     /// The root itself, as it was found.
     pub fn found(&self) -> &Stat {
         &self.found
+    }
+
+    /// The root was made now.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The root held nothing: it is as good as made now.

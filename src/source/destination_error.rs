@@ -16,6 +16,8 @@ pub enum DestinationError {
         #[source]
         source: io::Error,
     },
+    #[error("another restore writes to {path:?} now")]
+    InUse { path: PathBuf },
     #[error("{path:?} is there already")]
     Exists { path: RelPath },
     #[error("{path:?} is not there")]
