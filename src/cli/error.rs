@@ -17,6 +17,7 @@ use crate::history::HistoryError;
 use crate::journal::JournalError;
 use crate::repo::RepoError;
 use crate::restore::RestoreError;
+use crate::source::DestinationError;
 use crate::store::{Disposition, S3Refusal, StoreError};
 use crate::upload::UploadError;
 
@@ -44,6 +45,9 @@ pub(super) enum CliError {
     Cost(#[from] CostError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// Named as the recovery file, which holds the secret: there is none.
+    #[error(transparent)]
+    NotRecovery(KeyFileError),
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error(transparent)]
@@ -100,7 +104,7 @@ impl CliError {
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
             Self::Usage { .. } => Exit::Usage,
-            Self::NoRecovery | Self::NoCode => Exit::WrongKey,
+            Self::NoRecovery | Self::NoCode | Self::NotRecovery(_) => Exit::WrongKey,
             Self::File { source, .. } => of_io(source),
             Self::Config(ConfigError::Read { source, .. }) => of_io(source),
             Self::Places(_) | Self::Config(_) | Self::Refused { .. } | Self::Bucket(_) => Exit::Failed,
@@ -120,7 +124,7 @@ impl CliError {
             Self::History(error) => error.remedy().into(),
             Self::Check(error) => error.remedy().into(),
             Self::Cost(error) => error.remedy().into(),
-            Self::KeyFile(error) => key_file_remedy(error).into(),
+            Self::KeyFile(error) | Self::NotRecovery(error) => key_file_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
             Self::Bucket(error) => error.remedy().into(),
@@ -210,7 +214,8 @@ fn of_agent(error: &DaemonError) -> Exit {
 fn of_restore(error: &RestoreError) -> Exit {
     match error {
         RestoreError::Repository(error) => of_repository(error),
-        RestoreError::Path(_) => Exit::Usage,
+        RestoreError::Path(_) | RestoreError::InRepository { .. } => Exit::Usage,
+        RestoreError::Destination(DestinationError::InUse { .. }) => Exit::InUse,
         RestoreError::Interrupted => Exit::Interrupted,
         _ => Exit::Failed,
     }

@@ -12,7 +12,7 @@ pub(super) enum Exit {
     NotRunning = 4,
     NotPermitted = 5,
     NoRepository = 10,
-    /// Another process uses the state directory or the socket.
+    /// Another process uses the state directory or the socket, or restores to the same place.
     InUse = 11,
     /// The secret is missing, wrong or of another repository.
     WrongKey = 12,

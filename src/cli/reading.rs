@@ -225,6 +225,7 @@ fn with_passphrase(
         Err(error) if needs_passphrase(&error) && prompt::is_possible() => {
             open(Some(&prompt::passphrase(&context.stop)?))?
         }
+        Err(error) if has_no_secret(&error) => return Err(CliError::NotRecovery(error)),
         other => other?,
     };
     Ok(warned(loaded, context))
@@ -234,6 +235,15 @@ fn needs_passphrase(error: &KeyFileError) -> bool {
     match error {
         KeyFileError::InFile { source, .. } => needs_passphrase(source),
         error => matches!(error, KeyFileError::PassphraseNeeded),
+    }
+}
+
+/// There is no such file, or something else in it.
+fn has_no_secret(error: &KeyFileError) -> bool {
+    match error {
+        KeyFileError::InFile { source, .. } => has_no_secret(source),
+        KeyFileError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        error => matches!(error, KeyFileError::NotKeyFile(_)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Words for people: times, problems, and a line that shows how far something is.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -13,7 +14,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::output::Output;
 use crate::clock::{Clock, Monotonic};
 use crate::model::{Problem, Timestamp};
-use crate::status::{Count, RunStatus, Viewer, bytes, printable, span};
+use crate::status::{Count, RunStatus, Viewer, bytes, counted, printable, span};
 
 /// On a terminal a changed line is drawn so often; elsewhere a new one is written every `REPEAT`.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -53,17 +54,45 @@ pub(super) fn date(time: Timestamp) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(time.secs).ok()
 }
 
-/// Each with what to do about it; many are cut short.
+/// Each with what to do about it, what concerns content first; many are cut short.
 pub(super) fn problems(output: &Output, problems: &[Problem]) {
-    for problem in problems.iter().take(SHOWN_PROBLEMS) {
-        output.note(format!("  {}: {}: {}", problem.code.as_str(), printable(&problem.path), problem.message));
-        if !problem.remedy.is_empty() {
-            output.note(format!("    remedy: {}", problem.remedy));
-        }
-    }
-    if let Some(more) = problems.len().checked_sub(SHOWN_PROBLEMS).filter(|more| *more > 0) {
+    let (lines, more) = problem_lines(problems);
+    lines.into_iter().for_each(|line| output.note(line));
+    if more > 0 {
         output.note(format!("  … and {more} more (--json lists all)"));
     }
+}
+
+/// And how many problems they do not tell.
+fn problem_lines(problems: &[Problem]) -> (Vec<String>, usize) {
+    let groups = folded(problems);
+    let mut lines = Vec::new();
+    for (problem, count) in groups.iter().take(SHOWN_PROBLEMS) {
+        let (code, path) = (problem.code.as_str(), printable(&problem.path));
+        lines.push(match count {
+            1 => format!("  {code}: {path}: {}", problem.message),
+            _ => format!("  {code}: {}, {path} first: {}", counted(*count as u64, "entry", "entries"), problem.message),
+        });
+        if !problem.remedy.is_empty() {
+            lines.push(format!("    remedy: {}", problem.remedy));
+        }
+    }
+    (lines, groups.iter().skip(SHOWN_PROBLEMS).map(|(_, count)| count).sum())
+}
+
+/// Problems of metadata that are the same but for the path are one, with their number.
+fn folded(problems: &[Problem]) -> Vec<(&Problem, usize)> {
+    let of_content = problems.iter().filter(|problem| !problem.is_metadata());
+    let mut groups: Vec<(&Problem, usize)> = of_content.map(|problem| (problem, 1)).collect();
+    let mut places = HashMap::new();
+    for problem in problems.iter().filter(|problem| problem.is_metadata()) {
+        let place = *places.entry((&problem.message, &problem.remedy)).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, count)) => *count += 1,
+            None => groups.push((problem, 1)),
+        }
+    }
+    groups
 }
 
 /// A line on the standard error that follows some work until it is dropped.
@@ -167,4 +196,34 @@ fn width() -> usize {
 /// One line must stay one line, or it cannot be drawn over.
 fn cut(line: &str, width: usize) -> String {
     line.chars().take(width.saturating_sub(1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProblemCode;
+
+    #[test]
+    fn problems_of_content_come_first_and_equal_ones_of_metadata_are_one_line() {
+        let owner = |path: &str| Problem::new(ProblemCode::Metadata, path.as_bytes(), "its owner", "restore as root");
+        let mut problems: Vec<Problem> = (0..3002).map(|n| owner(&format!("/a{n}"))).collect();
+        problems.push(Problem::new(ProblemCode::Damaged, b"/z", "it is lost", ""));
+        problems.push(Problem::new(ProblemCode::Metadata, b"/b", "its mode", ""));
+        let (lines, more) = problem_lines(&problems);
+        let expected = [
+            "  damaged: /z: it is lost",
+            "  metadata: 3,002 entries, /a0 first: its owner",
+            "    remedy: restore as root",
+            "  metadata: /b: its mode",
+        ];
+        assert_eq!((lines.as_slice(), more), (&expected.map(String::from)[..], 0));
+    }
+
+    #[test]
+    fn many_problems_are_cut_short_and_counted() {
+        let lost: Vec<Problem> =
+            (0..25).map(|n| Problem::new(ProblemCode::Damaged, format!("/{n}").as_bytes(), "lost", "")).collect();
+        let (lines, more) = problem_lines(&lost);
+        assert_eq!((lines.len(), more), (20, 5));
+    }
 }

@@ -100,7 +100,7 @@ pub(super) fn forget(tx: &Transaction<'_>, root: i64, cut: Cut) -> Result<(), Jo
 pub(super) fn doubt_all(tx: &Transaction<'_>, root: i64, cut: Cut, now_ms: i64) -> Result<(), JournalError> {
     let reason = "a run ended on the way".to_owned();
     let everything = HintRow { dir: RelPath::root(), recursive: true, names: vec![], reason, now_ms };
-    Place { root, epoch: cut.seq }.add(tx, everything.into())
+    Place { root, epoch: cut.seq }.add(tx, everything.into()).map(drop)
 }
 
 pub(super) fn current_epoch(connection: &Connection) -> Result<u64, JournalError> {

@@ -29,7 +29,7 @@ pub use listed_root::ListedRoot;
 pub use location::{ChunkLocation, PackKey};
 pub use merge_rule::MergeRule;
 pub use mounts::Mount;
-pub use own::is_own_name;
+pub use own::{is_own_name, is_stage_name, stage_name};
 pub use path::{PathError, RelPath};
 pub use problem::{Problem, ProblemCode};
 pub use rates::Rates;

@@ -85,6 +85,11 @@ impl Problem {
         }
     }
 
+    /// The content is all there; something about it is not as it was.
+    pub fn is_metadata(&self) -> bool {
+        self.code == ProblemCode::Metadata
+    }
+
     /// From an error with all its causes.
     pub fn of_error(code: ProblemCode, path: &[u8], error: &dyn std::error::Error, remedy: impl Into<String>) -> Self {
         Self::new(code, path, super::with_causes(error), remedy)

@@ -10,6 +10,7 @@ use super::links::LinkGroups;
 use super::plan::PlannedRoot;
 use super::progress::Progress;
 use super::report::{Collector, Count};
+use super::stages::Stages;
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
 use crate::repo::{ContentError, Contents, Files, RepoError};
@@ -26,6 +27,7 @@ pub(super) struct Context<'a> {
     pub root: &'a PlannedRoot,
     pub destination: Destination,
     pub links: LinkGroups,
+    pub stages: Stages,
     /// Entries with inode flags, which come last.
     pub flagged: Mutex<Later>,
     pub collector: &'a Collector,
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             root,
             destination,
             links: LinkGroups::default(),
+            stages: Stages::default(),
             flagged: Mutex::new(Later::new()),
             collector,
             progress,
@@ -141,6 +144,9 @@ impl<'a> Context<'a> {
 
     fn of_destination(&self, error: &DestinationError) -> &'static str {
         match (error, &self.options.to) {
+            (error, _) if error.is_by_flags() => {
+                "look for flags that forbid it (lsattr), take them away (chattr -i -a), then restore again"
+            }
             (DestinationError::Permission { .. }, _) => "restore as root, or as the user that owns the files",
             (_, RestoreTo::Dir(_)) => "look at what stands there, or restore into another directory",
             (_, RestoreTo::InPlace) => "look at what stands there, or restore with --to",

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::existing::{Decision, decide};
 use super::plan::{Plan, PlanTotals, PlannedRoot};
-use super::{Overwrite, RestoreError, RestoreOptions};
+use super::{Overwrite, RestoreError, RestoreOptions, places};
 use crate::format::Manifest;
 use crate::model::{Entry, EntryKind, RelPath};
 use crate::repo::Contents;
@@ -15,6 +15,7 @@ use crate::tree::{Seen, TreeKey, TreeReader};
 /// Plans, and counts what is planned.
 pub fn plan(contents: &Contents, manifest: &Manifest, options: &RestoreOptions) -> Result<Plan, RestoreError> {
     let mut plan = Plan::new(manifest, options)?;
+    places::refuse_repository(contents.store(), &plan.roots)?;
     let mut totals = PlanTotals::default();
     for root in &plan.roots {
         let standing = Standing::open(root, options.overwrite)?;

@@ -1,6 +1,7 @@
 //! What ends a restore. What costs only some files is a problem in the report instead.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::repo::{PathQueryError, RepoError};
 use crate::source::DestinationError;
@@ -16,6 +17,8 @@ pub enum RestoreError {
     TargetGone { place: String },
     #[error("the destination cannot be written")]
     Destination(#[source] DestinationError),
+    #[error("{} lies in the repository {}", path.display(), repository.display())]
+    InRepository { path: PathBuf, repository: PathBuf },
     #[error("not everything that was restored got to the disk")]
     NotOnDisk(#[source] DestinationError),
     #[error("cannot tell what to restore")]
@@ -42,6 +45,10 @@ impl RestoreError {
             RestoreError::Destination(error) if error.is_full() => {
                 "Free space there or choose another --to; the restore then goes on where it stopped."
             }
+            RestoreError::Destination(DestinationError::InUse { .. }) => {
+                "Wait until it has ended, then start this one again, or choose another --to."
+            }
+            RestoreError::InRepository { .. } => "Choose a directory outside of it with --to.",
             RestoreError::Destination(_) => "Choose a directory that you may write to with --to.",
             RestoreError::NotOnDisk(_) => {
                 "Look at the disk, then restore again with --overwrite always: files there that look complete may not be."

@@ -2,8 +2,9 @@
 
 use super::Overwrite;
 use super::batch::Item;
+use super::context::Context;
 use crate::crypto;
-use crate::model::{Entry, EntryKind};
+use crate::model::{Entry, EntryKind, stage_name};
 use crate::source::{DestDir, DestinationError, Stat};
 
 /// What to do about something that has the name already.
@@ -30,7 +31,7 @@ pub(super) fn decide(overwrite: Overwrite, found: &Stat, entry: &Entry) -> Decis
     }
 }
 
-/// The modification time is the last thing that a restore sets, so what has it is complete.
+/// What a restore made has its modification time only when all its data is written, so what has it is complete.
 fn looks_same(found: &Stat, entry: &Entry) -> bool {
     let same_data = match entry.kind {
         EntryKind::File | EntryKind::Symlink => found.size == entry.size,
@@ -47,60 +48,102 @@ pub(super) enum Begun<T> {
     Kept,
 }
 
-/// Something new under its own name, or under another one until it is complete and replaces what has its name.
+/// Something new under its own name, or under another one until it is complete.
 pub(super) struct Staged<T> {
     pub made: T,
-    stage: Option<Vec<u8>>,
+    stage: Option<Stage>,
 }
 
-/// Makes the new thing with `make`, which gets the name to make it under and must fail where that is taken.
+struct Stage {
+    name: Vec<u8>,
+    /// It takes the name from something else.
+    replaces: bool,
+}
+
+/// How something new is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Making {
+    /// Under its own name: what is unfinished is known by a mark, or nothing about it can be.
+    Direct,
+    /// Under another name until it is complete.
+    Staged,
+}
+
+/// Makes the new thing with `make`, which gets the name to make it under and must fail where that is taken. What is to replace
+/// something is always staged, also an unfinished file of our own: what stands there goes only when the new one is complete.
 pub(super) fn begin<T>(
+    context: &Context<'_>,
     overwrite: Overwrite,
     item: &Item,
+    making: Making,
     make: impl Fn(&[u8]) -> Result<T, DestinationError>,
 ) -> Result<Begun<T>, DestinationError> {
-    let taken = match make(&item.name) {
-        Ok(made) => return Ok(Begun::New(Staged { made, stage: None })),
-        Err(DestinationError::Exists { path }) => path,
-        Err(error) => return Err(error),
-    };
-    let Some(found) = item.dir.stat(&item.name)? else {
-        // it went away in between
-        return Ok(Begun::New(Staged { made: make(&item.name)?, stage: None }));
-    };
-    match decide(overwrite, &found, &item.entry) {
-        Decision::Complete => Ok(Begun::Complete(found)),
-        Decision::Keep => Ok(Begun::Kept),
-        Decision::Redo => {
-            item.dir.remove(&item.name)?;
-            Ok(Begun::New(Staged { made: make(&item.name)?, stage: None }))
+    if making == Making::Direct {
+        match make(&item.name) {
+            Ok(made) => return Ok(Begun::New(Staged { made, stage: None })),
+            Err(DestinationError::Exists { .. }) => {}
+            Err(error) => return Err(error),
         }
-        Decision::Replace if found.kind == EntryKind::Dir => Err(DestinationError::Exists { path: taken }),
-        Decision::Replace => {
-            let stage = stage_name(&item.name);
-            remove_if_there(&item.dir, &stage)?;
-            Ok(Begun::New(Staged { made: make(&stage)?, stage: Some(stage) }))
+    }
+    let found = item.dir.stat(&item.name)?;
+    match found.map(|found| (decide(overwrite, &found, &item.entry), found)) {
+        Some((Decision::Complete, found)) => return Ok(Begun::Complete(found)),
+        Some((Decision::Keep, _)) => return Ok(Begun::Kept),
+        Some((Decision::Replace, found)) if found.kind == EntryKind::Dir => {
+            return Err(DestinationError::Exists { path: item.path() });
         }
+        Some((Decision::Redo | Decision::Replace, _)) | None => {}
+    }
+    let name = stage_of(&item.name);
+    context.stages.begin(&item.dir, &name);
+    let made = make_anew(&item.dir, &name, make).inspect_err(|_| context.stages.end(&item.dir, &name))?;
+    Ok(Begun::New(Staged { made, stage: Some(Stage { name, replaces: found.is_some() }) }))
+}
+
+/// A restore that died may have left one of this name after the directory was looked at for such.
+fn make_anew<T>(
+    dir: &DestDir,
+    name: &[u8],
+    make: impl Fn(&[u8]) -> Result<T, DestinationError>,
+) -> Result<T, DestinationError> {
+    match make(name) {
+        Err(DestinationError::Exists { .. }) => {
+            remove_if_there(dir, name)?;
+            make(name)
+        }
+        made => made,
     }
 }
 
 impl<T> Staged<T> {
-    /// Has it another name until [`Staged::publish`]?
-    pub fn is_staged(&self) -> bool {
-        self.stage.is_some()
-    }
-
-    /// Gives it its name; what had the name is gone.
-    pub fn publish(&self, item: &Item) -> Result<(), DestinationError> {
-        match &self.stage {
-            Some(stage) => item.dir.rename(stage, &item.name),
-            None => Ok(()),
+    /// Gives it its name; what had the name when it was begun is gone. Without a stage it has its name.
+    pub fn publish(&self, context: &Context<'_>, item: &Item) -> Result<(), DestinationError> {
+        let Some(stage) = &self.stage else { return Ok(()) };
+        match stage.replaces {
+            true => replace(context, item, &stage.name)?,
+            false => item.dir.rename_new(&stage.name, &item.name)?,
         }
+        context.stages.end(&item.dir, &stage.name);
+        Ok(())
     }
 
     /// Removes what is not complete; what had the name before is still there.
-    pub fn discard(&self, item: &Item) -> Result<(), DestinationError> {
-        remove_if_there(&item.dir, self.stage.as_ref().unwrap_or(&item.name))
+    pub fn discard(&self, context: &Context<'_>, item: &Item) -> Result<(), DestinationError> {
+        let Some(stage) = &self.stage else { return remove_if_there(&item.dir, &item.name) };
+        remove_if_there(&item.dir, &stage.name)?;
+        context.stages.end(&item.dir, &stage.name);
+        Ok(())
+    }
+}
+
+/// What may be replaced may be so whatever its flags say; those of the snapshot are set at the end.
+fn replace(context: &Context<'_>, item: &Item, stage: &[u8]) -> Result<(), DestinationError> {
+    match item.dir.rename(stage, &item.name) {
+        Err(error) if error.is_by_flags() && context.options.overwrite != Overwrite::Never => {
+            item.dir.unprotect(&item.name)?;
+            item.dir.rename(stage, &item.name)
+        }
+        done => done,
     }
 }
 
@@ -111,10 +154,8 @@ fn remove_if_there(dir: &DestDir, name: &[u8]) -> Result<(), DestinationError> {
     }
 }
 
-/// Always the same for a name, so that a restore that goes on finds what an earlier one left.
-fn stage_name(name: &[u8]) -> Vec<u8> {
-    let hash = crypto::hash(name).to_string();
-    format!(".rozen-restore-{}", &hash[..32]).into_bytes()
+fn stage_of(name: &[u8]) -> Vec<u8> {
+    stage_name(&crypto::hash(name).to_string())
 }
 
 #[cfg(test)]
@@ -150,11 +191,22 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_file_is_done_again_but_a_sticky_file_of_the_user_is_not_taken_for_one() {
+    fn an_unfinished_file_is_done_again_whatever_its_mode_is_to_be() {
         let entry = Entry::test_file(3);
-        let unfinished = Stat { mode: 0o1600, mtime: Timestamp::new(1, 2), ..stat_of(&entry) };
-        assert_eq!(decide(Overwrite::Never, &unfinished, &entry), Decision::Redo);
-        let sticky = Entry { mode: 0o1644, ..entry };
-        assert_eq!(decide(Overwrite::Never, &unfinished, &sticky), Decision::Keep);
+        for mode in [0o644, 0o1644, 0o1777, 0o1600] {
+            let entry = Entry { mode, ..entry.clone() };
+            let cut_off = |mode| Stat { mode, mtime: Timestamp::new(1, 2), ..stat_of(&entry) };
+            assert_eq!(decide(Overwrite::Never, &cut_off(0o1200), &entry), Decision::Redo);
+            // all but its mode is set
+            assert_eq!(decide(Overwrite::Never, &Stat { mode: 0o1200, ..stat_of(&entry) }, &entry), Decision::Redo);
+            for theirs in [0o644, 0o1644, 0o1600, 0o1755] {
+                assert_eq!(decide(Overwrite::Never, &cut_off(theirs), &entry), Decision::Keep, "{theirs:o}");
+            }
+        }
+        let marked = Entry { mode: 0o1200, ..entry };
+        let theirs = Stat { mtime: Timestamp::new(1, 2), ..stat_of(&marked) };
+        assert_eq!(decide(Overwrite::Never, &theirs, &marked), Decision::Keep, "it is made under another name");
+        let linked = Stat { mode: 0o1200, nlink: 2, ..stat_of(&Entry::test_file(3)) };
+        assert_ne!(decide(Overwrite::Never, &linked, &Entry::test_file(3)), Decision::Redo);
     }
 }

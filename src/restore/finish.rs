@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::batch::Item;
 use super::context::{Context, ItemError};
-use super::existing::{Begun, begin};
+use super::existing::{Begun, Making, begin};
 use super::later::Later;
 use super::links::LinkKey;
 use super::reading::Reading;
@@ -60,9 +60,9 @@ fn link_to(context: &Context<'_>, item: &Item, source: &LinkSource) -> Result<()
         Overwrite::Changed => Overwrite::Always,
         other => other,
     };
-    match begin(overwrite, item, |name| item.dir.hard_link(name, source))? {
+    match begin(context, overwrite, item, Making::Direct, |name| item.dir.hard_link(name, source))? {
         Begun::New(staged) => {
-            staged.publish(item)?;
+            staged.publish(context, item)?;
             context.count(Count::HardLink);
         }
         Begun::Complete(_) => context.count(Count::Skipped),

@@ -2,7 +2,9 @@
 //!
 //! What must hold
 //! - Nothing is returned as right that is not: every chunk and every file is checked against its id; a file that cannot
-//!   be given whole is not there at the end, and named as a problem.
+//!   be given whole is not there at the end (or still looks unfinished, as an earlier restore left it), and named as a problem.
+//! - A file of a person is never taken for an unfinished one of ours, and an unfinished one never for a person's: what has its real
+//!   name has the mark, or is complete, or is theirs.
 //! - Damage costs only the files that it hits, of tree nodes too: the rest is restored.
 //! - Nothing leaves the destination (room `source` holds that), and what stands there is replaced only as
 //!   [`Overwrite`] allows: the old file stays until the new one is complete.
@@ -10,9 +12,19 @@
 //!   target is far, one shared cache of bundles; lists that grow with the tree go through
 //!   files without a name. What grows in memory is about 250 bytes for each inode with several names.
 //!
-//! What survives a crash: complete files, which have their own modification time, set last. The next restore skips them,
-//! does unfinished ones again (they carry a mark, see `source`), and needs no state. After a power cut: all of a restore
-//! that had ended, and of one that had not no large file that looks complete and is not.
+//! What survives a crash: complete files, which have their own modification time and mode. The next restore skips them, does
+//! unfinished ones again, and needs no state. Step by step:
+//! - A small file is created with a mode that is a mark (room `source`), written, gets owner, attributes, times, and last its mode.
+//!   Dead before that: it has the mark and is done again, under another name until it is complete.
+//! - A large file, a link, a special file, and whatever replaces something (or is to have the mark's mode in the end, or goes to a
+//!   filesystem that keeps no modes) has another name (`.rozen-restore-…`) until it is complete, and is then renamed. Dead before
+//!   that: what had the name has it still, and the next restore that comes into the directory removes the rest. Ended in order,
+//!   by a person or an error: nothing is left.
+//! - Further names of files come in one call each; one that is missing is made by the next restore.
+//! - Immutable and append-only come after all files: a complete file that should be protected and is not is protected then.
+//! - Directories have their mark until all else is done.
+//!
+//! After a power cut: all of a restore that had ended, and of one that had not no large file that looks complete and is not.
 //!
 //! Archives: what must be thawed is found and asked for apart (`archive`). While packs thaw, a restore may run over what
 //! reads already: with [`RestoreOptions::leave_archived`] files of frozen packs are counted, and left to the next one.
@@ -41,11 +53,13 @@ mod later;
 mod links;
 mod options;
 mod packs;
+mod places;
 mod plan;
 mod progress;
 mod reading;
 mod report;
 mod run;
+mod stages;
 mod walk;
 mod worker;
 

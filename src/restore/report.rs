@@ -1,11 +1,12 @@
 //! What a restore did.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::model::Problem;
+use crate::model::{Problem, ProblemCode};
 
-/// So many problems are listed; all are counted.
+/// So many problems of a code are listed, so that many of one hide none of another; all are counted.
 const MAX_LISTED: usize = 10_000;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
@@ -26,7 +27,7 @@ pub struct RestoreReport {
     /// Their content is archived and not thawed yet.
     pub archived: u64,
     pub problem_count: u64,
-    /// The first of them.
+    /// The first of each code; what concerns content before what concerns metadata, each in the order of the paths.
     pub problems: Vec<Problem>,
 }
 
@@ -54,7 +55,7 @@ pub(super) enum Count {
 pub(super) struct Collector {
     counts: [AtomicU64; 8],
     problem_count: AtomicU64,
-    problems: Mutex<Vec<Problem>>,
+    problems: Mutex<BTreeMap<ProblemCode, Vec<Problem>>>,
 }
 
 impl Collector {
@@ -77,16 +78,36 @@ impl Collector {
     pub fn problem(&self, problem: Problem) {
         self.problem_count.fetch_add(1, Relaxed);
         let mut problems = self.problems.lock().expect("nothing panics while it is held");
-        if problems.len() < MAX_LISTED {
-            problems.push(problem);
+        let of_code = problems.entry(problem.code).or_default();
+        if of_code.len() < MAX_LISTED {
+            of_code.push(problem);
         }
     }
 
     pub fn finish(self) -> RestoreReport {
         let [files, dirs, others, hard_links, skipped, kept, archived, bytes] = self.counts.map(AtomicU64::into_inner);
-        let mut problems = self.problems.into_inner().expect("nothing panics while it is held");
-        problems.sort_by(|a, b| a.path.cmp(&b.path));
+        let problems = self.problems.into_inner().expect("nothing panics while it is held");
+        let mut problems: Vec<Problem> = problems.into_values().flatten().collect();
+        problems.sort_by(|a, b| (a.is_metadata(), &a.path).cmp(&(b.is_metadata(), &b.path)));
         let problem_count = self.problem_count.into_inner();
         RestoreReport { files, bytes, dirs, others, hard_links, skipped, kept, archived, problem_count, problems }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_owners_cannot_be_set_what_is_lost_stands_first() {
+        let collector = Collector::default();
+        let problem = |code, path: &str| collector.problem(Problem::new(code, path.as_bytes(), "what", "remedy"));
+        (0..2 * MAX_LISTED).for_each(|n| problem(ProblemCode::Metadata, &format!("a{n:05}")));
+        problem(ProblemCode::Unreadable, "z");
+        problem(ProblemCode::Damaged, "y");
+        let report = collector.finish();
+        assert_eq!((report.problem_count, report.problems.len()), (2 * MAX_LISTED as u64 + 2, MAX_LISTED + 2));
+        let first: Vec<_> = report.problems.iter().take(3).map(|problem| problem.path.as_str()).collect();
+        assert_eq!(first, ["y", "z", "a00000"]);
     }
 }

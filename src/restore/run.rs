@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::report::{Collector, RestoreReport};
 use super::walk::{Waiting, Walk};
 use super::worker::Worker;
-use super::{RestoreError, RestoreOptions, RestoreTo, finish};
+use super::{RestoreError, RestoreOptions, RestoreTo, finish, places};
 use crate::format::Manifest;
 use crate::model::{ProblemCode, RelPath};
 use crate::repo::Contents;
@@ -26,6 +26,7 @@ pub fn run(
     progress: &Progress,
 ) -> Result<RestoreReport, RestoreError> {
     let plan = Plan::new(manifest, &options)?;
+    places::refuse_repository(contents.store(), &plan.roots)?;
     plan.look_for_all(contents)?;
     let collector = Collector::default();
     progress.expect(plan.expected());
@@ -38,18 +39,15 @@ pub fn run(
 }
 
 /// In place, a root that is only missing is made; a disk that is not mounted would be written beside otherwise, so its
-/// parent must be there.
+/// parent must be there. Nobody else restores there until this one has ended: what one has not finished would be the other's to remove.
 fn open_destination(root: &PlannedRoot, options: &RestoreOptions) -> Result<Destination, RestoreError> {
     let opened = match options.to {
         RestoreTo::Dir(_) => Destination::create(&root.place),
-        RestoreTo::InPlace => match std::fs::create_dir(&root.place) {
-            Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
-                Err(DestinationError::Root { path: root.place.clone(), source })
-            }
-            _ => Destination::create(&root.place),
-        },
+        RestoreTo::InPlace => Destination::create_last(&root.place),
     };
-    opened.map_err(RestoreError::Destination)
+    let destination = opened.map_err(RestoreError::Destination)?;
+    destination.lock(&root.place).map_err(RestoreError::Destination)?;
+    Ok(destination)
 }
 
 fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {

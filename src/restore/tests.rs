@@ -8,6 +8,8 @@ use super::*;
 use crate::model::{Content, Entry, EntryFlags, EntryKind, Extent, ProblemCode, RelPath, Timestamp};
 use crate::repo::testing::{Entries, TestRepo};
 
+mod cut_off;
+
 struct Fixture {
     repo: TestRepo,
     entries: Entries,
@@ -142,7 +144,7 @@ fn a_restore_that_was_cut_off_goes_on_and_does_unfinished_files_again() {
     assert_eq!(f.restore().files, 2);
     // as a crash leaves a file: created with its mark, half written
     fs::write(f.to().join("cut"), b"cut").unwrap();
-    fs::set_permissions(f.to().join("cut"), fs::Permissions::from_mode(0o1600)).unwrap();
+    fs::set_permissions(f.to().join("cut"), fs::Permissions::from_mode(0o1200)).unwrap();
     let report = f.restore();
     assert_eq!((report.files, report.skipped, report.kept, report.problem_count), (1, 1, 0, 0));
     assert_eq!(f.read("cut"), b"cut off");
@@ -445,4 +447,37 @@ fn single_files_change_nothing_of_the_directory_that_they_go_to() {
     f.restore_with(RestoreOptions { paths: vec![b"/home/u/f".to_vec()], ..f.options() }).unwrap();
     assert_eq!((f.read("f"), f.to().join("g").exists()), (b"x".to_vec(), false));
     assert_eq!(fs::metadata(f.to()).unwrap().permissions().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn a_directory_made_for_a_part_of_a_root_is_as_closed_as_the_root_was() {
+    let mut f = Fixture::new();
+    f.entries.insert(vec![], Entry { mode: 0o700, ..Entry::test_dir() });
+    f.add("d", Entry::test_dir());
+    f.file("d/f", b"x");
+    let options = RestoreOptions { paths: vec![b"d/f".to_vec()], ..f.options() };
+    let mode = |f: &Fixture| fs::metadata(f.to()).unwrap().permissions().mode() & 0o7777;
+    f.restore_with(options.clone()).unwrap();
+    assert_eq!((mode(&f), mtime(&f.to())), (0o700, Entry::test_dir().mtime));
+    // as a restore leaves it that was cut off
+    fs::set_permissions(f.to(), fs::Permissions::from_mode(0o1700)).unwrap();
+    f.restore_with(options.clone()).unwrap();
+    assert_eq!(mode(&f), 0o700);
+    fs::set_permissions(f.to(), fs::Permissions::from_mode(0o755)).unwrap();
+    f.restore_with(options).unwrap();
+    assert_eq!(mode(&f), 0o755, "it was there");
+}
+
+#[test]
+fn two_restores_to_one_place_at_once_are_refused() {
+    let mut f = Fixture::new();
+    f.file("f", b"x");
+    let other = crate::source::Destination::create(&f.to()).unwrap();
+    other.lock(&f.to()).unwrap();
+    let options = f.options();
+    let error = f.restore_with(options).unwrap_err();
+    assert!(error.to_string().contains("destination") && error.remedy().starts_with("Wait"), "{error:?}");
+    assert!(!f.to().join("f").exists());
+    drop(other);
+    assert_eq!(f.restore().files, 1);
 }

@@ -31,6 +31,8 @@ pub(super) struct Walk<'c, 'a> {
     current: Option<(Vec<u8>, Option<Arc<DestDir>>)>,
     linked: HashSet<LinkKey>,
     waiting: Waiting,
+    /// The root's own directory was seen to.
+    has_root: bool,
 }
 
 /// What comes after all files.
@@ -64,6 +66,7 @@ impl<'c, 'a> Walk<'c, 'a> {
             current: None,
             linked: HashSet::new(),
             waiting: Waiting { links: Later::new(), dirs: Later::new() },
+            has_root: false,
         }
     }
 
@@ -81,11 +84,13 @@ impl<'c, 'a> Walk<'c, 'a> {
         if let Some(items) = self.batch.take() {
             self.send(Job::Batch(items));
         }
+        self.keep_lost_root();
         self.waiting
     }
 
     fn wanted(&mut self, reader: &TreeReader<&crate::repo::Contents>, path: &RelPath) -> Result<(), RestoreError> {
         if !path.is_root() {
+            self.new_root(reader)?;
             self.ancestors(reader, path)?;
             match reader.entry(path) {
                 Ok(Some(entry)) => self.entry(&TreeKey::of(path), &entry)?,
@@ -113,6 +118,35 @@ impl<'c, 'a> Walk<'c, 'a> {
             }
         });
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Parts of a root go to a directory that was made for them: it is the root's, closed to whom the root was closed. One that was
+    /// there is left as it is.
+    fn new_root(&mut self, reader: &TreeReader<&crate::repo::Contents>) -> Result<(), RestoreError> {
+        let destination = &self.context.destination;
+        let entry = reader.entry(&RelPath::root()).ok().flatten().filter(|entry| entry.kind == EntryKind::Dir);
+        match entry {
+            _ if std::mem::replace(&mut self.has_root, true) => Ok(()),
+            Some(entry) if destination.is_new() || destination.is_unfinished_dir(destination.found(), &entry) => {
+                self.waiting.dirs.push(&RelPath::root(), &entry)
+            }
+            None => {
+                self.has_root = false;
+                Ok(())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// One that was made here and of which nothing is known stays its owner's alone.
+    fn keep_lost_root(&self) {
+        let destination = &self.context.destination;
+        if self.has_root || !destination.is_new() || self.context.is_stopped() {
+            return;
+        }
+        if let Err(error) = destination.open_dir(&RelPath::root()).and_then(|root| root.keep_without_metadata()) {
+            self.context.failed(&RelPath::root(), error.into());
+        }
     }
 
     /// Directories above what is wanted: made where they are missing, and left as they are where they are not.
@@ -145,10 +179,14 @@ impl<'c, 'a> Walk<'c, 'a> {
 
     fn entry(&mut self, key: &TreeKey, entry: &Entry) -> Result<(), RestoreError> {
         if key.name.is_empty() {
+            self.has_root = true;
             let destination = &self.context.destination;
             let is_ours =
                 destination.was_empty() || matches!(self.existing(destination.found(), entry), Made::ToFinish);
             if entry.kind == EntryKind::Dir && is_ours {
+                if let Err(error) = self.unprotect(destination.found(), || destination.open_dir(&RelPath::root())) {
+                    self.context.failed(&RelPath::root(), error.into());
+                }
                 if destination.was_empty() {
                     destination.begin_root();
                 }
@@ -205,11 +243,15 @@ impl<'c, 'a> Walk<'c, 'a> {
     fn made(&self, parent: &DestDir, name: &[u8], entry: &Entry) -> Result<Made, DestinationError> {
         match parent.create_dir(name) {
             Err(DestinationError::Exists { path }) => match parent.stat(name)? {
-                Some(found) if found.kind == EntryKind::Dir => Ok(self.existing(&found, entry)),
+                Some(found) if found.kind == EntryKind::Dir => {
+                    self.unprotect(&found, || parent.open_child(name))?;
+                    Ok(self.existing(&found, entry))
+                }
                 Some(_) if self.context.options.overwrite == Overwrite::Never => {
                     Err(DestinationError::InTheWay { path })
                 }
                 Some(_) => {
+                    parent.unprotect(name)?;
                     parent.remove(name)?;
                     parent.create_dir(name).map(Made::Open)
                 }
@@ -219,13 +261,25 @@ impl<'c, 'a> Walk<'c, 'a> {
         }
     }
 
+    /// What flags forbid in a directory is done where differences are to be replaced: it gets those of the snapshot at the end.
+    fn unprotect(
+        &self,
+        found: &Stat,
+        open: impl FnOnce() -> Result<DestDir, DestinationError>,
+    ) -> Result<(), DestinationError> {
+        match found.is_protected() && self.context.options.overwrite != Overwrite::Never {
+            true => open()?.unprotect_self(),
+            false => Ok(()),
+        }
+    }
+
     /// Somebody's directory is left as it is unless differences are to be replaced. One that an earlier restore made, finished or
     /// not, gets its metadata once more: what is put into it changes its times.
     fn existing(&self, found: &Stat, entry: &Entry) -> Made {
         let options = self.context.options;
         let is_owner = options.owner == OwnerPolicy::Names || (found.uid, found.gid) == (entry.uid, entry.gid);
         let is_restored = found.mode == entry.mode && found.mtime == entry.mtime && is_owner;
-        let is_unfinished = self.context.destination.is_unfinished_dir(found);
+        let is_unfinished = self.context.destination.is_unfinished_dir(found, entry);
         match options.overwrite != Overwrite::Never || is_restored || is_unfinished {
             true => Made::ToFinish,
             false if found.mode == entry.mode => Made::Left,
@@ -253,7 +307,12 @@ impl<'c, 'a> Walk<'c, 'a> {
             other => other,
         };
         match opened {
-            Ok(dir) => Some(Arc::new(dir)),
+            Ok(dir) => {
+                if let Err(error) = self.context.stages.sweep(&dir) {
+                    self.context.failed(&path, error.into());
+                }
+                Some(Arc::new(dir))
+            }
             Err(error) => {
                 self.context.failed(&path, ItemError::Destination(error));
                 let message = "nothing in this directory could be restored";

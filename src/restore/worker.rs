@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use super::RestoreError;
 use super::batch::{Item, Job};
 use super::context::{Context, ItemError};
-use super::existing::{Begun, Staged, begin};
+use super::existing::{Begun, Making, Staged, begin};
 use super::large::{LargeFile, LargePart};
 use super::links::LinkKey;
 use super::reading::Reading;
 use super::report::Count;
 use crate::model::{Entry, EntryKind};
 use crate::repo::{DataParts, FileData};
-use crate::source::{DestFile, MetadataWriter, Stat, Target};
+use crate::source::{DestFile, LinkSource, MetadataWriter, Stat, Target, looks_unfinished};
 
 /// Files of so many bytes begin to go to the disk as soon as they are written, so that little is left to wait for at the end.
 /// For smaller ones the disk would be asked too often.
@@ -58,10 +59,10 @@ impl<'c, 'a> Worker<'c, 'a> {
 
     fn file(&mut self, item: &Item, reading: &mut Reading<'a>) -> Result<(), ItemError> {
         let data = self.context.files.open(&item.entry)?;
-        let Some(file) = self.begin_file(item)? else { return Ok(()) };
+        let Some(file) = self.begin_file(item, of_small(item))? else { return Ok(()) };
         let written = self.write(&file.made, &data, reading).and_then(|()| self.end_file(item, &file));
         if let Err(error) = written {
-            file.discard(item)?;
+            file.discard(self.context, item)?;
             return Err(error);
         }
         self.context.progress.bytes(item.entry.size);
@@ -69,26 +70,47 @@ impl<'c, 'a> Worker<'c, 'a> {
     }
 
     /// `None`: nothing is to be written.
-    fn begin_file(&mut self, item: &Item) -> Result<Option<Staged<DestFile>>, ItemError> {
-        let begun = begin(self.context.options.overwrite, item, |name| item.dir.create_file(name, &item.entry))?;
-        match begun {
+    fn begin_file(&mut self, item: &Item, making: Making) -> Result<Option<Staged<DestFile>>, ItemError> {
+        let overwrite = self.context.options.overwrite;
+        match begin(self.context, overwrite, item, making, |name| item.dir.create_file(name))? {
             Begun::New(file) => {
                 let problems = self.metadata.prepare(file.made.target(), &item.entry);
                 self.context.metadata_problems(&item.path(), problems);
                 return Ok(Some(file));
             }
             Begun::Complete(found) => {
-                let file = self.needs_file(item, &found).then(|| item.dir.open_file(&item.name)).transpose()?;
-                if let Some(file) = file {
-                    self.refresh(item, &found, file.target());
-                    self.link_source(&item.entry, || file.link_source())?;
-                }
+                self.complete(item, &found)?;
                 self.context.count(Count::Skipped);
             }
             Begun::Kept => self.context.count(Count::Kept),
         }
         self.context.progress.bytes(item.entry.size);
         Ok(None)
+    }
+
+    /// A file that is there. A restore that was cut off gave it its flags no more.
+    fn complete(&mut self, item: &Item, found: &Stat) -> Result<(), ItemError> {
+        let is_outdated = self.is_outdated(&item.entry, found);
+        if is_outdated {
+            let file = item.dir.open_file(&item.name)?;
+            if found.is_protected() {
+                file.unprotect()?;
+            }
+            self.refresh(item, file.target());
+        }
+        if is_outdated || (found.mode == item.entry.mode && found.lacks_protection(&item.entry)) {
+            self.protect_later(item)?;
+        }
+        self.link_source(item, found);
+        Ok(())
+    }
+
+    fn protect_later(&self, item: &Item) -> Result<(), RestoreError> {
+        if item.entry.inode_flags.is_some() {
+            let mut flagged = self.context.flagged.lock().expect("nothing panics while it is held");
+            flagged.push(&item.path(), &item.entry)?;
+        }
+        Ok(())
     }
 
     fn write(&self, file: &DestFile, data: &FileData, reading: &mut Reading<'a>) -> Result<(), ItemError> {
@@ -116,24 +138,23 @@ impl<'c, 'a> Worker<'c, 'a> {
     /// All data is written: metadata, the name, and what other names need.
     fn end_file(&mut self, item: &Item, file: &Staged<DestFile>) -> Result<(), ItemError> {
         self.end(item, file, |made| made.target())?;
-        self.link_source(&item.entry, || match file.is_staged() {
-            true => item.dir.open_file(&item.name)?.link_source(),
-            false => file.made.link_source(),
-        })?;
+        if LinkKey::of(&item.entry).is_some() {
+            self.link_source(item, &file.made.stat()?);
+        }
         self.context.count(Count::File { bytes: item.entry.size });
         Ok(())
     }
 
     fn node(&mut self, item: &Item) -> Result<(), ItemError> {
-        let begun = begin(self.context.options.overwrite, item, |name| item.dir.create_node(name, &item.entry))?;
-        let node = match begun {
+        let (context, overwrite) = (self.context, self.context.options.overwrite);
+        let make = |name: &[u8]| item.dir.create_node(name, &item.entry);
+        let node = match begin(context, overwrite, item, Making::Staged, make)? {
             Begun::New(node) => node,
             Begun::Complete(found) => {
-                if self.needs_file(item, &found) {
-                    let node = item.dir.open_node(&item.name)?;
-                    self.refresh(item, &found, node.target());
-                    self.link_source(&item.entry, || node.link_source())?;
+                if self.is_outdated(&item.entry, &found) {
+                    self.refresh(item, item.dir.open_node(&item.name)?.target());
                 }
+                self.link_source(item, &found);
                 self.context.count(Count::Skipped);
                 return Ok(());
             }
@@ -142,11 +163,13 @@ impl<'c, 'a> Worker<'c, 'a> {
                 return Ok(());
             }
         };
-        self.end(item, &node, |made| made.target())?;
-        self.link_source(&item.entry, || match node.is_staged() {
-            true => item.dir.open_node(&item.name)?.link_source(),
-            false => node.made.link_source(),
-        })?;
+        if let Err(error) = self.end(item, &node, |made| made.target()) {
+            node.discard(context, item)?;
+            return Err(error);
+        }
+        if LinkKey::of(&item.entry).is_some() {
+            self.link_source(item, &node.made.stat()?);
+        }
         self.context.count(Count::Other);
         Ok(())
     }
@@ -156,20 +179,12 @@ impl<'c, 'a> Worker<'c, 'a> {
         if !problems.is_empty() {
             self.context.metadata_problems(&item.path(), problems);
         }
-        made.publish(item)?;
-        if item.entry.inode_flags.is_some() {
-            let mut flagged = self.context.flagged.lock().expect("nothing panics while it is held");
-            flagged.push(&item.path(), &item.entry)?;
-        }
+        made.publish(self.context, item)?;
+        self.protect_later(item)?;
         if !item.entry.flags.is_empty() {
             self.context.note_unreadable(&item.path(), &item.entry);
         }
         Ok(())
-    }
-
-    /// Is there anything to do with a file that is complete?
-    fn needs_file(&self, item: &Item, found: &Stat) -> bool {
-        LinkKey::of(&item.entry).is_some() || self.is_outdated(&item.entry, found)
     }
 
     /// Only what may be replaced gets its metadata again.
@@ -179,32 +194,26 @@ impl<'c, 'a> Worker<'c, 'a> {
         self.context.options.overwrite != super::Overwrite::Never && !(same && same_mode)
     }
 
-    fn refresh(&mut self, item: &Item, found: &Stat, target: Target<'_>) {
-        if self.is_outdated(&item.entry, found) {
-            let problems = self.metadata.apply(target, &item.entry);
-            self.context.metadata_problems(&item.path(), problems);
-        }
+    fn refresh(&mut self, item: &Item, target: Target<'_>) {
+        let problems = self.metadata.apply(target, &item.entry);
+        self.context.metadata_problems(&item.path(), problems);
     }
 
-    fn link_source(
-        &self,
-        entry: &Entry,
-        source: impl FnOnce() -> Result<crate::source::LinkSource, crate::source::DestinationError>,
-    ) -> Result<(), ItemError> {
-        if let Some(key) = LinkKey::of(entry) {
-            self.context.links.put(key, source()?);
+    /// Further names may be given to it. `stat`: of what has its real name.
+    fn link_source(&self, item: &Item, stat: &Stat) {
+        if let Some(key) = LinkKey::of(&item.entry) {
+            self.context.links.put(key, LinkSource::new(item.path(), stat));
         }
-        Ok(())
     }
 
     /// Creates a large file; its parts go to all workers. `None`: there is nothing to write.
     pub fn begin_large(&mut self, item: Item) -> Result<Option<Arc<LargeFile>>, ItemError> {
         let data = self.context.files.open(&item.entry)?;
-        let Some(file) = self.begin_file(&item)? else { return Ok(None) };
+        let Some(file) = self.begin_file(&item, Making::Staged)? else { return Ok(None) };
         if data.ends_with_hole()
             && let Err(error) = file.made.set_len(data.size)
         {
-            file.discard(&item)?;
+            file.discard(self.context, &item)?;
             return Err(error.into());
         }
         Ok(Some(Arc::new(LargeFile::new(item, file, data))))
@@ -246,8 +255,8 @@ impl<'c, 'a> Worker<'c, 'a> {
     }
 
     fn end_large(&mut self, file: &LargeFile) {
-        // what was cut off stays unfinished under its mark, for the restore that goes on
         if self.context.is_stopped() {
+            let _ = file.staged.discard(self.context, &file.item);
             return;
         }
         let ended = match file.take_failure() {
@@ -256,10 +265,18 @@ impl<'c, 'a> Worker<'c, 'a> {
         };
         if let Err(error) = ended {
             self.context.failed(&file.item.path(), error);
-            if let Err(error) = file.staged.discard(&file.item) {
+            if let Err(error) = file.staged.discard(self.context, &file.item) {
                 self.context.failed(&file.item.path(), error.into());
             }
         }
         self.context.progress.entry();
+    }
+}
+
+/// A rename would cost a small file much: the mark is enough where it can tell.
+fn of_small(item: &Item) -> Making {
+    match item.dir.keeps_marks() && !looks_unfinished(&item.entry) {
+        true => Making::Direct,
+        false => Making::Staged,
     }
 }

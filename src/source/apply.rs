@@ -3,8 +3,8 @@
 //! 1. [`MetadataWriter::prepare`], before the content: inode flags, because no-copy-on-write takes effect on empty
 //!    files alone.
 //! 2. [`MetadataWriter::apply`], after the content (of a directory: after all that it holds): owner, because changing
-//!    it clears setuid and capabilities; attributes and ACLs while the file is still writable to its owner; mode, which
-//!    an ACL changes; times, which everything before may change.
+//!    it clears setuid and capabilities; attributes and ACLs while the file is still writable to its owner; times, which
+//!    everything before may change; mode, which an ACL changes and which takes away the mark of what is unfinished.
 //! 3. [`MetadataWriter::protect`], after all hard links are made: immutable and append-only, which forbid all the rest.
 //!
 //! Creating files is what limits a restore, so a call that would change nothing is left out.
@@ -108,10 +108,10 @@ impl MetadataWriter {
         let owner = self.owner.of(entry, &mut self.names);
         let owned = owner::set(&target, &before, owner, &mut problems);
         let acl_touched = set_xattrs(&target, entry, &mut problems);
+        set_times(&target, entry.mtime, &mut problems);
         if entry.kind != EntryKind::Symlink {
             set_mode(&target, entry, &before, owned, acl_touched, &mut problems);
         }
-        set_times(&target, entry.mtime, &mut problems);
         problems
     }
 

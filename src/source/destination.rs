@@ -3,35 +3,34 @@
 //! Whatever the names and links of a snapshot say, and whatever another process swaps in meanwhile: every step goes
 //! through a descriptor of a directory beneath the destination, and no link on the way is followed.
 
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::model::{Entry, EntryKind, RelPath};
 
 use super::apply::{Origin, Target};
 use super::restored::{DestFile, DestNode, LinkSource};
-use super::{DestinationError, Listing, Stat, flags, linux, xattr};
+use super::{DestinationError, Listing, Stat, flags, linux, unfinished, xattr};
 
 type Result<T> = std::result::Result<T, DestinationError>;
-
-/// The sticky bit, without meaning on a Linux file, and without effect on a directory that is closed to all but its owner: what
-/// is created carries it until its metadata is applied, so that a restore that was cut off knows its own unfinished files and
-/// directories from those that were there before.
-const UNFINISHED: u32 = 0o1000;
 
 /// Cheap to clone; workers share it.
 #[derive(Clone, Debug)]
 pub struct Destination {
     root: Arc<OwnedFd>,
     uid: u32,
-    gid: u32,
+    marks: Arc<unfinished::Keeping>,
     /// Of the root, before anything was done to it.
     found: Stat,
     is_empty: bool,
+    is_new: bool,
 }
 
 impl Destination {
@@ -40,24 +39,46 @@ impl Destination {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let uid = rustix::process::geteuid().as_raw();
         let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
         let found = linux::stat_fd(root.as_fd())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
         let found = Stat::from_statx(&found).unwrap_or_else(|_| unreachable!("a directory was opened"));
-        Ok(Self { root: Arc::new(root), uid, gid, found, is_empty })
+        Ok(Self { root: Arc::new(root), uid, marks: Arc::default(), found, is_empty, is_new: false })
     }
 
     /// Makes the directory and those above it, as far as they are missing.
     pub fn create(path: &Path) -> Result<Self> {
-        std::fs::create_dir_all(path).map_err(|source| DestinationError::Root { path: path.to_path_buf(), source })?;
-        Self::open(path)
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .map_err(|source| DestinationError::Root { path: path.to_path_buf(), source })?;
+        }
+        Self::create_last(path)
+    }
+
+    /// Makes the directory where it is missing, open to its owner alone; its parent must be there.
+    pub fn create_last(path: &Path) -> Result<Self> {
+        let is_new = match DirBuilder::new().mode(unfinished::DIR.as_raw_mode()).create(path) {
+            Ok(()) => true,
+            Err(source) if source.kind() == ErrorKind::AlreadyExists => false,
+            Err(source) => return Err(DestinationError::Root { path: path.to_path_buf(), source }),
+        };
+        Ok(Self { is_new, ..Self::open(path)? })
+    }
+
+    /// Nobody else locks it until the last copy of this value is gone. A lock of another kind, or none, where a filesystem has no
+    /// such locks.
+    pub fn lock(&self, path: &Path) -> Result<()> {
+        match rustix::fs::flock(&*self.root, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::AGAIN) => Err(DestinationError::InUse { path: path.to_path_buf() }),
+            _ => Ok(()),
+        }
     }
 
     /// The root gets its metadata when all else is there; should the restore be cut off, the next one knows it by this. Where
     /// it belongs to somebody else it cannot be marked, and stays as it is. Until then what is below it is spread over the disk.
     pub fn begin_root(&self) {
-        let _ = rustix::fs::fchmod(&*self.root, Mode::RWXU | Mode::from_raw_mode(UNFINISHED));
+        let _ = rustix::fs::fchmod(&*self.root, unfinished::DIR);
         flags::spread_below(self.root.as_fd());
     }
 
@@ -66,14 +87,21 @@ impl Destination {
         &self.found
     }
 
+    /// The root was made now.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// The root held nothing: it is as good as made now.
     pub fn was_empty(&self) -> bool {
         self.is_empty
     }
 
     /// Was this directory made by a restore that did not come to an end?
-    pub fn is_unfinished_dir(&self, stat: &Stat) -> bool {
-        stat.kind == EntryKind::Dir && stat.uid == self.uid && stat.mode & (UNFINISHED | 0o077) == UNFINISHED
+    /// It gets its mode last, after its owner.
+    pub fn is_unfinished_dir(&self, stat: &Stat, entry: &Entry) -> bool {
+        let is_owner = stat.uid == self.uid || stat.uid == entry.uid;
+        stat.kind == EntryKind::Dir && is_owner && unfinished::is_dir_mark(stat.mode)
     }
 
     /// By path; costs a lookup per component. With a parent at hand, [`DestDir::open_child`] is cheaper.
@@ -86,17 +114,6 @@ impl Destination {
     /// All that was written is on the disk when it returns.
     pub fn sync(&self) -> Result<()> {
         rustix::fs::syncfs(&*self.root).map_err(DestinationError::at("sync", &RelPath::root()))
-    }
-
-    /// A file that will be ours anyway gets its mode at once. What will belong to others is closed to all until then.
-    fn first_mode(&self, entry: &Entry) -> Mode {
-        let permissions = match entry {
-            // the owner of a read-only file must be able to set its attributes
-            Entry { xattrs: Some(_), .. } => 0o600,
-            Entry { uid, gid, mode, .. } if (*uid, *gid) == (self.uid, self.gid) => mode & 0o777,
-            _ => 0o600,
-        };
-        Mode::from_raw_mode(permissions | UNFINISHED)
     }
 }
 
@@ -145,7 +162,7 @@ impl DestDir {
     /// Open to its owner alone until its metadata is applied, which is to be done after all that it holds.
     pub fn create_dir(&self, name: &[u8]) -> Result<DestDir> {
         let path = self.child(name)?;
-        rustix::fs::mkdirat(&self.fd, name, Mode::RWXU | Mode::from_raw_mode(UNFINISHED))
+        rustix::fs::mkdirat(&self.fd, name, unfinished::DIR)
             .map_err(DestinationError::at("create the directory", &path))?;
         let fd = linux::open_name(self.fd.as_fd(), name, linux::DIR_FLAGS)
             .map_err(DestinationError::at("open the directory", &path))?;
@@ -158,13 +175,20 @@ impl DestDir {
         rustix::fs::fchmod(&self.fd, Mode::RWXU).map_err(DestinationError::at("set the mode of", &self.path))
     }
 
-    /// A new, empty file; whatever stands there is an error.
-    pub fn create_file(&self, name: &[u8], entry: &Entry) -> Result<DestFile> {
+    /// A new, empty file; whatever stands there is an error. It is closed to all, and [marked](unfinished), until its metadata is
+    /// applied.
+    pub fn create_file(&self, name: &[u8]) -> Result<DestFile> {
         let path = self.child(name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, self.destination.first_mode(entry))
+        let fd = rustix::fs::openat(&self.fd, name, flags, unfinished::FILE)
             .map_err(DestinationError::at("create", &path))?;
+        self.destination.marks.learn(|| linux::stat_fd(fd.as_fd()).ok().map(|stat| stat.stx_mode.into()));
         Ok(DestFile::new(fd, path, self.origin_of_new()))
+    }
+
+    /// Is it certain that an unfinished file would be known by its mark?
+    pub fn keeps_marks(&self) -> bool {
+        self.destination.marks.is_known()
     }
 
     /// A regular file that is there already, to compare its content and to set its metadata. It may have other names
@@ -225,11 +249,39 @@ impl DestDir {
         removed.map_err(DestinationError::at("remove", &path))
     }
 
+    /// Takes immutable and append-only away from a file; does nothing about what is no file.
+    pub fn unprotect(&self, name: &[u8]) -> Result<()> {
+        match self.stat(name)? {
+            Some(found) if found.kind == EntryKind::File && found.is_protected() => self.open_file(name)?.unprotect(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for this directory itself.
+    pub fn unprotect_self(&self) -> Result<()> {
+        flags::unprotect(self.fd.as_fd()).map(drop).map_err(DestinationError::at("change the flags of", &self.path))
+    }
+
     /// Gives `name` to what has the name `from`; what had it before is gone, unless it is a directory. Atomic.
     pub fn rename(&self, from: &[u8], name: &[u8]) -> Result<()> {
         let path = self.child(name)?;
         self.child(from)?;
         rustix::fs::renameat(&self.fd, from, &self.fd, name).map_err(DestinationError::at("replace", &path))
+    }
+
+    /// The same where nothing has the name; else it is an error, and both stay as they are.
+    pub fn rename_new(&self, from: &[u8], name: &[u8]) -> Result<()> {
+        let path = self.child(name)?;
+        self.child(from)?;
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&self.fd, from, &self.fd, name, flags) {
+            // not every filesystem knows the flag (NFS, some of FUSE): nobody but a program that comes in between is replaced
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match self.stat(name)? {
+                None => self.rename(from, name),
+                Some(_) => Err(DestinationError::Exists { path }),
+            },
+            done => done.map_err(DestinationError::at("create", &path)),
+        }
     }
 
     /// To apply metadata to it.
@@ -265,16 +317,6 @@ impl DestDir {
     fn mknod(&self, name: &[u8], kind: FileType, device: u64, path: &RelPath) -> Result<()> {
         rustix::fs::mknodat(&self.fd, name, kind, Mode::RUSR | Mode::WUSR, device)
             .map_err(DestinationError::at("create the special file", path))
-    }
-}
-
-impl Stat {
-    /// Is it a file that a restore created and did not end? `entry`: what it would have become.
-    pub fn is_unfinished(&self, entry: &Entry) -> bool {
-        self.kind == EntryKind::File
-            && self.mode & UNFINISHED != 0
-            && entry.mode & UNFINISHED == 0
-            && self.mtime != entry.mtime
     }
 }
 

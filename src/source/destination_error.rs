@@ -16,6 +16,8 @@ pub enum DestinationError {
         #[source]
         source: io::Error,
     },
+    #[error("another restore writes to {path:?} now")]
+    InUse { path: PathBuf },
     #[error("{path:?} is there already")]
     Exists { path: RelPath },
     #[error("{path:?} is not there")]
@@ -70,6 +72,12 @@ impl DestinationError {
     /// For `map_err`: the path is copied only if something went wrong.
     pub(super) fn at<'a>(action: &'static str, path: &'a RelPath) -> impl FnOnce(Errno) -> DestinationError + 'a {
         move |errno| DestinationError::new(action, path.clone(), errno)
+    }
+
+    /// Root is refused: by immutable or append-only.
+    pub fn is_by_flags(&self) -> bool {
+        matches!(self, DestinationError::Permission { source, .. } if source.raw_os_error() == Some(libc::EPERM))
+            && rustix::process::geteuid().is_root()
     }
 
     /// Nothing more can be written: going on would fail for each file alike.

@@ -4,11 +4,13 @@
 
 use std::os::fd::BorrowedFd;
 
-use crate::model::{Problem, RelPath};
+use rustix::io::Errno;
+
+use crate::model::{Entry, Problem, RelPath};
 
 use super::apply::not_set;
 use super::error::metadata_problem;
-use super::linux;
+use super::{Stat, linux};
 
 const SECURE_DELETE: u32 = 0x1;
 const UNDELETE: u32 = 0x2;
@@ -55,6 +57,28 @@ pub(super) fn to_store(raw: u32) -> Option<u32> {
 /// The part of FS_IOC_GETFLAGS that what is created in a directory may get of it; `None` when nothing is set.
 pub(super) fn to_bequeath(raw: u32) -> Option<u32> {
     to_store(raw & !TOP_DIR)
+}
+
+impl Stat {
+    /// Do its flags forbid changes?
+    pub fn is_protected(&self) -> bool {
+        self.immutable || self.append_only
+    }
+
+    /// Is a flag missing that forbids changes? `true` in doubt.
+    pub fn lacks_protection(&self, entry: &Entry) -> bool {
+        let wanted = entry.inode_flags.unwrap_or(0) & PROTECTING;
+        (wanted & IMMUTABLE != 0 && !self.immutable) || (wanted & APPEND != 0 && !self.append_only)
+    }
+}
+
+/// Takes the flags away that forbid changes, and tells which they were.
+pub(super) fn unprotect(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let Some(before) = linux::inode_flags(fd)? else { return Ok(0) };
+    if before & PROTECTING != 0 {
+        linux::set_inode_flags(fd, before & !PROTECTING)?;
+    }
+    Ok(before & PROTECTING)
 }
 
 /// Lets ext4 spread the directories in this one over its block groups, as it does with those of its own root, until the flags of

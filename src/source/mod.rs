@@ -10,11 +10,11 @@
 //! - No call here blocks on a FIFO, a device or an automount.
 //! - Depth is not bounded by PATH_MAX: long paths are walked in pieces. A [`Dir`] holds one descriptor and can be
 //!   opened again by its path, so a walk need not hold one for each level.
-//! - Restored metadata is set in the order that makes it exact: owner, attributes and ACLs, mode, times, and the
+//! - Restored metadata is set in the order that makes it exact: owner, attributes and ACLs, times, mode, and the
 //!   flags that forbid all further change at the very end.
 //!
-//! What survives a crash: nothing is kept here. A restore that was cut off leaves files without their final times and
-//! mode; whoever continues it compares them with their entries.
+//! What survives a crash: files and directories that a restore did not end have a mark (`unfinished`); their own mode takes it
+//! away and is set when all else is.
 //!
 //! Needs Linux 5.8 (openat2, `utimensat` on a descriptor) and a mounted `/proc`.
 //!
@@ -36,6 +36,7 @@ mod names;
 mod owner;
 mod restored;
 mod stat;
+mod unfinished;
 mod view;
 mod writeback;
 mod xattr;
@@ -51,6 +52,7 @@ pub use names::Names;
 pub use owner::OwnerPolicy;
 pub use restored::{DestFile, DestNode, LinkSource};
 pub use stat::Stat;
+pub use unfinished::looks_unfinished;
 pub use view::View;
 pub use writeback::begin_writeback;
 

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::model::RelPath;
 
 use super::apply::{Origin, Target};
-use super::{DestinationError, Stat, begin_writeback, linux};
+use super::{DestinationError, Stat, begin_writeback, flags, linux};
 
 type Result<T> = std::result::Result<T, DestinationError>;
 
@@ -78,12 +78,13 @@ impl DestFile {
         rustix::fs::fdatasync(&self.fd).map_err(DestinationError::at("sync", &self.path))
     }
 
-    pub fn target(&self) -> Target<'_> {
-        Target::open(self.fd.as_fd(), &self.path, self.origin)
+    /// Takes immutable and append-only away.
+    pub fn unprotect(&self) -> Result<()> {
+        flags::unprotect(self.fd.as_fd()).map(drop).map_err(DestinationError::at("change the flags of", &self.path))
     }
 
-    pub fn link_source(&self) -> Result<LinkSource> {
-        Ok(LinkSource::new(&self.path, &self.stat()?))
+    pub fn target(&self) -> Target<'_> {
+        Target::open(self.fd.as_fd(), &self.path, self.origin)
     }
 }
 
@@ -111,10 +112,6 @@ impl DestNode {
     pub fn target(&self) -> Target<'_> {
         Target::handle(self.fd.as_fd(), &self.path, self.origin)
     }
-
-    pub fn link_source(&self) -> Result<LinkSource> {
-        Ok(LinkSource::new(&self.path, &self.stat()?))
-    }
 }
 
 fn stat(fd: BorrowedFd<'_>, path: &RelPath) -> Result<Stat> {
@@ -122,8 +119,8 @@ fn stat(fd: BorrowedFd<'_>, path: &RelPath) -> Result<Stat> {
     Stat::from_statx(&raw).map_err(|_| DestinationError::InTheWay { path: path.clone() })
 }
 
-/// The first name of a hard-linked file. Made only from what was open beneath the destination, never from a path that
-/// a snapshot names; the inode is compared again before each link. Holds no descriptor, so there may be many.
+/// The first name of a hard-linked file, and the inode that was seen under it beneath the destination; it is compared again
+/// before each link. Holds no descriptor, so there may be many.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LinkSource {
     path: RelPath,
@@ -132,8 +129,8 @@ pub struct LinkSource {
 }
 
 impl LinkSource {
-    fn new(path: &RelPath, stat: &Stat) -> Self {
-        Self { path: path.clone(), dev: stat.dev, ino: stat.ino }
+    pub fn new(path: RelPath, stat: &Stat) -> Self {
+        Self { path, dev: stat.dev, ino: stat.ino }
     }
 
     pub fn path(&self) -> &RelPath {

@@ -32,6 +32,10 @@ pub struct Stat {
     pub mount_root: bool,
     /// chattr +d: backups are asked to leave it out.
     pub nodump: bool,
+    /// chattr +i. `false` also where the filesystem does not tell here.
+    pub immutable: bool,
+    /// chattr +a; the same.
+    pub append_only: bool,
 }
 
 impl Stat {
@@ -69,6 +73,8 @@ impl Stat {
             mount_id: has(StatxFlags::MNT_ID).then_some(raw.stx_mnt_id),
             mount_root: is(StatxAttributes::MOUNT_ROOT),
             nodump: is(StatxAttributes::NODUMP),
+            immutable: is(StatxAttributes::IMMUTABLE),
+            append_only: is(StatxAttributes::APPEND),
         })
     }
 

@@ -77,3 +77,16 @@ fn a_state_directory_that_cannot_be_written_is_told() {
     fs::write(lab.path("state"), "a file in its place").unwrap();
     lab.backup().expect(1).says(&["state", "writable"]);
 }
+
+#[test]
+fn nothing_is_restored_into_the_repository() {
+    let lab = Lab::new();
+    lab.init();
+    lab.write("a", b"x");
+    lab.backup().expect(0);
+    for to in ["repo", "repo/new/deep"] {
+        lab.restore(to).expect(2).says(&["lies in the repository", "outside of it"]);
+        lab.ctl(&["restore", "latest", "--recovery", "recovery.txt", "--to", to, "--dry-run"]).expect(2);
+    }
+    assert!(!lab.path("repo/new").exists());
+}

@@ -293,6 +293,10 @@ fn tell(report: &RestoreReport, picked: &Picked, context: &Context) -> Result<Ex
             .output
             .warn(format!("{}; everything else is restored", counted(report.problem_count, "problem", "problems")));
         show::problems(&context.output, &report.problems);
+        let unlisted = report.problem_count - report.problems.len() as u64;
+        if unlisted > 0 {
+            context.output.note(format!("  … and {} like these that nothing lists", counted(unlisted, "more", "more")));
+        }
     }
     if let Some((newest, _)) = picked.unreadable.first() {
         context.output.warn(format!("this is not snapshot {newest}, which cannot be read: it is older"));

@@ -66,8 +66,7 @@ fn restore(at: &std::path::Path, entries: &[Entry]) {
     for _ in entries {
         dir = dir.create_dir(NAME).unwrap();
     }
-    let leaf = Entry { kind: crate::model::EntryKind::File, ..entries[0].clone() };
-    dir.create_file(b"leaf", &leaf).unwrap();
+    dir.create_file(b"leaf").unwrap();
     let mut writer = MetadataWriter::new(OwnerPolicy::Ids);
     let mut path = dir.path().clone();
     for entry in entries.iter().rev() {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use super::super::{DestDir, Destination, DestinationError, MetadataWriter, OwnerPolicy};
+use super::super::{DestDir, Destination, DestinationError, LinkSource, MetadataWriter, OwnerPolicy};
 use super::places::Place;
 use super::{entry_of, rel, root_of};
 use crate::model::{Entry, EntryKind, RelPath};
@@ -47,7 +47,7 @@ fn names_that_lead_elsewhere_are_refused() {
     let f = fixture();
     for name in [&b""[..], b".", b"..", b"../outside", b"/etc", b"a/b", b"nul\0"] {
         let refused = |result: Result<(), DestinationError>| matches!(result, Err(DestinationError::BadName { .. }));
-        assert!(refused(f.root.create_file(name, &f.entry).map(drop)), "{name:?}");
+        assert!(refused(f.root.create_file(name).map(drop)), "{name:?}");
         assert!(refused(f.root.create_dir(name).map(drop)) && refused(f.root.open_child(name).map(drop)));
         assert!(refused(f.root.remove(name)) && refused(f.root.stat(name).map(drop)));
         let link = Entry { kind: EntryKind::Symlink, target: Some(b"x".to_vec()), ..f.entry.clone() };
@@ -66,7 +66,7 @@ fn a_link_that_was_restored_or_swapped_in_is_not_followed() {
     assert!(in_the_way(f.destination.open_dir(&rel("link"))));
     assert!(f.destination.open_dir(&rel("link/below")).is_err());
     assert!(matches!(f.root.open_file(b"link"), Err(DestinationError::InTheWay { .. })));
-    assert!(matches!(f.root.create_file(b"link", &f.entry), Err(DestinationError::Exists { .. })));
+    assert!(matches!(f.root.create_file(b"link"), Err(DestinationError::Exists { .. })));
     assert!(matches!(f.root.create_dir(b"link"), Err(DestinationError::Exists { .. })));
     f.root.remove(b"link").unwrap();
     f.assert_outside_untouched();
@@ -78,16 +78,21 @@ fn a_directory_swapped_for_a_link_while_it_is_filled_keeps_what_is_written() {
     let dir = f.root.create_dir(b"dir").unwrap();
     fs::rename(f.to().join("dir"), f.to().join("moved")).unwrap();
     symlink(f.outside(), f.to().join("dir")).unwrap();
-    dir.create_file(b"new", &f.entry).unwrap().write_at(0, b"x").unwrap();
+    dir.create_file(b"new").unwrap().write_at(0, b"x").unwrap();
     assert_eq!(fs::read(f.to().join("moved/new")).unwrap(), b"x");
     assert!(f.root.open_child(b"dir").is_err());
     f.assert_outside_untouched();
 }
 
+fn source_of(f: &Fixture, name: &str) -> LinkSource {
+    LinkSource::new(rel(name), &f.root.stat(name.as_bytes()).unwrap().unwrap())
+}
+
 #[test]
 fn a_hard_link_is_made_only_to_the_inode_that_was_restored() {
     let f = fixture();
-    let first = f.root.create_file(b"first", &f.entry).unwrap().link_source().unwrap();
+    f.root.create_file(b"first").unwrap();
+    let first = source_of(&f, "first");
     f.root.hard_link(b"second", &first).unwrap();
     assert_eq!(fs::metadata(f.to().join("second")).unwrap().nlink(), 2);
     assert!(matches!(f.root.hard_link(b"second", &first), Err(DestinationError::Exists { .. })));
@@ -104,7 +109,8 @@ fn a_hard_link_is_made_only_to_the_inode_that_was_restored() {
 fn a_link_with_two_names_stays_one_link() {
     let f = fixture();
     let link = Entry { kind: EntryKind::Symlink, target: Some(b"nowhere".to_vec()), ..f.entry.clone() };
-    let first = f.root.create_node(b"one", &link).unwrap().link_source().unwrap();
+    f.root.create_node(b"one", &link).unwrap();
+    let first = source_of(&f, "one");
     f.root.hard_link(b"two", &first).unwrap();
     let (one, two) = (f.root.stat(b"one").unwrap().unwrap(), f.root.stat(b"two").unwrap().unwrap());
     assert_eq!((two.kind, two.ino, two.nlink), (EntryKind::Symlink, one.ino, 2));
@@ -145,7 +151,7 @@ fn an_entry_that_lacks_what_its_kind_needs_is_refused() {
 #[test]
 fn removing_takes_files_links_and_empty_directories_alone() {
     let f = fixture();
-    f.root.create_dir(b"dir").unwrap().create_file(b"file", &f.entry).unwrap();
+    f.root.create_dir(b"dir").unwrap().create_file(b"file").unwrap();
     assert!(matches!(f.root.remove(b"dir"), Err(DestinationError::NotEmpty { .. })));
     f.root.open_child(b"dir").unwrap().remove(b"file").unwrap();
     f.root.remove(b"dir").unwrap();
@@ -156,7 +162,7 @@ fn removing_takes_files_links_and_empty_directories_alone() {
 #[test]
 fn a_sparse_file_is_sparse_again() {
     let f = fixture();
-    let file = f.root.create_file(b"sparse", &f.entry).unwrap();
+    let file = f.root.create_file(b"sparse").unwrap();
     file.set_len(1 << 30).unwrap();
     file.write_at(1 << 29, &[1; 4096]).unwrap();
     let stat = file.stat().unwrap();
@@ -170,8 +176,7 @@ fn a_sparse_file_is_sparse_again() {
 #[test]
 fn a_full_destination_says_that_it_is_full() {
     let Some(place) = Place::tmpfs("256k") else { return };
-    let f = fixture();
     let root = Destination::open(place.path()).unwrap().open_dir(&RelPath::root()).unwrap();
-    let error = root.create_file(b"f", &f.entry).unwrap().write_at(0, &vec![1; 1 << 20]).unwrap_err();
+    let error = root.create_file(b"f").unwrap().write_at(0, &vec![1; 1 << 20]).unwrap_err();
     assert!(error.is_full(), "{error}");
 }

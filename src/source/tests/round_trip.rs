@@ -9,7 +9,7 @@ use rustix::fs::{
     ioctl_setflags, lsetxattr, makedev, mknodat, utimensat,
 };
 
-use super::super::{DestDir, Destination, Dir, MetadataWriter, OwnerPolicy};
+use super::super::{DestDir, Destination, Dir, LinkSource, MetadataWriter, OwnerPolicy};
 use super::places::Place;
 use super::{entry_of, is_root, restorable, root_of, skip};
 use crate::model::{Entry, EntryKind, RelPath, Timestamp};
@@ -152,11 +152,11 @@ fn copy_file(
     writer: &mut MetadataWriter,
 ) -> Vec<crate::model::Problem> {
     if name == b"plain's other name" {
-        let first = to.open_file(b"plain").unwrap().link_source().unwrap();
+        let first = LinkSource::new(to.path().join(b"plain"), &to.stat(b"plain").unwrap().unwrap());
         to.hard_link(name, &first).unwrap();
         return Vec::new();
     }
-    let file = to.create_file(name, entry).unwrap();
+    let file = to.create_file(name).unwrap();
     let mut problems = writer.prepare(file.target(), entry);
     let mut reader = from.open_file(name, &from.stat(name).unwrap()).unwrap().into_reader();
     let mut content = Vec::new();
@@ -230,7 +230,7 @@ fn what_is_below_a_new_root_is_spread_until_the_root_gets_its_flags() {
             assert_eq!(flags(&at), before | IFlags::TOPDIR.bits());
         }
         root.create_dir(b"child").unwrap();
-        root.create_file(b"file", &Entry::test_file(0)).unwrap();
+        root.create_file(b"file").unwrap();
         for name in ["child", "file"] {
             assert_eq!(flags(&at.join(name)) & IFlags::TOPDIR.bits(), 0, "{name} on {}", place.kind);
         }
@@ -277,11 +277,11 @@ fn an_immutable_file_gets_all_its_names_before_it_is_protected() {
 
     let dir = Destination::open(&to).unwrap().open_dir(&RelPath::root()).unwrap();
     let mut writer = MetadataWriter::new(OwnerPolicy::Ids);
-    let file = dir.create_file(b"fixed", &entry).unwrap();
+    let file = dir.create_file(b"fixed").unwrap();
     assert_eq!(writer.prepare(file.target(), &entry), []);
     file.write_at(0, b"content").unwrap();
     assert_eq!(writer.apply(file.target(), &entry), []);
-    dir.hard_link(b"second name", &file.link_source().unwrap()).unwrap();
+    dir.hard_link(b"second name", &LinkSource::new(file.path().clone(), &file.stat().unwrap())).unwrap();
     assert_eq!(writer.protect(file.target(), &entry), []);
     let mut restored = restorable(entry_of(&root_of(&to), b"second name"));
     assert_eq!(restored.nlink.take(), Some(2));
@@ -319,7 +319,7 @@ fn a_time_that_the_filesystem_cannot_keep_is_reported() {
     let mut entry = entry_of(&root_of(place.path()), b"f");
     entry.mtime = Timestamp::new(1 << 33, 0);
     let dir = Destination::open(place.path()).unwrap().open_dir(&RelPath::root()).unwrap();
-    let file = dir.create_file(b"g", &entry).unwrap();
+    let file = dir.create_file(b"g").unwrap();
     let problems = MetadataWriter::new(OwnerPolicy::Ids).apply(file.target(), &entry);
     assert_eq!(problems.len(), 1, "{problems:?}");
 }

@@ -27,7 +27,7 @@ fn fixture(file_mode: u32) -> (tempfile::TempDir, Entry) {
 fn restore(dir: &Path, entry: &Entry) -> Vec<crate::model::Problem> {
     as_user(|| {
         let root = Destination::open(dir).unwrap().open_dir(&RelPath::root()).unwrap();
-        let file = root.create_file(b"new", entry).unwrap();
+        let file = root.create_file(b"new").unwrap();
         let mut writer = MetadataWriter::new(OwnerPolicy::Ids);
         let mut problems = writer.prepare(file.target(), entry);
         file.write_at(0, b"content").unwrap();
@@ -109,7 +109,7 @@ fn a_file_is_never_open_to_others_before_it_has_its_owner() {
     let (dir, mut entry) = fixture(0o644);
     entry.mode = 0o666;
     let root = Destination::open(dir.path()).unwrap().open_dir(&RelPath::root()).unwrap();
-    assert_eq!(root.create_file(b"new", &entry).unwrap().stat().unwrap().mode, 0o1600);
+    assert_eq!(root.create_file(b"new").unwrap().stat().unwrap().mode, 0o1200);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn by_names_the_owner_is_who_has_the_name_here() {
     let (dir, mut entry) = fixture(0o644);
     (entry.user, entry.group) = (Some("root".to_owned()), Some("no such group".to_owned()));
     let root = Destination::open(dir.path()).unwrap().open_dir(&RelPath::root()).unwrap();
-    let file = root.create_file(b"new", &entry).unwrap();
+    let file = root.create_file(b"new").unwrap();
     assert_eq!(MetadataWriter::new(OwnerPolicy::Names).apply(file.target(), &entry), []);
     let stat = file.stat().unwrap();
     assert_eq!((stat.uid, stat.gid), (0, USER));
