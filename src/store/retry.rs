@@ -85,7 +85,8 @@ impl RetryingStore {
                 Err(error) => error,
             };
             attempt += 1;
-            let is_last = attempt >= self.policy.tries || self.limiter.is_stopped();
+            let tries = if error.helps_once() { self.policy.tries.min(2) } else { self.policy.tries };
+            let is_last = attempt >= tries || self.limiter.is_stopped();
             if is_last || error.disposition() != Disposition::Retry {
                 return Err(error);
             }
