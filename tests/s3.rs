@@ -214,6 +214,9 @@ fn a_certificate_of_ones_own_is_trusted_when_its_authority_is_given_and_refused_
     let out = expect(untrusting.args(["--repo", &url, "--root"]).arg(machine.root()), 1);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(said.contains("UnknownIssuer") && said.contains("&ca="), "{said}");
+    let mut bundled = machine.rozenctl("target");
+    bundled.args(["undelete", "--dry-run", "--repo", &url]).env("AWS_CA_BUNDLE", front.authority());
+    expect(&mut bundled, 0);
     machine.init_at(&format!("{url}&ca={}", front.authority().display()));
     machine.backup();
     assert_latest_is_the_tree(&machine, "out");
@@ -240,6 +243,38 @@ fn requests_go_through_the_proxy_of_the_environment() {
     // the proxy's 404 is no word of a store, and nobody answers the next question
     expect(&mut init, 1);
     assert!(seen.join().unwrap().starts_with("HEAD http://s3.invalid/bucket"));
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_named_at_once_without_its_password() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = proxy.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in proxy.incoming().map_while(Result::ok) {
+            // to the end of the request, or the answer would be cut off
+            let read = BufReader::new(&stream).lines().map_while(Result::ok).find(String::is_empty);
+            let answer =
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = read.map(|_| (&stream).write_all(answer));
+        }
+    });
+    let machine = Machine::new();
+    for (kind, wanted) in [("http", "wants a name and a password"), ("socks5", "of a kind that is not known")] {
+        for endpoint in ["http://s3.invalid", "https://s3.invalid"] {
+            let named = format!("{kind}://somebody:secret@{address}");
+            let mut command = machine.rozenctl("target");
+            for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
+                command.env(name, &named);
+            }
+            command.env_remove("NO_PROXY").env_remove("no_proxy").env_remove("AWS_CA_BUNDLE");
+            command.env("AWS_ACCESS_KEY_ID", "id").env("AWS_SECRET_ACCESS_KEY", "secret");
+            command.args(["undelete", "--dry-run", "--repo", &format!("s3://bucket/x?endpoint={endpoint}")]);
+            let out = expect(&mut command, 1);
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            assert!(said.contains(wanted) && said.contains(&format!("{kind}://{address}")), "{endpoint}: {said}");
+            assert!(!said.contains("secret") && !said.contains("tried again"), "{said}");
+        }
+    }
 }
 
 /// Content in DEEP_ARCHIVE, more of it than waits in the arena, and a few small files.

@@ -90,6 +90,13 @@ pub(super) fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result
         (1, _) => Ok(fitting.swap_remove(0)),
         (0, Some(wanted)) => Err(RepoError::NoMachine(wanted.to_owned()).into()),
         (0, None) => Err(HistoryError::NoMachine.into()),
+        (_, Some(wanted)) => {
+            let all = fitting.iter().map(Candidate::name).collect::<Vec<_>>().join(", ");
+            Err(CliError::refused(
+                format!("{wanted} is the name of several machines, or the beginning of their ids: {all}"),
+                "Give the whole id of the one that is meant with --machine.",
+            ))
+        }
         _ => {
             let all = fitting.iter().chain(&others).map(Candidate::name).collect::<Vec<_>>().join(", ");
             Err(RepoError::WhichMachine(all).into())
@@ -237,5 +244,34 @@ fn found_keys(
             format!("{} is the key of another machine", path.display()),
             "Move it away, or give another place for the configuration with --to-config FILE.",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Signers;
+
+    fn chosen(wanted: Option<&str>) -> Result<String, CliError> {
+        let ids = ["aa000000000000000000000000000000", "ab000000000000000000000000000000"];
+        let candidates = ids.map(|id| Candidate {
+            machine: Machine { id: id.parse().unwrap(), signers: Signers::default() },
+            snapshots: 0,
+            newest: None,
+        });
+        choose(candidates.into(), wanted).map(|candidate| candidate.machine.id.to_string())
+    }
+
+    #[test]
+    fn a_name_that_fits_several_machines_is_told_with_their_ids() {
+        assert!(chosen(Some("ab")).unwrap().starts_with("ab0"));
+        let error = chosen(Some("a")).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("a is the name of several machines") && text.contains("aa0") && text.contains("ab0"),
+            "{text}"
+        );
+        assert!(error.remedy().contains("whole id"));
+        assert!(chosen(None).unwrap_err().to_string().contains("name one with --machine"));
     }
 }

@@ -164,9 +164,9 @@ impl Viewer {
         match target {
             Target::Unknown => "not used yet since the start".to_owned(),
             Target::Up => "reachable".to_owned(),
-            Target::Down { since, next_try: None, .. } => format!("NOT reachable since {}", self.clock(*since)),
+            Target::Down { since, next_try: None, .. } => format!("NOT usable since {}", self.clock(*since)),
             Target::Down { since, next_try: Some(next), .. } => {
-                format!("NOT reachable since {}, next try at {}", self.clock(*since), self.clock(*next))
+                format!("NOT usable since {}, next try at {}", self.clock(*since), self.clock(*next))
             }
         }
     }

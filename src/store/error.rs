@@ -252,6 +252,11 @@ impl StoreError {
         self.disposition() == Disposition::NotFound
     }
 
+    /// The next try is signed by the target's clock; where that does not help, no later one does.
+    pub(super) fn helps_once(&self) -> bool {
+        matches!(self, StoreError::S3 { source: S3Refusal::ClockSkew { .. }, .. })
+    }
+
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -263,7 +268,9 @@ impl StoreError {
                 "Use a directory (a path, or file:///path) or a bucket (s3://bucket/prefix)."
             }
             StoreError::S3 { source, .. } => source.remedy(),
-            StoreError::Certificates { .. } => "Give a file of certificates in PEM with …&ca=/path/to/ca.pem",
+            StoreError::Certificates { .. } => {
+                "Give a file of certificates in PEM with …&ca=/path/to/ca.pem (or AWS_CA_BUNDLE)."
+            }
             StoreError::NotOffered { .. } => "Use a target of another kind for this.",
             StoreError::Archived { .. } => "Restore with a thaw: `rozenctl restore` plans it and tells what it costs.",
             StoreError::UploadGone { .. } => {

@@ -85,7 +85,8 @@ impl RetryingStore {
                 Err(error) => error,
             };
             attempt += 1;
-            let is_last = attempt >= self.policy.tries || self.limiter.is_stopped();
+            let tries = if error.helps_once() { self.policy.tries.min(2) } else { self.policy.tries };
+            let is_last = attempt >= tries || self.limiter.is_stopped();
             if is_last || error.disposition() != Disposition::Retry || error.is_of_medium() {
                 return Err(error);
             }
@@ -268,7 +269,7 @@ mod tests {
     fn each_try_knows_its_number() {
         let (failing, faults) = Store::memory().failing();
         let store = failing.retrying(RetryPolicy::default(), Clock::manual(Timestamp::default()).0);
-        faults.fail_nth(Verb::Head, 1, Moment::Before, Errno::IO);
+        faults.fail_nth(Verb::Head, 1, Moment::Before, Errno::TIMEDOUT);
         let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
         let seeing = seen.clone();
         faults.around(Verb::Head, Moment::Before, move || {

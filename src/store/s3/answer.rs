@@ -9,8 +9,10 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 
+use super::credentials::PROFILE;
 use super::key_file::KeyFileError;
 use super::refusal::S3Refusal;
+use super::way::{Obstacle, obstacle, proxies};
 use crate::clock::Clock;
 use crate::store::Verb;
 
@@ -43,7 +45,7 @@ pub(super) struct Answer {
 pub(super) enum Unanswered {
     Credentials { source: Cause, is_final: bool },
     TimedOut(Duration),
-    Untrusted(Cause),
+    Blocked(Obstacle, Cause),
     Unreachable(Cause),
     Unsendable(Cause),
     Garbled(String),
@@ -177,6 +179,7 @@ impl Answer {
         let Self { status, code, message, region, date, .. } = self;
         match (code.as_str(), status) {
             ("NoSuchBucket", _) => S3Refusal::NoSuchBucket,
+            (_, 407) => S3Refusal::ProxyWantsLogin { proxy: proxies() },
             (elsewhere, status)
                 if (ELSEWHERE.contains(&elsewhere) || status == 301) && region.as_deref() != Some(used) =>
             {
@@ -205,15 +208,12 @@ impl Unanswered {
         Self::of_credentials(error).unwrap_or_else(Unanswered::Unsendable)
     }
 
-    /// Whom the certificate names is not whom we asked for: nothing that follows is the target's. Other errors of TLS are
-    /// bytes that were damaged, or something that does not speak TLS, such as the login page of a network.
+    /// Where the certificate is not that of whom we asked, nothing that follows is the target's. Other errors of TLS are
+    /// bytes that were damaged.
     fn unreachable(error: Cause) -> Self {
-        use rustls::Error::{InvalidCertRevocationList, InvalidCertificate, NoCertificatesPresented};
-        match find::<rustls::Error>(&*error) {
-            Some(InvalidCertificate(_) | NoCertificatesPresented | InvalidCertRevocationList(_)) => {
-                Unanswered::Untrusted(error)
-            }
-            _ => Self::of_credentials(error).unwrap_or_else(Unanswered::Unreachable),
+        match obstacle(&*error, find::<rustls::Error>(&*error)) {
+            Some(obstacle) => Unanswered::Blocked(obstacle, error),
+            None => Self::of_credentials(error).unwrap_or_else(Unanswered::Unreachable),
         }
     }
 
@@ -237,10 +237,19 @@ impl Unanswered {
             Unanswered::Credentials { source, is_final: true } if find::<KeyFileError>(&*source).is_some() => {
                 S3Refusal::BadKeyFile { looked_at, source }
             }
+            Unanswered::Credentials { source, is_final: true } if looked_at.starts_with(PROFILE) => {
+                S3Refusal::BadProfile { looked_at, source }
+            }
             Unanswered::Credentials { source, is_final: true } => S3Refusal::NoCredentials { looked_at, source },
             Unanswered::Credentials { source, is_final: false } => S3Refusal::CredentialsFailed { looked_at, source },
             Unanswered::TimedOut(limit) => S3Refusal::TimedOut(limit),
-            Unanswered::Untrusted(source) => S3Refusal::Untrusted { source },
+            Unanswered::Blocked(obstacle, source) => match obstacle {
+                Obstacle::Untrusted => S3Refusal::Untrusted { source },
+                Obstacle::AuthorityAsServer => S3Refusal::AuthorityAsServer { source },
+                Obstacle::NoTls => S3Refusal::NoTls { source },
+                Obstacle::ProxyWantsLogin => S3Refusal::ProxyWantsLogin { proxy: proxies() },
+                Obstacle::ProxyKind => S3Refusal::ProxyKind { proxy: proxies(), source },
+            },
             Unanswered::Unreachable(source) => S3Refusal::Unreachable { source },
             Unanswered::Unsendable(source) => S3Refusal::Unsendable { source },
             Unanswered::Garbled(what) => S3Refusal::Garbled(what),
@@ -362,6 +371,7 @@ mod tests {
             (501, "NotImplemented", Disposition::Permanent),
             (400, "InvalidArgument", Disposition::Permanent),
             (418, "", Disposition::Permanent),
+            (407, "", Disposition::Permanent),
         ];
         for (status, code, disposition) in cases {
             assert_eq!(refusal(status, code).disposition(), disposition, "{status} {code}");
@@ -402,10 +412,18 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_that_has_no_keys_is_no_reason_to_set_variables() {
+        let error = || -> Cause { Box::new(CredentialsError::not_loaded("nothing there")) };
+        let of = |looked_at: &str| Unanswered::unreachable(error()).into_refusal(looked_at).remedy();
+        assert!(of("the profile \"nope\" of ~/.aws/config").contains("profile=NAME names"));
+        assert!(of("the environment").contains("AWS_ACCESS_KEY_ID"));
+    }
+
+    #[test]
     fn causes_are_found_inside_of_io_errors() {
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let error: Cause = Box::new(io::Error::new(io::ErrorKind::InvalidData, tls));
-        assert!(matches!(Unanswered::unreachable(error), Unanswered::Untrusted(_)));
+        assert!(matches!(Unanswered::unreachable(error), Unanswered::Blocked(Obstacle::Untrusted, _)));
         let damaged: Cause = Box::new(io::Error::other(rustls::Error::DecryptError));
         assert!(
             matches!(Unanswered::unreachable(damaged), Unanswered::Unreachable(_)),

@@ -24,6 +24,9 @@ const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
 /// The metadata service of a cloud machine answers at once; elsewhere nobody does.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How the place begins that is named for one profile.
+pub(super) const PROFILE: &str = "the profile ";
+
 /// Credentials of one target, kept until they expire or the target refuses them. Clones share them.
 #[derive(Clone)]
 pub(super) struct Keyring {
@@ -92,7 +95,7 @@ fn of_profile(profile: &str, config: &ProviderConfig) -> Source {
     let provider = ProfileFileCredentialsProvider::builder().configure(config).profile_name(profile).build();
     Source::Provider {
         provider: SharedCredentialsProvider::new(provider),
-        looked_at: format!("the profile {profile:?} of ~/.aws/config and ~/.aws/credentials"),
+        looked_at: format!("{PROFILE}{profile:?} of ~/.aws/config and ~/.aws/credentials"),
     }
 }
 

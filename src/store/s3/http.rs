@@ -1,6 +1,6 @@
 //! The HTTP client: TLS with the system's certificates and those that were given, proxies of the environment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_sdk_s3::config::SharedHttpClient;
@@ -17,10 +17,18 @@ use crate::store::StoreError;
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Certificates of `ca` are trusted beside the system's.
+/// Where AWS's programs look for certificates to trust.
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
+/// Certificates of `ca` and of the environment's `AWS_CA_BUNDLE` are trusted beside the system's.
 pub(super) fn client(ca: Option<&Path>) -> Result<SharedHttpClient, StoreError> {
+    let bundle = std::env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    trusting(ca.into_iter().chain(bundle.as_deref()))
+}
+
+fn trusting<'a>(files: impl Iterator<Item = &'a Path>) -> Result<SharedHttpClient, StoreError> {
     let mut trusted = TrustStore::default();
-    if let Some(path) = ca {
+    for path in files {
         trusted.add_pem_certificate(checked_pem(path)?);
     }
     let tls = TlsContext::builder().with_trust_store(trusted).build().expect("certificates were checked above");

@@ -36,6 +36,7 @@ mod refusal;
 #[cfg(test)]
 pub(super) mod tests;
 mod versions;
+mod way;
 
 pub use address::S3Address;
 pub use client::S3Client;

@@ -28,6 +28,9 @@ pub enum S3Refusal {
     /// That of `credentials=FILE`; the source says what is wrong with it.
     #[error("no credentials were found; looked at {looked_at}")]
     BadKeyFile { looked_at: String, source: Cause },
+    /// That of `profile=NAME`.
+    #[error("no credentials were found; looked at {looked_at}")]
+    BadProfile { looked_at: String, source: Cause },
     #[error("the credentials could not be had from {looked_at}")]
     CredentialsFailed { looked_at: String, source: Cause },
     #[error("the clocks differ too much: this machine says {ours}, the target {theirs}")]
@@ -44,6 +47,14 @@ pub enum S3Refusal {
     Unreachable { source: Cause },
     #[error("the connection is not trusted")]
     Untrusted { source: Cause },
+    #[error("the certificate that the server shows is an authority's own, which cannot stand for a server")]
+    AuthorityAsServer { source: Cause },
+    #[error("what answers there speaks no TLS")]
+    NoTls { source: Cause },
+    #[error("the proxy wants a name and a password: {proxy}")]
+    ProxyWantsLogin { proxy: String },
+    #[error("the proxy is of a kind that is not known: {proxy}")]
+    ProxyKind { proxy: String, source: Cause },
     #[error("the answer cannot be understood: {0}")]
     Garbled(String),
     #[error("the request cannot be sent")]
@@ -80,6 +91,7 @@ impl S3Refusal {
             | S3Refusal::DamagedOnTheWay { .. }
             | S3Refusal::TimedOut(_)
             | S3Refusal::Unreachable { .. }
+            | S3Refusal::NoTls { .. }
             | S3Refusal::Garbled(_)
             | S3Refusal::CredentialsFailed { .. } => Disposition::Retry,
             S3Refusal::AccessDenied { .. }
@@ -87,12 +99,16 @@ impl S3Refusal {
             | S3Refusal::WrongSecret
             | S3Refusal::Expired
             | S3Refusal::BadKeyFile { .. }
+            | S3Refusal::BadProfile { .. }
             | S3Refusal::NoCredentials { .. } => Disposition::Denied,
             S3Refusal::Full { .. } => Disposition::Full,
             S3Refusal::NoSuchBucket
             | S3Refusal::WrongRegion { .. }
             // not for the few seconds of a retry; whoever begins again later asks again
             | S3Refusal::Untrusted { .. }
+            | S3Refusal::AuthorityAsServer { .. }
+            | S3Refusal::ProxyWantsLogin { .. }
+            | S3Refusal::ProxyKind { .. }
             | S3Refusal::WholeDiffers { .. }
             | S3Refusal::Unsendable { .. }
             | S3Refusal::NotOffered { .. }
@@ -112,7 +128,8 @@ impl S3Refusal {
                 "Find out the bucket's region and endpoint, and put region=… and endpoint=… into the target's URL."
             }
             S3Refusal::AccessDenied { .. } => {
-                "A machine needs what docs/targets.md lists for its backups: allow it in the policy of these credentials. To recover, restore or                  check, use an administrator's credentials instead."
+                "A machine needs what docs/targets.md lists for its backups: allow it in the policy of these credentials. To recover, restore or \
+                 check, use an administrator's credentials instead."
             }
             S3Refusal::UnknownKey | S3Refusal::WrongSecret => {
                 "Check the keys (environment, profile, or the file of credentials=) and that they belong to this endpoint."
@@ -123,6 +140,10 @@ impl S3Refusal {
             }
             S3Refusal::NoCredentials { .. } => {
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, use profile=NAME, or credentials=FILE for a service."
+            }
+            S3Refusal::BadProfile { .. } => {
+                "Check the profile that profile=NAME names in the target's URL: `aws configure list-profiles` shows those that there are; \
+                 nothing else is asked for keys."
             }
             S3Refusal::CredentialsFailed { .. } => "Look at the source of the credentials; it is asked again.",
             S3Refusal::ClockSkew { .. } => "Set the clock of this machine (turn on time synchronisation).",
@@ -139,6 +160,20 @@ impl S3Refusal {
                 "Check the clock, and whether this network answers in the target's place (a login page); it is tried again. If the target \
                  has a certificate of your own, give its authority: …&ca=/path/to/ca.pem"
             }
+            S3Refusal::AuthorityAsServer { .. } => {
+                "Make the server a certificate that says CA:FALSE, signed by an authority of your own, and give that authority's with …&ca=FILE: \
+                 docs/targets.md (\"A certificate of your own\") has the commands."
+            }
+            S3Refusal::NoTls { .. } => {
+                "If the server speaks plain http, write endpoint=http://… into the target's URL. Else look whether this network answers in its \
+                 place; it is tried again."
+            }
+            S3Refusal::ProxyWantsLogin { .. } => {
+                "Write both into the variable (HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT), or leave the proxy out for this target with NO_PROXY."
+            }
+            S3Refusal::ProxyKind { .. } => {
+                "Use a proxy that speaks http (HTTPS_PROXY=http://HOST:PORT), or leave it out for this target with NO_PROXY."
+            }
             S3Refusal::Unsendable { .. } => "Check the endpoint in the target's URL.",
             S3Refusal::NotOffered { .. } => {
                 "Use a target that offers this; for one that refuses If-None-Match, add conditional=no to its URL."
@@ -154,6 +189,12 @@ impl S3Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn remedies_are_written_without_gaps() {
+        let denied = S3Refusal::AccessDenied { action: "s3:GetObject", message: String::new() };
+        assert!(!denied.remedy().contains("  "), "{}", denied.remedy());
+    }
 
     #[test]
     fn an_answer_that_says_nothing_is_told_by_its_status_alone() {

@@ -6,8 +6,10 @@ use serde_json::json;
 
 use super::servers::{on_every_server, on_the_fake, write_keys};
 use super::{name, put};
-use crate::s3fake::{ACCESS_KEY, Control, SECRET_KEY, Settings, User};
-use crate::store::{Disposition, PutOutcome, S3Refusal, Store, StoreError, StoreUrl};
+use crate::clock::Clock;
+use crate::model::Timestamp;
+use crate::s3fake::{ACCESS_KEY, Control, Fault, Rule, SECRET_KEY, Settings, User, When};
+use crate::store::{Disposition, PutOutcome, RetryPolicy, S3Refusal, Store, StoreError, StoreUrl};
 
 #[test]
 fn a_bucket_that_is_not_there_is_named_with_a_remedy() {
@@ -135,6 +137,17 @@ fn a_clock_that_is_wrong_is_named_with_both_times_and_the_next_try_is_signed_by_
 }
 
 #[test]
+fn a_clock_that_stays_wrong_is_told_after_one_more_try() {
+    on_the_fake(|fake, _, store, _| {
+        let store = store.retrying(RetryPolicy::default(), Clock::manual(Timestamp::default()).0);
+        fake.inject(Rule::new("*", When::Always, Fault::refuse(403, "RequestTimeTooSkewed")));
+        let error = store.list("").unwrap_err();
+        assert!(matches!(error, StoreError::S3 { source: S3Refusal::ClockSkew { .. }, .. }), "{error:?}");
+        assert_eq!(store.requests().total(), 2);
+    });
+}
+
+#[test]
 fn an_endpoint_where_nobody_listens_is_tried_again_later() {
     let dir = tempfile::tempdir().unwrap();
     let keys = write_keys(dir.path(), "id", "secret");
@@ -148,6 +161,19 @@ fn an_endpoint_where_nobody_listens_is_tried_again_later() {
         assert_eq!(error.disposition(), Disposition::Retry);
         assert_eq!(store.requests().total(), 1);
     }
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_called_that() {
+    on_the_fake(|_, server, _, dir| {
+        let plain = server.address("bucket", &dir.path().join("keys"), "").endpoint().unwrap().to_owned();
+        let keys = write_keys(dir.path(), "id", "secret");
+        let url =
+            format!("s3://bucket/p?endpoint={}&credentials={}", plain.replace("http://", "https://"), keys.display());
+        let error = Store::open(&StoreUrl::parse(&url).unwrap()).unwrap().list("").unwrap_err();
+        assert!(matches!(error, StoreError::S3 { source: S3Refusal::NoTls { .. }, .. }), "{error:?}");
+        assert!(error.remedy().contains("endpoint=http://"));
+    });
 }
 
 #[test]
