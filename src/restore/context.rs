@@ -142,6 +142,16 @@ impl<'a> Context<'a> {
         self.report(Problem::of_error(code, &self.shown(path), &error, remedy));
     }
 
+    /// A directory could not be made or opened.
+    pub fn dir_failed(&self, path: &RelPath, error: DestinationError) {
+        if error.is_full() {
+            return self.stop(RestoreError::Destination(error));
+        }
+        let problem = Problem::of_error(ProblemCode::Target, &self.shown(path), &error, self.of_destination(&error));
+        let message = format!("{}; nothing that belongs into it was restored", problem.message);
+        self.report(Problem { message, ..problem });
+    }
+
     fn of_destination(&self, error: &DestinationError) -> &'static str {
         match (error, &self.options.to) {
             (error, _) if error.is_by_flags() => {

@@ -481,3 +481,19 @@ fn two_restores_to_one_place_at_once_are_refused() {
     drop(other);
     assert_eq!(f.restore().files, 1);
 }
+
+#[test]
+fn a_file_in_the_way_of_a_folder_is_told_once() {
+    let mut f = Fixture::new();
+    for dir in ["d", "d/e", "d/e/g", "dx"] {
+        f.add(dir, Entry::test_dir());
+        f.file(&format!("{dir}/f"), b"x");
+    }
+    fs::create_dir(f.to()).unwrap();
+    fs::write(f.to().join("d"), b"in the way").unwrap();
+    let report = f.restore();
+    let named: Vec<_> = report.problems.iter().map(|p| (p.path.as_str(), p.code)).collect();
+    assert_eq!(named, [("/home/u/d", ProblemCode::Target)], "{report:?}");
+    assert!(report.problems[0].message.contains("nothing that belongs into it"));
+    assert_eq!(f.read("dx/f"), b"x");
+}

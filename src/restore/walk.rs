@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use super::batch::{BatchBuilder, Item, Job};
-use super::context::{Context, ItemError, is_target_gone};
+use super::context::{Context, is_target_gone};
 use super::later::Later;
 use super::links::LinkKey;
 use super::report::Count;
@@ -31,6 +31,8 @@ pub(super) struct Walk<'c, 'a> {
     current: Option<(Vec<u8>, Option<Arc<DestDir>>)>,
     linked: HashSet<LinkKey>,
     waiting: Waiting,
+    /// Directories that cannot be filled; none lies in another.
+    blocked: HashSet<Vec<u8>>,
     /// The root's own directory was seen to.
     has_root: bool,
 }
@@ -66,6 +68,7 @@ impl<'c, 'a> Walk<'c, 'a> {
             current: None,
             linked: HashSet::new(),
             waiting: Waiting { links: Later::new(), dirs: Later::new() },
+            blocked: HashSet::new(),
             has_root: false,
         }
     }
@@ -233,7 +236,7 @@ impl<'c, 'a> Walk<'c, 'a> {
                 self.waiting.dirs.push(&path, entry)?;
                 self.context.count(Count::Dir);
             }
-            Err(error) => self.context.failed(&path, error.into()),
+            Err(error) => self.blocked(&path, error),
         }
         self.context.note_unreadable(&path, entry);
         self.context.progress.entry();
@@ -300,8 +303,11 @@ impl<'c, 'a> Walk<'c, 'a> {
         opened
     }
 
-    fn reopen(&self, dir: &[u8]) -> Option<Arc<DestDir>> {
+    fn reopen(&mut self, dir: &[u8]) -> Option<Arc<DestDir>> {
         let path = RelPath::parse(dir).ok()?;
+        if self.is_blocked(&path) {
+            return None;
+        }
         let opened = match self.context.destination.open_dir(&path) {
             Err(DestinationError::Missing { .. }) => self.make_lost(&path),
             other => other,
@@ -314,12 +320,22 @@ impl<'c, 'a> Walk<'c, 'a> {
                 Some(Arc::new(dir))
             }
             Err(error) => {
-                self.context.failed(&path, ItemError::Destination(error));
-                let message = "nothing in this directory could be restored";
-                self.context.problem(&path, ProblemCode::Target, message, "restore to an empty directory with --to");
+                self.blocked(&path, error);
                 None
             }
         }
+    }
+
+    /// One problem for the directory and all that is below it.
+    fn blocked(&mut self, path: &RelPath, error: DestinationError) {
+        self.context.dir_failed(path, error);
+        self.blocked.insert(path.as_bytes().to_vec());
+    }
+
+    fn is_blocked(&self, path: &RelPath) -> bool {
+        let is_end = |at: &usize| path.as_bytes().get(*at).is_none_or(|byte| *byte == b'/');
+        !self.blocked.is_empty()
+            && (1..=path.as_bytes().len()).filter(is_end).any(|end| self.blocked.contains(&path.as_bytes()[..end]))
     }
 
     /// A directory whose own entry is lost, or that vanished: what it holds is worth having.

@@ -108,18 +108,40 @@ fn values(
     xattrs
 }
 
-/// Sets attributes on a file that has none. Was an ACL among them?
+/// Sets attributes on a file that has none of these. Was an ACL among them?
 pub(super) fn add(on: &On<'_>, wanted: &[Xattr], path: &RelPath, problems: &mut Vec<Problem>) -> bool {
-    for xattr in wanted {
-        if let Err(errno) = on.set(&xattr.name, &xattr.value) {
-            problems.push(not_set(
-                path,
-                &format!("extended attribute {:?}", String::from_utf8_lossy(&xattr.name)),
-                errno,
-            ));
-        }
+    let mut failed = set_all(on, wanted.iter());
+    if failed.iter().any(|(_, errno)| is_full(*errno)) {
+        failed = set_largest_first(on, wanted);
+    }
+    for (xattr, errno) in failed {
+        let what = format!("extended attribute {:?}", String::from_utf8_lossy(&xattr.name));
+        let problem = not_set(path, &what, errno);
+        let remedy = if is_full(errno) { NO_ROOM.to_owned() } else { problem.remedy };
+        problems.push(Problem { remedy, ..problem });
     }
     wanted.iter().any(|xattr| is_acl(&xattr.name))
+}
+
+const NO_ROOM: &str = "this filesystem has no room for so many attributes on one file; XFS and btrfs have (if they matter: restore there)";
+
+fn set_all<'x>(on: &On<'_>, wanted: impl Iterator<Item = &'x Xattr>) -> Vec<(&'x Xattr, Errno)> {
+    let set = |xattr: &'x Xattr| on.set(&xattr.name, &xattr.value).err().map(|errno| (xattr, errno));
+    wanted.filter_map(set).collect()
+}
+
+/// ext4 keeps attributes in the inode and in one block beside it: a small one that came first may sit where the large one would fit.
+fn set_largest_first<'x>(on: &On<'_>, wanted: &'x [Xattr]) -> Vec<(&'x Xattr, Errno)> {
+    for xattr in wanted {
+        let _ = on.remove(&xattr.name);
+    }
+    let mut sorted: Vec<&Xattr> = wanted.iter().collect();
+    sorted.sort_by_key(|xattr| std::cmp::Reverse(xattr.value.len()));
+    set_all(on, sorted.into_iter())
+}
+
+fn is_full(errno: Errno) -> bool {
+    matches!(errno, Errno::NOSPC | Errno::TOOBIG)
 }
 
 /// Makes the attributes those that are wanted, changing only what differs. Was an ACL set or removed?
@@ -135,8 +157,15 @@ pub(super) fn replace(on: &On<'_>, wanted: &[Xattr], path: &RelPath, problems: &
             problems.push(not_set(path, &what, errno));
         }
     }
+    // all of them where one of them has no room: it may be one that is there already which takes it
     let differing: Vec<Xattr> = wanted.iter().filter(|new| !present.contains(new)).cloned().collect();
-    add(on, &differing, path, problems) || acl_touched
+    let tried = problems.len();
+    acl_touched |= add(on, &differing, path, problems);
+    if differing.len() < wanted.len() && problems[tried..].iter().any(|problem| problem.remedy == NO_ROOM) {
+        problems.truncate(tried);
+        acl_touched |= add(on, wanted, path, problems);
+    }
+    acl_touched
 }
 
 /// Labels that the system puts on every file (SELinux, IMA …) are not ours to remove.

@@ -4,7 +4,7 @@ use std::iter::Peekable;
 
 use super::builder::{Builder, NodeSink, TreeSummary};
 use super::key::TreeKey;
-use super::node::{ChildRef, Node};
+use super::node::{ChildRef, Node, Place};
 use super::reader::{NodeSource, TreeError, TreeReader};
 use crate::model::{ChunkId, Entry, RelPath};
 
@@ -120,7 +120,7 @@ where
     fn node(
         &mut self,
         id: &ChunkId,
-        expected: Option<u8>,
+        expected: Option<Place<'_>>,
         rightmost: bool,
     ) -> Result<(), ApplyError<R::Error, W::Error>> {
         self.replaced.push(*id);
@@ -152,7 +152,7 @@ where
         if takes_over {
             return self.builder.push_node(level, child.clone()).map_err(ApplyError::Store);
         }
-        self.node(&child.id, Some(level), rightmost)
+        self.node(&child.id, Some(Place { level, first: &child.first, end }), rightmost)
     }
 
     /// No edit and no range may fall between the child's first key and the end of the child. Without a known end

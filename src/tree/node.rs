@@ -45,7 +45,26 @@ impl From<minicbor::decode::Error> for NodeError {
     }
 }
 
+/// What a parent says of a child. All nodes as their parents say makes keys ascend through the whole tree: no entry comes twice, and
+/// a walk ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub level: u8,
+    pub first: &'a TreeKey,
+    /// The first key behind it, where one is known.
+    pub end: Option<&'a TreeKey>,
+}
+
 impl Node {
+    /// Does it begin where its parent says, and end before what follows? Its level apart.
+    pub(super) fn fits(&self, place: Place<'_>) -> bool {
+        let (first, last) = match self {
+            Node::Leaf(items) => (items.first().map(|(key, _)| key), items.last().map(|(key, _)| key)),
+            Node::Inner { children, .. } => (children.first().map(|c| &c.first), children.last().map(|c| &c.first)),
+        };
+        first == Some(place.first) && place.end.is_none_or(|end| last.is_some_and(|last| last < end))
+    }
+
     pub fn level(&self) -> u8 {
         match self {
             Node::Leaf(_) => 0,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::key::TreeKey;
-use super::node::{Node, NodeError};
+use super::node::{ChildRef, Node, NodeError, Place};
 use crate::model::{ChunkId, Entry, RelPath};
 
 /// Where nodes come from. The bytes must be those that the id was made of; the caller of the source checks that.
@@ -45,6 +45,8 @@ pub enum TreeError<E> {
     },
     #[error("tree node {id} is of level {found}, expected {expected}")]
     WrongLevel { id: ChunkId, expected: u8, found: u8 },
+    #[error("tree node {id} holds other names than the node above it says")]
+    Misplaced { id: ChunkId },
 }
 
 /// Decoded nodes that are kept, newest last: a walk in nearly sorted order decodes each node once.
@@ -77,21 +79,22 @@ impl<S: NodeSource> TreeReader<S> {
     }
 
     pub fn get(&self, key: &TreeKey) -> Result<Option<Entry>, TreeError<S::Error>> {
-        let Some(mut id) = self.root else { return Ok(None) };
-        let mut expected = None;
+        let Some(root) = self.root else { return Ok(None) };
+        let (mut node, mut end) = (self.load(&root, None)?, None);
         loop {
-            let node = self.load(&id, expected)?;
-            match &*node {
+            let (child, behind) = match &*node {
                 Node::Leaf(items) => {
                     let found = items.binary_search_by(|(k, _)| k.cmp(key));
                     return Ok(found.ok().map(|at| items[at].1.clone()));
                 }
                 Node::Inner { level, children } => {
                     let at = children.partition_point(|c| c.first <= *key);
-                    let Some(child) = at.checked_sub(1).map(|at| &children[at]) else { return Ok(None) };
-                    (id, expected) = (child.id, Some(level - 1));
+                    let Some(at) = at.checked_sub(1) else { return Ok(None) };
+                    let place = place_of(children, at, level - 1, end.as_ref());
+                    (self.load(&children[at].id, Some(place))?, place.end.cloned())
                 }
-            }
+            };
+            (node, end) = (child, behind);
         }
     }
 
@@ -122,7 +125,7 @@ impl<S: NodeSource> TreeReader<S> {
         visit: &mut dyn FnMut(&TreeKey, &Entry) -> bool,
     ) -> Result<(), TreeError<S::Error>> {
         match self.root {
-            Some(root) => self.visit_node(&*self.load(&root, None)?, from, visit).map(|_| ()),
+            Some(root) => self.visit_node(&*self.load(&root, None)?, None, from, visit).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -131,6 +134,7 @@ impl<S: NodeSource> TreeReader<S> {
     fn visit_node(
         &self,
         node: &Node,
+        end: Option<&TreeKey>,
         from: &TreeKey,
         visit: &mut dyn FnMut(&TreeKey, &Entry) -> bool,
     ) -> Result<bool, TreeError<S::Error>> {
@@ -143,8 +147,9 @@ impl<S: NodeSource> TreeReader<S> {
                 let start = children.partition_point(|c| c.first <= *from).saturating_sub(1);
                 for (at, child) in children.iter().enumerate().skip(start) {
                     let following = if at == start { &[] } else { &children[at + 1..] };
-                    let child = self.load_before(&child.id, Some(level - 1), &mut following.iter().map(|c| c.id))?;
-                    if !self.visit_node(&child, from, visit)? {
+                    let place = place_of(children, at, level - 1, end);
+                    let child = self.load_before(&child.id, Some(place), &mut following.iter().map(|c| c.id))?;
+                    if !self.visit_node(&child, place.end, from, visit)? {
                         return Ok(false);
                     }
                 }
@@ -155,22 +160,23 @@ impl<S: NodeSource> TreeReader<S> {
 
     /// Ids of all nodes, parents before children: what a check or a garbage collection walks.
     pub fn visit_nodes(&self, visit: &mut dyn FnMut(&ChunkId, Result<&Node, &TreeError<S::Error>>)) {
-        let mut open: Vec<(ChunkId, Option<u8>)> = self.root.iter().map(|id| (*id, None)).collect();
-        while let Some((id, expected)) = open.pop() {
-            match self.load_before(&id, expected, &mut open.iter().rev().map(|(id, _)| *id)) {
-                Ok(node) => {
-                    visit(&id, Ok(&node));
-                    if let Node::Inner { level, children } = &*node {
-                        open.extend(children.iter().rev().map(|c| (c.id, Some(level - 1))));
-                    }
-                }
-                Err(error) => visit(&id, Err(&error)),
+        let Some(root) = self.root else { return };
+        let top = self.load(&root, None);
+        visit(&root, top.as_deref());
+        let mut open = top.map_or_else(|_| vec![], |node| Unvisited::below(&node, None));
+        while let Some(next) = open.pop() {
+            let (id, end) = (next.child.id, next.end.as_ref());
+            let place = Place { level: next.level, first: &next.child.first, end };
+            let loaded = self.load_before(&id, Some(place), &mut open.iter().rev().map(|later| later.child.id));
+            visit(&id, loaded.as_deref());
+            if let Ok(node) = loaded {
+                open.extend(Unvisited::below(&node, end));
             }
         }
     }
 
-    /// A level that does not fit its parent is refused: no cycle, no endless descent.
-    pub(super) fn load(&self, id: &ChunkId, expected: Option<u8>) -> Result<Rc<Node>, TreeError<S::Error>> {
+    /// What is not as its parent says is refused: no cycle, no endless descent, nothing twice.
+    pub(super) fn load(&self, id: &ChunkId, expected: Option<Place<'_>>) -> Result<Rc<Node>, TreeError<S::Error>> {
         self.load_before(id, expected, &mut std::iter::empty())
     }
 
@@ -178,7 +184,7 @@ impl<S: NodeSource> TreeReader<S> {
     pub(super) fn load_before(
         &self,
         id: &ChunkId,
-        expected: Option<u8>,
+        expected: Option<Place<'_>>,
         following: &mut dyn Iterator<Item = ChunkId>,
     ) -> Result<Rc<Node>, TreeError<S::Error>> {
         let kept = self.kept.borrow().iter().rev().find(|(k, _)| k == id).map(|(_, node)| node.clone());
@@ -187,9 +193,10 @@ impl<S: NodeSource> TreeReader<S> {
             None => self.fetch(id, following)?,
         };
         match expected {
-            Some(expected) if expected != node.level() => {
-                Err(TreeError::WrongLevel { id: *id, expected, found: node.level() })
+            Some(Place { level, .. }) if level != node.level() => {
+                Err(TreeError::WrongLevel { id: *id, expected: level, found: node.level() })
             }
+            Some(place) if !node.fits(place) => Err(TreeError::Misplaced { id: *id }),
             _ => Ok(node),
         }
     }
@@ -208,5 +215,30 @@ impl<S: NodeSource> TreeReader<S> {
         }
         kept.push_back((*id, node.clone()));
         Ok(node)
+    }
+}
+
+/// What a parent says of its child `at`. `end`: the first key behind the parent.
+pub(super) fn place_of<'a>(children: &'a [ChildRef], at: usize, level: u8, end: Option<&'a TreeKey>) -> Place<'a> {
+    Place { level, first: &children[at].first, end: children.get(at + 1).map(|next| &next.first).or(end) }
+}
+
+/// A node that a walk will come to.
+struct Unvisited {
+    child: ChildRef,
+    level: u8,
+    end: Option<TreeKey>,
+}
+
+impl Unvisited {
+    /// The children of a node, the last one first.
+    fn below(node: &Node, end: Option<&TreeKey>) -> Vec<Self> {
+        let Node::Inner { level, children } = node else { return vec![] };
+        let child = |(at, child): (usize, &ChildRef)| Self {
+            child: child.clone(),
+            level: level - 1,
+            end: place_of(children, at, level - 1, end).end.cloned(),
+        };
+        children.iter().enumerate().rev().map(child).collect()
     }
 }

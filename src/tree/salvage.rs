@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::key::TreeKey;
 use super::node::{ChildRef, Node};
-use super::reader::{NodeSource, TreeError, TreeReader};
+use super::reader::{NodeSource, TreeError, TreeReader, place_of};
 use crate::model::{Entry, RelPath};
 
 /// What a walk meets, in key order.
@@ -88,9 +88,10 @@ impl<S: NodeSource> Walk<'_, S> {
         visit: Visit<'_, S::Error>,
     ) -> ControlFlow<()> {
         let Some((child, others)) = siblings.split_first() else { return ControlFlow::Continue(()) };
-        let next = others.first().map(|next| &next.first).or(end);
+        let place = place_of(siblings, 0, level, end);
+        let next = place.end;
         let mut following = others.iter().take_while(|c| self.to.is_none_or(|to| c.first < *to)).map(|c| c.id);
-        match self.reader.load_before(&child.id, Some(level), &mut following) {
+        match self.reader.load_before(&child.id, Some(place), &mut following) {
             Ok(node) => self.node(&node, next, visit),
             Err(error) => {
                 let lost = Lost { first: Some(&child.first), next, entries: Some(child.entries), error: &error };
@@ -177,5 +178,76 @@ mod tests {
             ControlFlow::Continue(())
         });
         assert_eq!(seen, [b"a/x".to_vec(), b"a/b/c".to_vec()]);
+    }
+
+    fn leaf(memory: &Memory, names: &[&str]) -> ChildRef {
+        let key = |name: &&str| TreeKey { dir: vec![], name: name.as_bytes().to_vec() };
+        let items: Vec<_> = names.iter().map(|name| (key(name), Entry::test_file(1))).collect();
+        let (first, entries) = (items[0].0.clone(), items.len() as u64);
+        let id = Sink(memory).put(0, Node::Leaf(items).encode()).unwrap();
+        ChildRef { first, id, entries, bytes: 0 }
+    }
+
+    fn inner(memory: &Memory, level: u8, children: Vec<ChildRef>) -> ChildRef {
+        let first = children[0].first.clone();
+        let id = Sink(memory).put(level, Node::Inner { level, children }.encode()).unwrap();
+        ChildRef { first, id, entries: 0, bytes: 0 }
+    }
+
+    fn named(child: &ChildRef, name: &str) -> ChildRef {
+        ChildRef { first: TreeKey { dir: vec![], name: name.as_bytes().to_vec() }, ..child.clone() }
+    }
+
+    /// Names that were seen, and where what is lost begins.
+    fn walked(memory: &Memory, root: &ChildRef) -> (Vec<String>, Vec<String>) {
+        let text = |key: &TreeKey| String::from_utf8(key.name.clone()).unwrap();
+        let (mut seen, mut lost) = (vec![], vec![]);
+        let _ = TreeReader::new(memory, Some(root.id)).visit_below(&RelPath::root(), &mut |what| {
+            match what {
+                Seen::Entry(key, _) => seen.push(text(key)),
+                Seen::Lost(part) => lost.push(text(part.first.unwrap())),
+            }
+            ControlFlow::Continue(())
+        });
+        (seen, lost)
+    }
+
+    #[test]
+    fn a_node_that_stands_where_it_does_not_belong_is_damaged_and_named() {
+        let memory = Memory::default();
+        let (one, two) = (leaf(&memory, &["a", "c"]), leaf(&memory, &["b", "d"]));
+        // what it holds reaches behind what follows
+        let overlapping = inner(&memory, 1, vec![one.clone(), two.clone()]);
+        assert_eq!(walked(&memory, &overlapping), (vec!["b".into(), "d".into()], vec!["a".into()]));
+        // it begins with another name
+        let wrong_first = inner(&memory, 1, vec![one.clone(), named(&two, "c1")]);
+        assert_eq!(walked(&memory, &wrong_first), (vec!["a".into(), "c".into()], vec!["c1".into()]));
+        // the end is that of a node further up
+        let below = inner(&memory, 1, vec![one.clone()]);
+        let above = inner(&memory, 2, vec![below, inner(&memory, 1, vec![two.clone()])]);
+        assert_eq!(walked(&memory, &above), (vec!["b".into(), "d".into()], vec!["a".into()]));
+        let reader = TreeReader::new(&memory, Some(above.id));
+        let key = |name: &str| TreeKey { dir: vec![], name: name.as_bytes().to_vec() };
+        assert!(matches!(reader.get(&key("a")), Err(TreeError::Misplaced { .. })));
+        assert!(reader.get(&key("d")).unwrap().is_some());
+        assert!(matches!(reader.list(&RelPath::root()), Err(TreeError::Misplaced { .. })));
+    }
+
+    #[test]
+    fn a_child_that_is_listed_again_and_again_is_walked_once() {
+        let memory = Memory::default();
+        let mut node = leaf(&memory, &["a"]);
+        for level in 1..=8 {
+            let again = (1..50).map(|n| named(&node, &format!("b{level}{n:02}")));
+            node = inner(&memory, level, std::iter::once(node.clone()).chain(again).collect());
+        }
+        let (seen, lost) = walked(&memory, &node);
+        assert_eq!((seen, lost.len()), (vec!["a".to_owned()], 8 * 49));
+        let (mut good, mut bad) = (0, 0);
+        TreeReader::new(&memory, Some(node.id)).visit_nodes(&mut |_, node| match node {
+            Ok(_) => good += 1,
+            Err(_) => bad += 1,
+        });
+        assert_eq!((good, bad), (9, 8 * 49));
     }
 }

@@ -323,3 +323,26 @@ fn a_time_that_the_filesystem_cannot_keep_is_reported() {
     let problems = MetadataWriter::new(OwnerPolicy::Ids).apply(file.target(), &entry);
     assert_eq!(problems.len(), 1, "{problems:?}");
 }
+
+#[test]
+fn attributes_that_fit_in_one_order_alone_are_all_set() {
+    for place in Place::all() {
+        let at = place.dir("at");
+        let value = |len: usize| vec![b'v'; len];
+        let names = [(&b"user.a"[..], 16), (b"user.b", 4000), (b"user.x", 60)];
+        fs::write(at.join("from"), b"").unwrap();
+        let from = File::open(at.join("from")).unwrap();
+        let by_size = [1, 2, 0].map(|at: usize| names[at]);
+        let set = |(name, len): &(&[u8], usize)| rustix::fs::fsetxattr(&from, *name, &value(*len), XattrFlags::empty());
+        if !by_size.iter().all(|xattr| set(xattr).is_ok()) {
+            eprintln!("skipped: {} holds less", place.kind);
+            continue;
+        }
+        let entry = entry_of(&root_of(&at), b"from");
+        let dir = Destination::open(&at).unwrap().open_dir(&RelPath::root()).unwrap();
+        let file = dir.create_file(b"to").unwrap();
+        let problems = MetadataWriter::new(OwnerPolicy::Ids).apply(file.target(), &entry);
+        assert_eq!(problems, [], "{}", place.kind);
+        assert_eq!(entry_of(&root_of(&at), b"to").xattrs, entry.xattrs, "{}", place.kind);
+    }
+}
