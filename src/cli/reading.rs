@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::context::{Context, variable};
 use super::error::CliError;
 use super::pacing::{self, Flags};
-use super::{prompt, show};
+use super::{kept, prompt, show};
 use crate::config::Rate;
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
 use crate::history::{self, HistoryError, Picked, SnapshotSpec};
@@ -71,6 +71,7 @@ pub(super) fn pick_of(
     for (seq, error) in &picked.unreadable {
         context.output.warn(format!("snapshot {seq} cannot be read and is passed over: {error}"));
     }
+    kept::tell(repository, machine, &picked.manifest, context);
     Ok(picked)
 }
 
