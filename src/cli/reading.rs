@@ -13,7 +13,7 @@ use super::{kept, prompt, show};
 use crate::config::Rate;
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
 use crate::history::{self, HistoryError, Picked, SnapshotSpec};
-use crate::model::Seq;
+use crate::model::{Seq, with_causes};
 use crate::repo::{Contents, Machine, RepoError, Repository};
 use crate::store::Limiter;
 
@@ -123,7 +123,7 @@ pub(super) fn contents(repository: &Repository, context: &Context) -> Result<Con
 }
 
 fn told(contents: Contents, context: &Context) -> Contents {
-    contents.take_problems().iter().for_each(|problem| context.output.warn(problem.to_string()));
+    contents.take_problems().iter().for_each(|problem| context.output.warn(with_causes(problem)));
     contents
 }
 
