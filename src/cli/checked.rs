@@ -4,11 +4,14 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use crate::check::{CheckReport, Damage};
+use crate::check::{CheckReport, Damage, FindingCode};
 use crate::model::Seq;
 use crate::status::{bytes, counted};
 
 const STORE_AGAIN: &str = "`rozenctl check --store-again` on the machine that made these backups: its next backup stores again what it still has";
+
+const DISK: &str =
+    "copy the disk of the target (ddrescue), or check its filesystem (fsck): what it cannot read may get more";
 
 pub(super) fn told(report: &CheckReport) -> String {
     let mut text = String::new();
@@ -55,6 +58,9 @@ fn write(out: &mut String, report: &CheckReport) -> fmt::Result {
         writeln!(out, "and {}", counted(further, "more path", "more paths"))?;
     }
     writeln!(out, "{}", verdict(report))?;
+    if report.findings.iter().any(|finding| finding.code == FindingCode::PackUnreadable) {
+        writeln!(out, "remedy: {DISK}")?;
+    }
     if report.can_be_stored_again() {
         writeln!(out, "remedy: {STORE_AGAIN}")?;
     }
@@ -99,7 +105,7 @@ fn seqs(snapshots: &[Seq]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Finding, FindingCode};
+    use crate::check::Finding;
     use crate::model::MachineId;
 
     fn last(report: &CheckReport) -> String {
@@ -127,6 +133,10 @@ mod tests {
         let with = |code| told(&CheckReport { snapshots: 1, findings: vec![finding(code)], ..CheckReport::default() });
         assert!(with(FindingCode::PackMissing).contains("--store-again"));
         assert!(!with(FindingCode::Gap).contains("--store-again"));
+        assert!(
+            with(FindingCode::PackUnreadable).contains("ddrescue")
+                && !with(FindingCode::PackMissing).contains("ddrescue")
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod entries;
 mod entry;
 mod error;
 mod exit;
+mod kept;
 mod output;
 mod pacing;
 mod prompt;

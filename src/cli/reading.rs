@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::context::{Context, variable};
 use super::error::CliError;
 use super::pacing::{self, Flags};
-use super::{prompt, show};
+use super::{kept, prompt, show};
 use crate::config::Rate;
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
 use crate::history::{self, HistoryError, Picked, SnapshotSpec};
-use crate::model::Seq;
+use crate::model::{Seq, with_causes};
 use crate::repo::{Contents, Machine, RepoError, Repository};
 use crate::store::Limiter;
 
@@ -71,6 +71,7 @@ pub(super) fn pick_of(
     for (seq, error) in &picked.unreadable {
         context.output.warn(format!("snapshot {seq} cannot be read and is passed over: {error}"));
     }
+    kept::tell(repository, machine, &picked.manifest, context);
     Ok(picked)
 }
 
@@ -122,7 +123,7 @@ pub(super) fn contents(repository: &Repository, context: &Context) -> Result<Con
 }
 
 fn told(contents: Contents, context: &Context) -> Contents {
-    contents.take_problems().iter().for_each(|problem| context.output.warn(problem.to_string()));
+    contents.take_problems().iter().for_each(|problem| context.output.warn(with_causes(problem)));
     contents
 }
 

@@ -171,10 +171,11 @@ fn one_object_that_the_disk_cannot_give_stops_no_restore_check_or_backup() {
         let done = lab.restore("out");
         let named = done.err.contains("cannot be read") || done.err.contains("cannot read") || done.code == 0;
         assert!(matches!(done.code, 0 | 3) && named, "{folder}: {done:?}");
-        assert!(lab.path("out").read_dir().unwrap().next().is_some(), "{folder}");
+        // the one node of the tree may have been in it
+        assert!(folder == "trees" || lab.path("out").read_dir().unwrap().next().is_some(), "{folder}");
         lab.write("later.txt", folder.as_bytes());
         lab.backup().expect(0);
-        fs::remove_dir_all(lab.path("out")).unwrap();
+        let _ = fs::remove_dir_all(lab.path("out"));
         fs::remove_file(&object).unwrap();
         fs::rename(&aside, &object).unwrap();
     }

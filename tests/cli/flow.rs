@@ -329,3 +329,33 @@ fn a_recovery_file_is_never_promised_where_none_is_written_nor_put_into_its_repo
     init("second.txt").expect(1).says(&["no recovery file can be written", "--recovery-out"]);
     assert!(!lab.path("second.txt").exists());
 }
+
+#[test]
+fn a_folder_that_was_taken_out_of_the_configuration_is_told_as_not_backed_up() {
+    let lab = Lab::new();
+    lab.init();
+    let config = lab.path("rozen.toml");
+    let before = fs::read_to_string(&config).unwrap();
+    fs::create_dir(lab.path("other")).unwrap();
+    fs::write(lab.path("other/x"), b"x").unwrap();
+    let both = format!("{before}\n[[root]]\nid = \"other\"\npath = {:?}\n", lab.path("other"));
+    fs::write(&config, both).unwrap();
+    lab.backup().expect(0);
+    let told = "other: not backed up since";
+    let ask = |args: &[&str]| lab.ctl(&[args, &["--recovery", "recovery.txt"]].concat()).expect(0);
+    assert!(!ask(&["snapshots"]).out.contains(told));
+    fs::write(&config, before).unwrap();
+    lab.write("a.txt", b"changed");
+    lab.backup().expect(0);
+    assert!(ask(&["snapshots"]).out.contains(told));
+    let newest: serde_json::Value =
+        serde_json::from_str(ask(&["snapshots", "--json"]).out.lines().last().unwrap()).unwrap();
+    let kept: Vec<_> =
+        newest["roots"].as_array().unwrap().iter().map(|root| (&root["id"], &root["not_backed_up"])).collect();
+    assert!(
+        kept.contains(&(&"other".into(), &true.into())) && kept.contains(&(&"data".into(), &false.into())),
+        "{kept:?}"
+    );
+    assert!(ask(&["ls", "latest"]).err.contains(told));
+    assert!(ask(&["restore", "latest", "--to", "out", "--dry-run"]).err.contains(told));
+}
