@@ -455,16 +455,13 @@ class Repository:
     def node(self, node_id, machine, row, level, end):
         found, rows = cbor(self.chunk(node_id, machine))
         need(0 <= found <= 32 and level in (None, found), "it is of another level than expected")
-        if found:
-            count = sum(entries for _, _, _, entries, _ in rows)
-        else:
+        if not found:
             rows = [(directory, name, entry) for directory, items in rows for name, entry in items]
-            count = len(rows)
         keys = [(directory, name) for directory, name, *_ in rows]
         need(keys, "it is empty")
         need(all(is_key(*key) for key in keys), "a key is not a path inside a root")
         need(all(a < b for a, b in zip(keys, keys[1:])), "its keys are out of order")
-        need(row is None or (*keys[0], count) == (row[0], row[1], row[3]), "it is not what its parent says")
+        need(row is None or keys[0] == (row[0], row[1]), "it does not begin where its parent says")
         need(end is None or keys[-1] < end, "its keys go beyond those that its parent says")
         return found, rows
 
