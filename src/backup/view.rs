@@ -2,11 +2,13 @@
 //!
 //! A freeze is written down before it is made; whatever happens then, the reaper of the next start finds it.
 
+use std::path::Path;
+
 use super::agent::Backup;
 use super::error::RunError;
 use super::request::RootPlan;
 use crate::clock::Monotonic;
-use crate::freeze::{FreezeId, Freezer, Hold, PlanOptions};
+use crate::freeze::{FreezeError, FreezeId, Freezer, Hold, PlanOptions};
 use crate::journal::RunId;
 use crate::model::{Problem, RelPath, Timestamp};
 use crate::source::View;
@@ -76,9 +78,10 @@ fn reap_unknown(backup: &Backup, plan: &RootPlan) -> Result<(), RunError> {
     if backup.journal.fact(&fact)?.is_some() {
         return Ok(());
     }
-    match Freezer::new(backup.keys.machine_id).reap(&plan.path, &[]) {
-        Ok(reaped) if reaped.problems.is_empty() => backup.journal.set_fact(&fact, &[1])?,
-        Ok(reaped) => tracing::warn!(root = plan.id, left = reaped.problems.len(), "freezes are left over"),
+    match reap_below(backup, &plan.id, &plan.path) {
+        Ok(Some(_)) => backup.journal.set_fact(&fact, &[1])?,
+        Ok(None) => {}
+        // as with every run of an ordinary user, who can make none either
         Err(error) => tracing::debug!(root = plan.id, %error, "leftover freezes could not be looked for"),
     }
     Ok(())
@@ -96,14 +99,24 @@ pub(super) fn reap(backup: &Backup) -> Result<u64, RunError> {
         if concerned.is_empty() {
             continue;
         }
-        match Freezer::new(backup.keys.machine_id).reap(&root.path, &[]) {
-            Ok(reaped) if reaped.problems.is_empty() => {
-                removed += reaped.removed.len() as u64;
+        match reap_below(backup, &root.id, &root.path) {
+            Ok(Some(count)) => {
+                removed += count;
                 concerned.iter().try_for_each(|row| backup.journal.freeze_released(&row.name))?;
             }
-            Ok(reaped) => tracing::warn!(root = root.id, left = reaped.problems.len(), "freezes are left over"),
+            Ok(None) => {}
             Err(error) => tracing::warn!(root = root.id, %error, "leftover freezes could not be looked for"),
         }
     }
     Ok(removed)
+}
+
+/// How many were removed; `None` unless none is left.
+fn reap_below(backup: &Backup, root: &str, path: &Path) -> Result<Option<u64>, FreezeError> {
+    let reaped = Freezer::new(backup.keys.machine_id).reap(path, &[])?;
+    if reaped.problems.is_empty() {
+        return Ok(Some(reaped.removed.len() as u64));
+    }
+    tracing::warn!(root, left = reaped.problems.len(), "freezes are left over");
+    Ok(None)
 }
