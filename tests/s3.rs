@@ -2,6 +2,7 @@
 //! the servers that `tests/s3-servers` has left running (`ROZEN_S3_SERVERS`).
 
 mod common;
+mod s3_archive;
 mod s3_tls;
 mod s3fake;
 
@@ -277,85 +278,8 @@ fn a_proxy_that_cannot_be_used_is_named_at_once_without_its_password() {
     }
 }
 
-/// Content in DEEP_ARCHIVE, more of it than waits in the arena, and a few small files.
-fn machine_with_an_archive(server: &Server) -> Machine {
-    let machine = Machine::new();
-    let mut noise = Noise::new(11);
-    fs::write(machine.root().join("film"), noise.bytes(70 << 20)).unwrap();
-    let url = server.bucket(&machine, "deep");
-    machine.init_at(&url);
-    let config = machine.at("rozen.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text.replace("[[root]]", "[[root]]\nclass = \"DEEP_ARCHIVE\"")).unwrap();
-    machine.backup();
-    // a run of its own: too small for the archive
-    for name in ["a", "b", "c"] {
-        fs::write(machine.root().join(name), noise.bytes(3000)).unwrap();
-    }
-    machine.backup();
-    machine
-}
-
 fn error(out: &std::process::Output) -> String {
     String::from_utf8_lossy(&out.stderr).into_owned()
-}
-
-#[test]
-fn what_is_in_an_archive_is_planned_priced_asked_for_awaited_and_restored() {
-    let fake = S3Fake::start();
-    let machine = machine_with_an_archive(&Server::of(&fake));
-    let (to, prices) =
-        (machine.at("out"), Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cost/prices/2026-07-us-east-1.toml"));
-    let restore = || {
-        let mut command = machine.restore_command("latest");
-        command.arg("--to").arg(&to).arg("--prices").arg(&prices);
-        command
-    };
-    // looking needs no thaw
-    expect(machine.rozenctl("ls").arg("latest").arg("--recovery").arg(machine.recovery()), 0);
-
-    let mut check = machine.rozenctl("check");
-    let checked = text(&expect(check.arg("--read-data").arg("--recovery").arg(machine.recovery()), 0));
-    assert!(checked.contains("not read: 1 pack in an archive class"), "{checked}");
-
-    let plan = text(&expect(restore().arg("--dry-run"), 0));
-    for word in ["1 must be thawed", "prices of 2026", "bulk", "within 2 days", "standard", "within 12 hours", "$"] {
-        assert!(plan.contains(word), "{word:?} is not in:\n{plan}");
-    }
-    assert!(!plan.contains("expedited"), "DEEP_ARCHIVE does not offer it:\n{plan}");
-
-    // a table that cannot be used stands between nobody and their files
-    let mine = machine.at("prices.toml");
-    fs::write(&mine, "version = 1").unwrap();
-    let unpriced = expect(machine.restore_command("latest").arg("--to").arg(&to).arg("--dry-run"), 0);
-    let (said, warned) = (text(&unpriced), error(&unpriced));
-    assert!(said.contains("What that costs is not known") && warned.contains("prices.toml"), "{said}{warned}");
-    expect(machine.restore_command("latest").arg("--to").arg(&to).arg("--prices").arg(&mine), 1);
-    fs::remove_file(&mine).unwrap();
-
-    // nobody to ask, too dear, not offered: nothing is asked for
-    let refused = expect(&mut restore(), 2);
-    assert!(error(&refused).contains("--yes --tier bulk"), "{}", error(&refused));
-    let dear = expect(restore().args(["--yes", "--max-cost", "0.00001"]), 1);
-    assert!(error(&dear).contains("more than --max-cost allows"), "{}", error(&dear));
-    expect(restore().args(["--yes", "--tier", "expedited"]), 2);
-    assert_eq!(fake.counts().requests.get("RestoreObject").copied().unwrap_or(0), 0);
-
-    let mut waiting = restore().arg("--yes").stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(waiting.stdout.take().unwrap()));
-    // what reads at once is there long before the archive answers
-    let told = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("so far"))).unwrap().unwrap();
-    assert!(told.contains("restored 3 files"), "{told}");
-    waiting.kill().unwrap();
-    waiting.wait().unwrap();
-    assert!(to.join("a").exists() && !to.join("film").exists());
-
-    // it has been paid for: the same command goes on without asking
-    fake.advance(49 * 3600);
-    let done = text(&expect(&mut restore(), 0));
-    assert!(done.contains("restored 1 file "), "{done}");
-    assert_same(&read_facts(machine.root()), &read_facts(&to));
-    assert_eq!(fake.counts().requests.get("RestoreObject").copied(), Some(1));
 }
 
 #[test]

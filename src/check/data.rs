@@ -132,6 +132,8 @@ impl Reading<'_> {
             // once more, and from its other places
             match self.contents.chunk(&id) {
                 Ok(_) => {}
+                // what an archive holds as well is as good as everything else there that nobody reads
+                Err(error) if error.is_archived() => {}
                 Err(RepoError::Store(error)) if error.is_of_target() => return Err(RepoError::from(error).into()),
                 Err(error) => bad_chunks.push((id, with_causes(&error))),
             }

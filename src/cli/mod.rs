@@ -28,6 +28,7 @@ mod protection;
 mod read_plan;
 mod reading;
 mod recovering;
+mod restoring;
 mod running;
 mod setup;
 mod show;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::gather::Gathered;
 use super::open::{Machine, Repository};
 use super::openers::Openers;
-use super::placement::Listed;
+use super::placement::{DamagedPlaces, Listed};
 use super::shelf::Shelf;
 use super::{RepoError, names};
 use crate::crypto::ReadKeys;
@@ -25,6 +25,7 @@ pub struct Contents {
     /// Set when the packs' own directories have been read as well.
     pub(super) scanned: Mutex<bool>,
     pub(super) listed: Listed,
+    pub(super) damaged: DamagedPlaces,
     pub(super) openers: Openers,
     shelf: Shelf,
     problems: Mutex<Vec<RepoError>>,
@@ -40,6 +41,7 @@ impl Contents {
             table: Mutex::new(LocationTable::temporary()?),
             scanned: Mutex::new(false),
             listed: Listed::default(),
+            damaged: repository.damaged.clone(),
             openers: Openers::default(),
             shelf: Shelf::default(),
             problems: Mutex::new(errors),
@@ -65,13 +67,22 @@ impl Contents {
     }
 
     /// The plain content, checked against the id. A chunk that stands in several packs is read from the first that gives it
-    /// whole, those that read at once before archives; the error is that of the first place.
+    /// whole, those that read at once before archives. The error is that of the first place that may still give it, such as one
+    /// that must be thawed first; without any, of the first.
     pub fn chunk(&self, id: &ChunkId) -> Result<Vec<u8>, RepoError> {
-        let mut refused = None;
-        for at in self.places(id)? {
-            match self.read_at(&at, id) {
+        let mut refused: Option<RepoError> = None;
+        let places = self.places(id)?;
+        for at in &places {
+            match self.read_at(at, id) {
                 Ok(content) => return Ok(content),
-                Err(error) => refused = refused.or(Some(error)),
+                Err(error) => {
+                    if places.len() > 1 && error.is_damage() {
+                        self.damaged.note(id, at);
+                    }
+                    if refused.as_ref().is_none_or(|before| before.is_damage() && error.is_archived()) {
+                        refused = Some(error);
+                    }
+                }
             }
         }
         Err(refused.unwrap_or(RepoError::MissingChunk(*id)))

@@ -88,6 +88,17 @@ impl RepoError {
         }
     }
 
+    /// Whether it can be read when it has been thawed.
+    pub fn is_archived(&self) -> bool {
+        matches!(self, RepoError::Store(StoreError::Archived { .. }))
+    }
+
+    /// Whether it was read, and is not what it should be; so nothing is to be hoped from reading it again.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, RepoError::DamagedChunk { .. } | RepoError::PackKey { .. } | RepoError::Object { .. })
+            || matches!(self, RepoError::Store(StoreError::NotFound { .. } | StoreError::OutOfRange { .. }))
+    }
+
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {

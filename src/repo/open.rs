@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use super::contents::Contents;
+use super::placement::DamagedPlaces;
 use super::{RepoError, certificates, names};
 use crate::crypto::{self, ReadKeys, RecoverySecret, Signers, VerifyingKey};
 use crate::format::{self, FormatError, Manifest, RepositoryRecord, SignedRecord, StoredConfig};
@@ -40,6 +41,7 @@ pub struct Repository {
     /// Why `rozen.json` cannot be used, if so.
     pub damage: Option<RepoError>,
     known: KnownMachines,
+    pub(super) damaged: DamagedPlaces,
 }
 
 /// Machines whose certificates were all found and right. A command asks for them several times, and each time costs four
@@ -55,7 +57,13 @@ impl Repository {
         let error = match read_record(&store).and_then(|signed| verified(&signed, &admin, &store)) {
             Ok(record) => {
                 let keys = secret.read_keys(parse_repo(&record)?, record.epoch);
-                return Ok(Self { store, keys, damage: None, known: KnownMachines::default() });
+                return Ok(Self {
+                    store,
+                    keys,
+                    damage: None,
+                    known: KnownMachines::default(),
+                    damaged: DamagedPlaces::default(),
+                });
             }
             Err(error) => or_replaced(certificates::unless_gone(error)?, &store),
         };
@@ -65,7 +73,13 @@ impl Repository {
         match certificates::any(&store, &admin)? {
             Some((header, certificate)) => {
                 let keys = secret.read_keys(header.repo, certificate.epoch);
-                Ok(Self { store, keys, damage: Some(error), known: KnownMachines::default() })
+                Ok(Self {
+                    store,
+                    keys,
+                    damage: Some(error),
+                    known: KnownMachines::default(),
+                    damaged: DamagedPlaces::default(),
+                })
             }
             None => Err(error),
         }
@@ -74,7 +88,13 @@ impl Repository {
     /// The same repository, read through another store.
     #[cfg(test)]
     pub fn through(&self, store: Store) -> Self {
-        Self { store, keys: self.keys.clone(), damage: None, known: KnownMachines::default() }
+        Self {
+            store,
+            keys: self.keys.clone(),
+            damage: None,
+            known: KnownMachines::default(),
+            damaged: DamagedPlaces::default(),
+        }
     }
 
     /// For whoever is about to write: a repository whose record is damaged is read, never added to.
@@ -142,6 +162,12 @@ impl Repository {
             return Err(object(FormatError::Damaged("its bytes are not those of its name")));
         }
         format::open_config(&bytes, &machine.id, &machine.signers, &self.keys).map_err(object)
+    }
+
+    /// Copies of chunks that were found damaged while these lie elsewhere as well, by any [`Contents`] of it. When it has grown, a plan of
+    /// what is read may have changed.
+    pub fn damaged_copies(&self) -> usize {
+        self.damaged.count()
     }
 
     /// Finds and reads chunks of all machines. Loads the index objects.

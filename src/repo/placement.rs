@@ -1,7 +1,8 @@
 //! Which packs of content the target lists, and so which place of a chunk is read first: packs that read at once before those in
-//! an archive, and those before packs that are not there any more, such as small ones that were merged and removed.
+//! an archive, those before packs that are not there any more, such as small ones that were merged and removed, and last what
+//! was found damaged.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use super::contents::Contents;
@@ -15,6 +16,8 @@ enum Reads {
     WhenThawed,
     /// No list of the target names it.
     Never,
+    /// It was read, and is not what it should be.
+    Damaged,
 }
 
 /// A pack of content as the target's list has it.
@@ -27,6 +30,25 @@ pub struct ListedPack {
 
 /// The packs of content that are there.
 pub type ListedPacks = HashMap<PackKey, ListedPack>;
+
+/// Frames that were found damaged, of chunks that lie elsewhere as well: the other place may have to be thawed first, and whoever plans that
+/// must not choose the damaged one again. Shared by all [`Contents`] of a repository, for as long as it is open.
+#[derive(Clone, Default)]
+pub(super) struct DamagedPlaces(Arc<Mutex<HashSet<(ChunkId, PackKey)>>>);
+
+impl DamagedPlaces {
+    pub fn note(&self, id: &ChunkId, at: &ChunkLocation) {
+        self.0.lock().expect("no panic while it is held").insert((*id, at.pack));
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.lock().expect("no panic while it is held").len()
+    }
+
+    fn holds(&self, id: &ChunkId, at: &ChunkLocation) -> bool {
+        self.0.lock().expect("no panic while it is held").contains(&(*id, at.pack))
+    }
+}
 
 /// One list of each machine's packs, made when it is wanted for the first time.
 #[derive(Default)]
@@ -42,7 +64,10 @@ impl Contents {
         }
         if found.len() > 1 && self.store.has_classes() {
             let packs = self.listed_packs()?;
-            found.sort_by_key(|at| reads(&packs, &at.pack));
+            found.sort_by_key(|at| match self.damaged.holds(id, at) {
+                true => Reads::Damaged,
+                false => reads(&packs, &at.pack),
+            });
         }
         Ok(found)
     }

@@ -125,7 +125,7 @@ impl<'a> Context<'a> {
         const OTHER_SNAPSHOT: &str = "look for it in another snapshot: rozenctl history PATH";
         const THAW: &str = "`rozenctl restore` thaws it, and tells before what that costs";
         let (code, remedy) = match error {
-            ItemError::Content(ContentError::Chunk(ref source)) if is_archived(source) => {
+            ItemError::Content(ContentError::Chunk(ref source)) if source.is_archived() => {
                 if self.options.leave_archived {
                     return self.count(Count::Archived);
                 }
@@ -200,10 +200,6 @@ impl<'a> Context<'a> {
 
 pub(super) fn is_target_gone(error: &RepoError) -> bool {
     matches!(error, RepoError::Store(StoreError::TargetGone { .. }))
-}
-
-fn is_archived(error: &RepoError) -> bool {
-    matches!(error, RepoError::Store(StoreError::Archived { .. }))
 }
 
 /// Damage, or a target that cannot be reached?

@@ -158,6 +158,31 @@ fn what_is_archived_is_left_and_what_reads_at_once_is_not_asked_of_an_archive() 
 }
 
 #[test]
+fn what_is_damaged_where_it_reads_at_once_is_wanted_of_the_archive_that_has_it_too() {
+    let mut f = Fixture::new();
+    f.repo.class = StorageClass::DeepArchive;
+    f.file("both", &noise(2, 40_000));
+    f.commit();
+    f.repo.class = StorageClass::Standard;
+    f.file("both", &noise(2, 40_000));
+    let manifest = f.commit();
+    let repository = f.repo.open();
+    let hot = needed_packs(&repository.contents().unwrap(), &manifest, &f.options()).unwrap().packs[0].pack;
+    f.repo.damage(&format!("/packs/{}", hot.hash));
+    let classes = || {
+        let contents = repository.contents().unwrap();
+        let needed = needed_packs(&contents, &manifest, &f.options()).unwrap();
+        needed.packs.iter().map(|p| p.class).collect::<Vec<_>>()
+    };
+    assert_eq!((classes(), repository.damaged_copies()), (vec![StorageClass::Standard], 0));
+    let contents = repository.contents().unwrap();
+    let options = RestoreOptions { leave_archived: true, ..f.options() };
+    let report = run(&contents, &manifest, options, &Progress::default()).unwrap();
+    assert_eq!((report.files, report.archived, report.problem_count), (0, 1, 0));
+    assert_eq!((classes(), repository.damaged_copies()), (vec![StorageClass::DeepArchive], 1));
+}
+
+#[test]
 fn a_walk_through_a_tree_reads_siblings_together() {
     let mut f = Fixture::new();
     for n in 0..20_000 {

@@ -3,8 +3,6 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -14,14 +12,14 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::read_plan::{PriceArgs, Prices, ReadPlan};
 use crate::cli::reading::{self, ReadArgs, SnapshotArg};
-use crate::cli::show::{self, Live, Meter};
-use crate::cli::thaw;
+use crate::cli::restoring::Restoring;
+use crate::cli::show;
 use crate::cli::typed;
 use crate::format::Manifest;
 use crate::history::Picked;
 use crate::model::base64_encode;
-use crate::repo::{Contents, Repository};
-use crate::restore::{self, Overwrite, Plan, PlanTotals, Progress, Reads, RestoreOptions, RestoreReport, RestoreTo};
+use crate::repo::Contents;
+use crate::restore::{self, Overwrite, Plan, PlanTotals, Reads, RestoreOptions, RestoreReport, RestoreTo};
 use crate::source::OwnerPolicy;
 use crate::status::{bytes, counted, printable};
 
@@ -85,51 +83,14 @@ pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit,
         true => Some(Reads::find(&contents, manifest, &options)?),
         false => Reads::of_archive(&contents, manifest, &options)?,
     };
-    let plan = reads.as_ref().map(|reads| ReadPlan::new(reads, &prices, &args.price)).transpose()?;
-    let waits = reads.as_ref().is_some_and(Reads::has_archived);
     if args.dry_run {
+        let plan = reads.as_ref().map(|reads| ReadPlan::new(reads, &prices, &args.price)).transpose()?;
+        let waits = reads.as_ref().is_some_and(Reads::has_archived);
         return dry_run(&contents, &picked, &options, plan.as_ref().map(|plan| (plan, waits)), context);
     }
-    if let Some(reads) = reads.filter(|_| waits) {
-        drop(contents);
-        let report = thawed(args, reads, &prices, &repository, manifest, options, context)?;
-        return tell(&report, &picked, context);
-    }
-    if let Some(plan) = &plan {
-        context.output.line(plan.line_at_once(context))?;
-        plan.agree_at_once(&args.price, context)?;
-    }
-    let report = pass(&contents, manifest, options, context)?;
-    tell(&report, &picked, context)
-}
-
-/// Restores what reads at once, and everything else when it has thawed. That may take days, in which packs are merged: each pass asks
-/// anew where chunks are.
-fn thawed(
-    args: &RestoreArgs,
-    reads: Reads,
-    prices: &Prices,
-    repository: &Repository,
-    manifest: &Manifest,
-    options: RestoreOptions,
-    context: &Context,
-) -> Result<RestoreReport, CliError> {
-    let again = |options| pass(&repository.contents()?, manifest, options, context);
-    let mut sum = RestoreReport::default();
-    let early = RestoreOptions { leave_archived: true, ..options.clone() };
-    thaw::wait(reads, repository, prices, &args.price, context, || {
-        let report = again(early.clone())?;
-        context.output.line(format!("restored {} so far", counted(report.files, "file", "files")))?;
-        add(&mut sum, &report);
-        Ok(())
-    })?;
-    let last = again(options)?;
-    // what was restored while the rest thawed was there already for the last pass
-    let early = sum.files + sum.others + sum.hard_links;
-    let skipped = last.skipped.saturating_sub(early);
-    add(&mut sum, &last);
-    let RestoreReport { files, bytes, others, hard_links, .. } = sum;
-    Ok(RestoreReport { files, bytes, others, hard_links, skipped, ..last })
+    let restoring =
+        Restoring { repository: &repository, manifest, options, prices: &prices, args: &args.price, context };
+    tell(&restoring.run(contents, reads)?, &picked, context)
 }
 
 /// `reads`: what is read, and whether an archive is asked for it.
@@ -214,27 +175,6 @@ fn plan_json(plan: &Plan) -> Value {
     })
 }
 
-fn pass(
-    contents: &Contents,
-    manifest: &Manifest,
-    options: RestoreOptions,
-    context: &Context,
-) -> Result<RestoreReport, CliError> {
-    let progress = Arc::new(Progress::default());
-    let live = follow(&progress, context);
-    let result = restore::run(contents, manifest, options, &progress);
-    drop(live);
-    Ok(result?)
-}
-
-/// What a pass wrote, added up.
-fn add(sum: &mut RestoreReport, pass: &RestoreReport) {
-    sum.files += pass.files;
-    sum.bytes += pass.bytes;
-    sum.others += pass.others;
-    sum.hard_links += pass.hard_links;
-}
-
 fn options(args: &RestoreArgs, manifest: &Manifest) -> RestoreOptions {
     let to = args.to.clone().map_or(RestoreTo::InPlace, RestoreTo::Dir);
     let overwrite = match args.overwrite {
@@ -245,27 +185,6 @@ fn options(args: &RestoreArgs, manifest: &Manifest) -> RestoreOptions {
     let owner = if args.owner_names { OwnerPolicy::Names } else { OwnerPolicy::default() };
     let paths = args.paths.iter().map(|path| typed::path(manifest, path)).collect();
     RestoreOptions { paths, overwrite, owner, ..RestoreOptions::new(to) }
-}
-
-/// Shows how far it is, and hands on the wish to stop.
-fn follow(progress: &Arc<Progress>, context: &Context) -> Live {
-    let (progress, stop) = (progress.clone(), context.stop.clone());
-    let meter = Meter::start(&context.clock);
-    Live::start(&context.output, move || {
-        if stop.load(Relaxed) {
-            progress.stop();
-        }
-        let now = progress.now();
-        let line = format!(
-            "restoring: {}, {}",
-            counted(now.entries, "entry", "entries"),
-            meter.bytes(now.bytes, now.total.map(|t| t.1))
-        );
-        match now.problems {
-            0 => line,
-            count => format!("{line}, {}", counted(count, "problem", "problems")),
-        }
-    })
 }
 
 fn tell(report: &RestoreReport, picked: &Picked, context: &Context) -> Result<Exit, CliError> {
