@@ -309,6 +309,20 @@ fn what_reading_at_once_costs_is_told_before_and_kept_within_what_is_allowed() {
     assert!(error(&unpriced).contains("there are no prices of"), "{}", error(&unpriced));
     assert!(!to.exists());
 
+    let check = |most: &str, code| {
+        let mut check = machine.rozenctl("check");
+        check.arg("--read-data").arg("--recovery").arg(machine.recovery()).arg("--prices").arg(&prices);
+        expect(check.args(["--max-cost", most]), code)
+    };
+    let ranges = || fake.counts().of("GetObject");
+    let before = ranges();
+    let dear = check("0.000000001", 1);
+    assert!(error(&dear).contains("more than --max-cost allows") && error(&dear).contains("--read-data=5%"));
+    let without_data = ranges() - before;
+    let checked = text(&check("5", 0));
+    assert!(checked.contains(" to be read, for under $0.01 at most (prices of 2026"), "{checked}");
+    assert!(ranges() - before > 2 * without_data, "{} and {without_data} requests", ranges() - before);
+
     let done = text(&expect(restore().arg("--prices").arg(&prices).args(["--max-cost", "5"]), 0));
     assert!(told(&done) && done.contains("restored 1 file "), "{done}");
 }

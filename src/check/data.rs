@@ -10,12 +10,21 @@ use super::objects::{Objects, read_index};
 use super::progress::CheckProgress;
 use super::report::{CheckReport, Finding, FindingCode};
 use crate::crypto::{self, ObjectHasher};
-use crate::model::{ChunkId, ChunkLocation, PackKey, with_causes};
+use crate::model::{ChunkId, ChunkLocation, PackKey, StorageClass, with_causes};
 use crate::repo::{Contents, RepoError, Repository, names, unless_gone};
 use crate::store::StoreError;
 
 /// Long enough that the delay of a request does not count.
 const READ_BYTES: u64 = 8 << 20;
+
+/// What is to be read of the packs of one class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DataReads {
+    pub class: StorageClass,
+    pub packs: u64,
+    pub bytes: u64,
+    pub requests: u64,
+}
 
 /// A pack to be read, with what is known to be in it.
 struct Chosen {
@@ -24,20 +33,39 @@ struct Chosen {
     frames: Vec<(ChunkId, ChunkLocation)>,
 }
 
+/// A random part of the packs that can be read.
+pub(super) fn choose(objects: &Objects, percent: u8) -> HashSet<PackKey> {
+    let seed: [u8; 32] = crypto::random();
+    let readable = objects.packs.keys().filter(|pack| !objects.unreadable.contains_key(pack));
+    readable.filter(|pack| is_chosen(pack, percent, &seed)).copied().collect()
+}
+
+/// What reading these takes, by class; what is archived is not read.
+pub(super) fn reads_of(objects: &Objects, chosen: &HashSet<PackKey>) -> Vec<DataReads> {
+    let mut reads: Vec<DataReads> = Vec::new();
+    let packs = chosen.iter().map(|pack| objects.packs[pack]);
+    for pack in packs.filter(|pack| pack.class.reads_at_once()) {
+        let at = reads.iter().position(|of| of.class == pack.class).unwrap_or_else(|| {
+            reads.push(DataReads { class: pack.class, packs: 0, bytes: 0, requests: 0 });
+            reads.len() - 1
+        });
+        reads[at].packs += 1;
+        reads[at].bytes += pack.size;
+        reads[at].requests += pack.size.div_ceil(READ_BYTES);
+    }
+    reads
+}
+
 /// Notes chunks that do not open in `objects`.
 pub(super) fn read_packs(
     repository: &Repository,
     contents: &Contents,
     objects: &mut Objects,
-    percent: u8,
+    mut waiting: HashSet<PackKey>,
     progress: &CheckProgress,
     report: &mut CheckReport,
 ) -> Result<(), CheckError> {
-    let seed: [u8; 32] = crypto::random();
-    let mut waiting: HashSet<PackKey> =
-        objects.packs.keys().filter(|pack| is_chosen(pack, percent, &seed)).copied().collect();
-    waiting.retain(|pack| !objects.unreadable.contains_key(pack));
-    progress.expect(waiting.iter().map(|pack| objects.packs[pack]).sum());
+    progress.expect(waiting.iter().map(|pack| objects.packs[pack].size).sum());
     let reading = Reading { repository, contents, progress };
     let Objects { packs, indexes, bad_chunks, .. } = objects;
     for (machine, name) in &*indexes {
@@ -53,14 +81,14 @@ pub(super) fn read_packs(
             let key = PackKey { machine: machine.id, is_tree: pack.is_tree, hash: pack.hash };
             let place = |offset, len| ChunkLocation { pack: key, offset, len };
             let frames = pack.located().map(|(frame, offset)| (frame.id, place(offset, frame.len))).collect();
-            waiting.remove(&key).then(|| Chosen { pack: key, size: packs[&key], frames })
+            waiting.remove(&key).then(|| Chosen { pack: key, size: packs[&key].size, frames })
         });
         let chosen: Vec<Chosen> = chosen.collect();
         reading.all(&chosen, bad_chunks, report)?;
     }
     // packs that no index object lists: their frames are found by nobody, or by their own directories
     let rest: Vec<Chosen> =
-        waiting.into_iter().map(|pack| Chosen { pack, size: packs[&pack], frames: vec![] }).collect();
+        waiting.into_iter().map(|pack| Chosen { pack, size: packs[&pack].size, frames: vec![] }).collect();
     reading.all(&rest, bad_chunks, report)
 }
 

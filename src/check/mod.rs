@@ -28,7 +28,8 @@ mod trees;
 #[cfg(test)]
 mod tests;
 
+pub use data::DataReads;
 pub use error::CheckError;
 pub use progress::{CheckNow, CheckProgress};
 pub use report::{CheckReport, Damage, Finding, FindingCode};
-pub use run::{CheckOptions, run};
+pub use run::{Check, CheckOptions, run};

@@ -7,15 +7,15 @@ use super::report::{CheckReport, Finding, FindingCode};
 use crate::crypto;
 use crate::format::{FormatError, IndexBody, open_index};
 use crate::model::{ChunkId, ChunkLocation, MachineId, PackKey, with_causes};
-use crate::repo::{Machine, RepoError, Repository, names, unless_gone};
+use crate::repo::{ListedPack, Machine, RepoError, Repository, names, unless_gone};
 use crate::store::ObjectName;
 
 const MAX_INDEX: u64 = 256 << 20;
 
 /// What the target holds, and what of it is known to be bad.
 pub(super) struct Objects {
-    /// With their sizes in bytes; 0 of those that cannot be read.
-    pub packs: HashMap<PackKey, u64>,
+    /// With size 0 those that cannot be read.
+    pub packs: HashMap<PackKey, ListedPack>,
     /// Packs that are there and cannot even be looked at, and why.
     pub unreadable: HashMap<PackKey, String>,
     /// Readable ones.
@@ -46,15 +46,22 @@ impl Objects {
             for (folder, is_tree) in [("packs", false), ("trees", true)] {
                 for listed in repository.store.list(&names::folder(&machine.id, folder)).map_err(RepoError::from)? {
                     let Some(hash) = names::hash_of(&listed.name) else { continue };
-                    self.pack(repository, PackKey { machine: machine.id, is_tree, hash }, listed.size, &listed.name)?;
+                    let pack = ListedPack { size: listed.size, class: listed.class };
+                    self.pack(repository, PackKey { machine: machine.id, is_tree, hash }, pack, &listed.name)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn pack(&mut self, repository: &Repository, key: PackKey, size: u64, name: &ObjectName) -> Result<(), CheckError> {
-        if size == 0 {
+    fn pack(
+        &mut self,
+        repository: &Repository,
+        key: PackKey,
+        pack: ListedPack,
+        name: &ObjectName,
+    ) -> Result<(), CheckError> {
+        if pack.size == 0 {
             match repository.store.head(name) {
                 Ok(Some(_)) => {}
                 // a link that leads nowhere
@@ -64,7 +71,7 @@ impl Objects {
                 }
             }
         }
-        self.packs.insert(key, size);
+        self.packs.insert(key, pack);
         Ok(())
     }
 
@@ -112,7 +119,7 @@ impl Objects {
             let (code, message) = match self.packs.get(key) {
                 Some(_) if self.unreadable.contains_key(key) => continue,
                 None => (FindingCode::PackMissing, "it is missing".to_owned()),
-                Some(size) if size != expected => {
+                Some(ListedPack { size, .. }) if size != expected => {
                     (FindingCode::PackSize, format!("it has {size} bytes instead of {expected}"))
                 }
                 Some(_) => continue,
@@ -135,7 +142,7 @@ impl Objects {
         let name = || names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);
         match self.packs.get(&at.pack) {
             None => Some(format!("{} is missing", name())),
-            Some(size) if at.offset.checked_add(u64::from(at.len)).is_none_or(|end| end > *size) => {
+            Some(pack) if at.offset.checked_add(u64::from(at.len)).is_none_or(|end| end > pack.size) => {
                 Some(format!("{} is cut off", name()))
             }
             Some(_) => None,

@@ -10,6 +10,7 @@
 //! Not here: the agent itself (room `daemon`), what may be asked of it over the socket (room `control`).
 
 mod args;
+mod at_once;
 mod bill;
 mod checked;
 mod commands;
@@ -23,6 +24,7 @@ mod exit;
 mod kept;
 mod output;
 mod pacing;
+mod prices;
 mod prompt;
 mod protection;
 mod read_plan;

@@ -7,9 +7,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::at_once;
 use super::context::Context;
 use super::error::CliError;
-use super::read_plan::{PriceArgs, Prices, ReadPlan};
+use super::prices::Prices;
+use super::read_plan::{self, ThawArgs};
 use super::show::{Live, Meter};
 use super::thaw;
 use crate::format::Manifest;
@@ -23,7 +25,7 @@ pub(super) struct Restoring<'a> {
     pub manifest: &'a Manifest,
     pub options: RestoreOptions,
     pub prices: &'a Prices,
-    pub args: &'a PriceArgs,
+    pub args: &'a ThawArgs,
     pub context: &'a Context,
 }
 
@@ -56,9 +58,9 @@ impl Restoring<'_> {
             }
             reads => {
                 if let Some(reads) = reads {
-                    let plan = ReadPlan::new(&reads, self.prices, self.args)?;
-                    self.context.output.line(plan.line_at_once(self.context))?;
-                    plan.agree_at_once(self.args, self.context)?;
+                    let plan = read_plan::at_once(&reads, self.prices)?;
+                    self.context.output.line(plan.line(self.context))?;
+                    plan.agree(&at_once::RESTORE, &self.args.cost, self.context)?;
                 }
                 passes.add(self.pass(&contents, self.options.clone())?);
                 Ok(())

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::error::CliError;
-use super::read_plan::{PriceArgs, Prices, ReadPlan};
+use super::prices::Prices;
+use super::read_plan::{ReadPlan, ThawArgs};
 use super::show::Live;
 use crate::repo::Repository;
 use crate::restore::{Reads, RestoreError, ThawCounts};
@@ -22,7 +23,7 @@ pub(super) fn wait(
     mut reads: Reads,
     repository: &Repository,
     prices: &Prices,
-    args: &PriceArgs,
+    args: &ThawArgs,
     context: &Context,
     mut restore: impl FnMut() -> Result<(), CliError>,
 ) -> Result<(), CliError> {

@@ -7,13 +7,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::check::{self, CheckOptions, CheckProgress, CheckReport, Finding, FindingCode};
+use crate::check::{Check, CheckOptions, CheckProgress, CheckReport, DataReads, Finding, FindingCode};
+use crate::cli::at_once::{self, AtOnce};
 use crate::cli::checked;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::prices::{CostArgs, Prices};
 use crate::cli::reading::{self, ReadArgs};
 use crate::cli::show::{Live, Meter};
+use crate::cost::Wanted;
 use crate::crypto::MachineKeys;
 use crate::journal::Journal;
 use crate::model::ObjectHash;
@@ -35,6 +38,8 @@ pub(in crate::cli) struct CheckArgs {
     #[arg(long)]
     store_again: bool,
     #[command(flatten)]
+    cost: CostArgs,
+    #[command(flatten)]
     read: ReadArgs,
 }
 
@@ -48,10 +53,10 @@ pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, C
     let own = if args.store_again { Some(Own::open(context)?) } else { None };
     let repository = reading::open(&args.read, context)?;
     let progress = Arc::new(CheckProgress::default());
-    let live = follow(&progress, context);
-    let result = check::run(&repository, CheckOptions { read_data: args.read_data.unwrap_or(0) }, &progress);
-    drop(live);
-    let mut report = result?;
+    let options = CheckOptions { read_data: args.read_data.unwrap_or(0) };
+    let begun = shown(&progress, context, || Check::begin(&repository, options, &progress))?;
+    agree(&begun.reads(), &repository, &args.cost, context)?;
+    let mut report = shown(&progress, context, || begun.finish())?;
     let at_hand = if own.is_none() { Own::at_hand(context) } else { None };
     if let Some(own) = own.as_ref().or(at_hand.as_ref()) {
         report.findings.extend(own.lost_head(&repository)?);
@@ -63,6 +68,28 @@ pub(in crate::cli) fn run(args: &CheckArgs, context: &Context) -> Result<Exit, C
     let again = own.map(|own| own.store_again(&repository, &report, context)).transpose()?;
     context.output.json(|| with_again(json!(report), again))?;
     Ok(Exit::done(!report.is_clean()))
+}
+
+/// Tells what reading the data costs where that costs something. An error unless somebody wants it.
+fn agree(reads: &[DataReads], repository: &Repository, args: &CostArgs, context: &Context) -> Result<(), CliError> {
+    let prices = Prices::of(repository.store.place(), args, context)?;
+    if reads.is_empty() || !prices.matter(args) {
+        return Ok(());
+    }
+    let wanted = |reads: &DataReads| {
+        let DataReads { class, packs, bytes, requests } = *reads;
+        Wanted { class, objects: packs, object_bytes: bytes, read_bytes: bytes, reads: requests }
+    };
+    let wanted: Vec<Wanted> = reads.iter().map(wanted).collect();
+    let plan = AtOnce::new(&wanted, reads.iter().map(|reads| reads.packs).sum(), &prices)?;
+    context.output.line(plan.line(context))?;
+    plan.agree(&at_once::CHECK, args, context)
+}
+
+/// While it runs, somebody sees how far it is.
+fn shown<T>(progress: &Arc<CheckProgress>, context: &Context, step: impl FnOnce() -> T) -> T {
+    let _live = follow(progress, context);
+    step()
 }
 
 /// This machine and its journal, which nobody else has open.

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use crate::cli::at_once::AtOnce;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::read_plan::{PriceArgs, Prices, ReadPlan};
+use crate::cli::prices::Prices;
+use crate::cli::read_plan::{self, ReadPlan, ThawArgs};
 use crate::cli::reading::{self, ReadArgs, SnapshotArg};
 use crate::cli::restoring::Restoring;
 use crate::cli::show;
@@ -57,7 +59,7 @@ pub(in crate::cli) struct RestoreArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    price: PriceArgs,
+    thaw: ThawArgs,
     #[command(flatten)]
     read: ReadArgs,
 }
@@ -78,27 +80,40 @@ pub(in crate::cli) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit,
     let (picked, contents) = reading::with_contents(&repository, context, pick)?;
     let manifest = &picked.manifest;
     let options = options(args, manifest);
-    let prices = Prices::of(repository.store.place(), &args.price, context)?;
-    let reads = match prices.matter(&args.price) {
+    let prices = Prices::of(repository.store.place(), &args.thaw.cost, context)?;
+    let reads = match prices.matter(&args.thaw.cost) {
         true => Some(Reads::find(&contents, manifest, &options)?),
         false => Reads::of_archive(&contents, manifest, &options)?,
     };
     if args.dry_run {
-        let plan = reads.as_ref().map(|reads| ReadPlan::new(reads, &prices, &args.price)).transpose()?;
-        let waits = reads.as_ref().is_some_and(Reads::has_archived);
-        return dry_run(&contents, &picked, &options, plan.as_ref().map(|plan| (plan, waits)), context);
+        let plan = reads.as_ref().map(|reads| Planned::new(reads, &prices, &args.thaw)).transpose()?;
+        return dry_run(&contents, &picked, &options, plan.as_ref(), context);
     }
     let restoring =
-        Restoring { repository: &repository, manifest, options, prices: &prices, args: &args.price, context };
+        Restoring { repository: &repository, manifest, options, prices: &prices, args: &args.thaw, context };
     tell(&restoring.run(contents, reads)?, &picked, context)
 }
 
-/// `reads`: what is read, and whether an archive is asked for it.
+/// What is read, and how.
+enum Planned<'a> {
+    Archive(ReadPlan<'a>),
+    AtOnce(AtOnce<'a>),
+}
+
+impl<'a> Planned<'a> {
+    fn new(reads: &Reads, prices: &'a Prices, args: &ThawArgs) -> Result<Self, CliError> {
+        match reads.has_archived() {
+            true => ReadPlan::new(reads, prices, args).map(Self::Archive),
+            false => read_plan::at_once(reads, prices).map(Self::AtOnce),
+        }
+    }
+}
+
 fn dry_run(
     contents: &Contents,
     picked: &Picked,
     options: &RestoreOptions,
-    reads: Option<(&ReadPlan, bool)>,
+    reads: Option<&Planned>,
     context: &Context,
 ) -> Result<Exit, CliError> {
     let plan = restore::plan(contents, &picked.manifest, options)?;
@@ -111,14 +126,14 @@ fn dry_run(
     }
     plan.totals.iter().flat_map(totals_lines).try_for_each(|line| context.output.line(line))?;
     match reads {
-        Some((reads, true)) => reads.lines(context).iter().try_for_each(|line| context.output.line(line))?,
-        Some((reads, false)) => context.output.line(reads.line_at_once(context))?,
+        Some(Planned::Archive(plan)) => plan.lines(context).iter().try_for_each(|line| context.output.line(line))?,
+        Some(Planned::AtOnce(plan)) => context.output.line(plan.line(context))?,
         None => {}
     }
     context.output.json(|| {
         let (archive, at_once) = match reads {
-            Some((reads, true)) => (reads.json(), Value::Null),
-            Some((reads, false)) => (Value::Null, reads.json_at_once()),
+            Some(Planned::Archive(plan)) => (plan.json(), Value::Null),
+            Some(Planned::AtOnce(plan)) => (Value::Null, plan.json()),
             None => (Value::Null, Value::Null),
         };
         json!({
