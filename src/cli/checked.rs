@@ -8,7 +8,13 @@ use crate::check::{CheckReport, Damage, FindingCode};
 use crate::model::Seq;
 use crate::status::{bytes, counted};
 
-const STORE_AGAIN: &str = "`rozenctl check --store-again` on the machine that made these backups: its next backup stores again what it still has";
+/// What is forgotten is what that check finds itself: damage that only reading shows must be read again.
+fn store_again(report: &CheckReport) -> String {
+    let flags = if report.packs_read > 0 { "--read-data --store-again" } else { "--store-again" };
+    format!(
+        "`rozenctl check {flags}` on the machine that made these backups: its next backup stores again what it still has"
+    )
+}
 
 const DISK: &str =
     "copy the disk of the target (ddrescue), or check its filesystem (fsck): what it cannot read may get more";
@@ -62,7 +68,7 @@ fn write(out: &mut String, report: &CheckReport) -> fmt::Result {
         writeln!(out, "remedy: {DISK}")?;
     }
     if report.can_be_stored_again() {
-        writeln!(out, "remedy: {STORE_AGAIN}")?;
+        writeln!(out, "remedy: {}", store_again(report))?;
     }
     Ok(())
 }
@@ -131,7 +137,10 @@ mod tests {
     fn what_can_be_made_good_is_told_with_how() {
         let finding = |code| Finding { code, object: "p".into(), message: "it is missing".into() };
         let with = |code| told(&CheckReport { snapshots: 1, findings: vec![finding(code)], ..CheckReport::default() });
-        assert!(with(FindingCode::PackMissing).contains("--store-again"));
+        assert!(with(FindingCode::PackMissing).contains("`rozenctl check --store-again`"));
+        let read =
+            CheckReport { packs_read: 1, findings: vec![finding(FindingCode::PackChanged)], ..CheckReport::default() };
+        assert!(told(&read).contains("`rozenctl check --read-data --store-again`"));
         assert!(!with(FindingCode::Gap).contains("--store-again"));
         assert!(
             with(FindingCode::PackUnreadable).contains("ddrescue")
