@@ -214,6 +214,7 @@ fn of_agent(error: &DaemonError) -> Exit {
 fn of_restore(error: &RestoreError) -> Exit {
     match error {
         RestoreError::Repository(error) => of_repository(error),
+        RestoreError::Target(error) | RestoreError::TargetFails(error) => of_store(error),
         RestoreError::Path(_) | RestoreError::InRepository { .. } => Exit::Usage,
         RestoreError::Destination(DestinationError::InUse { .. }) => Exit::InUse,
         RestoreError::Interrupted => Exit::Interrupted,

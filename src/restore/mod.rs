@@ -52,6 +52,7 @@ mod large;
 mod later;
 mod links;
 mod options;
+mod outage;
 mod packs;
 mod places;
 mod plan;
