@@ -160,6 +160,25 @@ fn what_is_archived_is_left_and_what_reads_at_once_is_not_asked_of_an_archive() 
 }
 
 #[test]
+fn packs_that_are_known_to_be_frozen_are_not_asked_for() {
+    let mut f = Fixture::new();
+    f.repo.class = StorageClass::DeepArchive;
+    (0..5u8).for_each(|n| f.file(&format!("cold{n}"), &noise(n, 40_000)));
+    f.commit();
+    f.repo.class = StorageClass::Standard;
+    f.file("warm", &noise(7, 40_000));
+    let manifest = f.commit();
+    let options = RestoreOptions { leave_archived: true, ..f.options() };
+    let reads = Reads::find(&f.repo.open().contents().unwrap(), &manifest, &options).unwrap();
+    let (store, faults) = f.repo.store.clone().failing();
+    reads.frozen().iter().for_each(|pack| faults.fail_named(Verb::GetRange, &pack.hash.to_string(), Errno::INVAL));
+    let repository = crate::repo::Repository::open(store, &f.repo.secret).unwrap();
+    let contents = repository.contents().unwrap().with_frozen(reads.frozen());
+    let report = run(&contents, &manifest, options, &Progress::default()).unwrap();
+    assert_eq!((report.files, report.archived, report.problem_count), (1, 5, 0), "{:?}", report.problems);
+}
+
+#[test]
 fn what_is_damaged_where_it_reads_at_once_is_wanted_of_the_archive_that_has_it_too() {
     let mut f = Fixture::new();
     f.repo.class = StorageClass::DeepArchive;
