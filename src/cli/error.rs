@@ -59,6 +59,8 @@ pub(super) enum CliError {
     Usage { what: String, remedy: String },
     #[error("{what}")]
     Refused { what: String, remedy: String },
+    #[error("{what}")]
+    NoRepository { what: String, remedy: String },
     #[error("this machine cannot read its own backups: its key can only add to them")]
     NoRecovery,
     #[error("no recovery code was given")]
@@ -104,6 +106,7 @@ impl CliError {
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
             Self::Usage { .. } => Exit::Usage,
+            Self::NoRepository { .. } => Exit::NoRepository,
             Self::NoRecovery | Self::NoCode | Self::NotRecovery(_) => Exit::WrongKey,
             Self::File { source, .. } => of_io(source),
             Self::Config(ConfigError::Read { source, .. }) => of_io(source),
@@ -128,7 +131,9 @@ impl CliError {
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
             Self::Bucket(error) => error.remedy().into(),
-            Self::Usage { remedy, .. } | Self::Refused { remedy, .. } => remedy.clone().into(),
+            Self::Usage { remedy, .. } | Self::Refused { remedy, .. } | Self::NoRepository { remedy, .. } => {
+                remedy.clone().into()
+            }
             Self::NoRecovery => "Give the recovery file with --recovery FILE (or ROZEN_RECOVERY_FILE), or type the \
                                  recovery code: --recovery -"
                 .into(),

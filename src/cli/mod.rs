@@ -9,6 +9,7 @@
 //!
 //! Not here: the agent itself (room `daemon`), what may be asked of it over the socket (room `control`).
 
+mod already;
 mod args;
 mod at_once;
 mod bill;
