@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::lab::{BUCKET, Lab, MACHINE};
-use super::s3fake::{Control, Settings};
+use super::s3fake::{Control, Fault, Rule, Settings, When};
 
 #[test]
 fn a_bucket_made_by_us_is_right_for_a_machine_with_our_policy() {
@@ -193,6 +193,19 @@ fn what_may_not_be_seen_is_named_by_its_permission() {
         "weak     these credentials may not see some settings; missing: s3:GetBucketPublicAccessBlock, s3:GetBucketPolicy",
         "lists unfinished uploads        not known",
     ]);
+}
+
+#[test]
+fn what_was_not_answered_is_neither_a_setting_nor_a_checksum_that_was_noticed() {
+    let lab = Lab::new();
+    lab.server.make_bucket(BUCKET);
+    let whole = "CRC64NVME of objects by parts";
+    assert!(lab.target("owner", &["check"]).out.contains(whole));
+    lab.server.inject(Rule::new("CompleteMultipartUpload", When::First(1), Fault::DropRequest).on("sum-parts"));
+    lab.server.inject(Rule::new("GetBucketVersioning", When::Always, Fault::Gateway { status: 200 }));
+    let done = lab.target("owner", &["check"]);
+    assert!(!done.out.contains(whole), "{}", done.out);
+    assert!(done.out.contains("versioning                      not known"), "{}", done.out);
 }
 
 #[test]

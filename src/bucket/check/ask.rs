@@ -95,6 +95,11 @@ impl Refusal {
         beside || matches!(self.status, 405 | 501) || NOT_SUPPORTED.contains(&self.code.as_str())
     }
 
+    /// The answer to a checksum that is not that of the bytes. A completion may have begun to answer before it knows.
+    pub(in crate::bucket) fn is_wrong_sum(&self) -> bool {
+        self.status == 400 || self.code == "BadDigest"
+    }
+
     /// Of a setting that was asked for with `permission`.
     pub(in crate::bucket) fn to_fact<T>(&self, permission: &'static str) -> Fact<T> {
         if self.is_forbidden() {

@@ -105,9 +105,20 @@ impl Probes<'_> {
     pub(super) fn verifies_whole_objects(&self, key: &str) -> bool {
         let wrong = super::probes::SECOND.crc64nvme;
         let Ok(begun) = self.begin_with(key, FIRST, true) else { return false };
-        if let Ok(answer) = self.send_completion(&begun, self.is_conditional(), Some(wrong)) {
-            self.remember(key, answer.version_id);
-            return false;
+        match self.send_completion(&begun, self.is_conditional(), Some(wrong)) {
+            Ok(answer) => {
+                self.remember(key, answer.version_id);
+                return false;
+            }
+            Err(refusal) if refusal.is_wrong_sum() => {}
+            Err(refusal) => {
+                self.abort(key, &begun.id);
+                // the answer was lost: it may be there
+                if refusal.status == 0 {
+                    self.remember(key, None);
+                }
+                return false;
+            }
         }
         // some servers have thrown the upload away by now
         self.abort(key, &begun.id);

@@ -116,12 +116,14 @@ fn encryption(ask: &Ask<'_>) -> Fact<Option<String>> {
 
 fn versioning(ask: &Ask<'_>) -> Fact<Versioning> {
     let answer = ask.send(ask.s3().get_bucket_versioning().bucket(ask.bucket()).send());
-    // every server that does not know it has its own words, none its own code
-    fact(answer, "s3:GetBucketVersioning", ("", Versioning::Off), |answer| match answer.status {
-        Some(BucketVersioningStatus::Enabled) => Some(Versioning::On),
-        Some(BucketVersioningStatus::Suspended) => Some(Versioning::Suspended),
-        _ => Some(Versioning::Off),
-    })
+    match answer.map(|answer| answer.status) {
+        Ok(Some(BucketVersioningStatus::Enabled)) => Fact::Known(Versioning::On),
+        Ok(Some(BucketVersioningStatus::Suspended)) => Fact::Known(Versioning::Suspended),
+        Ok(_) => Fact::Known(Versioning::Off),
+        // a page of somebody who stands before the server, or a list of the bucket: neither says that there are no versions
+        Err(refusal) if refusal.code.is_empty() && !refusal.is_forbidden() => Fact::Failed { why: refusal.why },
+        Err(refusal) => refusal.to_fact("s3:GetBucketVersioning"),
+    }
 }
 
 fn lock(ask: &Ask<'_>) -> Fact<Option<Lock>> {

@@ -32,7 +32,7 @@ impl Probes<'_> {
         match self.send(&key, put(wrong)) {
             Ok(()) => false,
             // refused for another reason, as if the wrong one had been noticed
-            Err(refusal) if refusal.status != 400 => false,
+            Err(refusal) if !refusal.is_wrong_sum() => false,
             Err(_) => self.send(&key, put(right)).is_ok(),
         }
     }

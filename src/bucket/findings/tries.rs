@@ -5,6 +5,9 @@ use crate::bucket::{Answer, Facts, Outcome, Tried, Versioning};
 
 const TAKE_RIGHTS: &str = "Take the right away: `rozenctl target policy --for uploader` prints a policy for this machine that has none of it.";
 const BUCKET_POLICY: &str = "Give the bucket the policy that `rozenctl target policy --for bucket` prints, so that nobody can replace anything.";
+const POLICY_IGNORED: &str = "The bucket's policy forbids it already, and the server does not heed the condition in it (s3:if-none-match). Switch versioning \
+                              on where the server has it; whoever has these credentials can still replace backups: keep a second copy \
+                              elsewhere.";
 const PUT_IGNORES: &str = "Write conditional=no into the URL of the target, so that objects are at least looked for first, and switch \
                            versioning on where the server has it. Whoever has these credentials can still replace \
                            backups: keep a second copy elsewhere.";
@@ -82,10 +85,15 @@ fn replacing(facts: &Facts, tried: &Tried) -> Vec<Finding> {
             "can_replace",
             weight,
             format!("these credentials can replace objects{after}"),
-            BUCKET_POLICY,
+            if forbids_replacing(facts) { POLICY_IGNORED } else { BUCKET_POLICY },
         ));
     }
     findings
+}
+
+/// By the words of its policy.
+fn forbids_replacing(facts: &Facts) -> bool {
+    facts.policy.is(|policy| policy.as_ref().is_some_and(|policy| policy.only_new_objects))
 }
 
 fn deleting(facts: &Facts, tried: &Tried) -> Vec<Finding> {
@@ -179,6 +187,14 @@ mod tests {
         };
         assert!(advised(|tried| tried.create_again = Outcome::Done));
         assert!(!advised(|tried| tried.complete_again = Outcome::Done));
+    }
+
+    #[test]
+    fn the_policy_that_is_there_already_is_not_advised() {
+        let remedy = |facts: &Facts| judge(facts, &Tried { replace: Outcome::Done, ..right_tries() })[0].remedy;
+        assert!(remedy(&right_facts()).contains("does not heed"), "{}", remedy(&right_facts()));
+        let without = Facts { policy: Fact::Known(None), ..right_facts() };
+        assert!(remedy(&without).contains("target policy --for bucket"));
     }
 
     #[test]
