@@ -9,8 +9,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 
-use super::credentials::PROFILE;
-use super::key_file::KeyFileError;
+use super::credentials;
 use super::refusal::S3Refusal;
 use super::way::{Obstacle, obstacle, proxies};
 use crate::clock::Clock;
@@ -233,16 +232,8 @@ impl Unanswered {
     }
 
     fn into_refusal(self, looked_at: &str) -> S3Refusal {
-        let looked_at = looked_at.to_owned();
         match self {
-            Unanswered::Credentials { source, is_final: true } if find::<KeyFileError>(&*source).is_some() => {
-                S3Refusal::BadKeyFile { looked_at, source }
-            }
-            Unanswered::Credentials { source, is_final: true } if looked_at.starts_with(PROFILE) => {
-                S3Refusal::BadProfile { looked_at, source }
-            }
-            Unanswered::Credentials { source, is_final: true } => S3Refusal::NoCredentials { looked_at, source },
-            Unanswered::Credentials { source, is_final: false } => S3Refusal::CredentialsFailed { looked_at, source },
+            Unanswered::Credentials { source, is_final } => credentials::refusal(source, is_final, looked_at),
             Unanswered::TimedOut(limit) => S3Refusal::TimedOut(limit),
             Unanswered::Blocked(obstacle, source) => match obstacle {
                 Obstacle::Untrusted => S3Refusal::Untrusted { source },
@@ -271,7 +262,7 @@ where
 }
 
 /// The first `T` in the chain of causes, also inside of an [`io::Error`], which leaves it out of its chain.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<T>() {
@@ -419,6 +410,20 @@ mod tests {
         let of = |looked_at: &str| Unanswered::unreachable(error()).into_refusal(looked_at).remedy();
         assert!(of("the profile \"nope\" of ~/.aws/config").contains("profile=NAME names"));
         assert!(of("the environment").contains("AWS_ACCESS_KEY_ID"));
+    }
+
+    #[test]
+    fn a_program_that_gives_no_keys_is_named_and_not_run_seven_times() {
+        let process = CredentialsError::provider_error("external process exited with code 127. Stderr: not found");
+        let refusal = Unanswered::unreachable(Box::new(process)).into_refusal("the profile \"x\" of ~/.aws/config");
+        assert_eq!(refusal.disposition(), Disposition::Denied);
+        let said = crate::model::with_causes(&refusal);
+        assert!(said.contains("credential_process") && said.contains("\"x\"") && said.contains("not found"), "{said}");
+        let sso = CredentialsError::invalid_configuration("requires following cargo feature(s) enabled: sso. ");
+        let refusal = Unanswered::unreachable(Box::new(sso)).into_refusal("the environment (AWS_ACCESS_KEY_ID)");
+        let said = refusal.to_string();
+        assert!(said.contains("SSO") && !said.contains("AWS_ACCESS_KEY_ID") && !said.contains("cargo"), "{said}");
+        assert!(refusal.remedy().contains("export-credentials"));
     }
 
     #[test]

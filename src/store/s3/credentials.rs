@@ -15,8 +15,12 @@ use aws_sdk_s3::config::{Credentials, ProvideCredentials, Region};
 use tokio::sync::Mutex;
 
 use super::address::S3Address;
+use super::answer::find;
+use super::key_file::KeyFileError;
+use super::refusal::{Cause, S3Refusal};
 use super::{http, key_file};
 use crate::clock::Clock;
+use crate::model::with_causes;
 
 /// Keys are exchanged this long before they expire: a request with a large body takes its time.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
@@ -25,7 +29,7 @@ const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How the place begins that is named for one profile.
-pub(super) const PROFILE: &str = "the profile ";
+const PROFILE: &str = "the profile ";
 
 /// Credentials of one target, kept until they expire or the target refuses them. Clones share them.
 #[derive(Clone)]
@@ -113,6 +117,32 @@ async fn usual(region: &str, config: &ProviderConfig) -> Source {
                      ~/.aws/config and ~/.aws/credentials, AWS_WEB_IDENTITY_TOKEN_FILE, the container's credentials and the \
                      metadata service of EC2";
     Source::Provider { provider: SharedCredentialsProvider::new(chain), looked_at: looked_at.to_owned() }
+}
+
+/// Why there are no keys, in the words of whoever has to mend it. `is_final`: asking again gives the same.
+pub(super) fn refusal(source: Cause, is_final: bool, looked_at: &str) -> S3Refusal {
+    let said = with_causes(&*source);
+    let looked_at = looked_at.to_owned();
+    let is_profile = looked_at.starts_with(PROFILE);
+    let profile = || if is_profile { looked_at.clone() } else { usual_profile() };
+    if said.contains("external process") {
+        return S3Refusal::CredentialProcess { profile: profile(), source };
+    }
+    if said.contains("cargo feature") {
+        return S3Refusal::ProfileOfSso { profile: profile() };
+    }
+    match is_final {
+        true if find::<KeyFileError>(&*source).is_some() => S3Refusal::BadKeyFile { looked_at, source },
+        true if is_profile => S3Refusal::BadProfile { looked_at, source },
+        true => S3Refusal::NoCredentials { looked_at, source },
+        false => S3Refusal::CredentialsFailed { looked_at, source },
+    }
+}
+
+/// The one that the chain looks at.
+fn usual_profile() -> String {
+    let name = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned());
+    format!("{PROFILE}{name:?} of ~/.aws/config")
 }
 
 fn is_fresh(credentials: &Credentials, now: SystemTime) -> bool {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
 /// What the file holds.
@@ -23,6 +24,8 @@ pub(super) enum KeyFileError {
     Exposed { path: PathBuf, mode: u32 },
     #[error("{path:?} belongs to user {owner}, not to the one who runs this or root")]
     Foreign { path: PathBuf, owner: u32 },
+    #[error("{path:?} is no regular file")]
+    NoFile { path: PathBuf },
     #[error("{path:?} has no section [{profile}]")]
     NoProfile { path: PathBuf, profile: String },
     #[error(
@@ -38,7 +41,9 @@ const MAX_BYTES: u64 = 64 << 10;
 /// Reads the section `profile` (of a file without sections: all of it).
 pub(super) fn read(path: &Path, profile: &str) -> Result<Keys, KeyFileError> {
     let failed = |source| KeyFileError::Read { path: path.to_path_buf(), source };
-    let file = File::open(path).map_err(failed)?;
+    // a pipe that nobody writes to would be waited for
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?);
     check_private(path, &file.metadata().map_err(failed)?)?;
     let mut text = Zeroizing::new(String::with_capacity(4096));
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;
@@ -47,8 +52,10 @@ pub(super) fn read(path: &Path, profile: &str) -> Result<Keys, KeyFileError> {
 
 fn check_private(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyFileError> {
     let (path, mode, owner) = (path.to_path_buf(), metadata.mode() & 0o777, metadata.uid());
-    // a pipe is private to those who hold it
-    if metadata.is_file() && mode & 0o077 != 0 {
+    if !metadata.is_file() {
+        return Err(KeyFileError::NoFile { path });
+    }
+    if mode & 0o077 != 0 {
         return Err(KeyFileError::Exposed { path, mode });
     }
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
@@ -142,6 +149,15 @@ mod tests {
         let (id, secret, _) = parsed("\u{feff}AKID\nsecret\n", "default").unwrap();
         assert_eq!((&id[..], &secret[..]), ("AKID", "secret"));
         assert!(parsed("\u{feff}[default]\naws_access_key_id = a\naws_secret_access_key = b\n", "default").is_ok());
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert!(matches!(read(&path, "default"), Err(KeyFileError::NoFile { .. })));
+        assert!(matches!(read(dir.path(), "default"), Err(KeyFileError::NoFile { .. })));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::store::Disposition;
 
-type Cause = Box<dyn Error + Send + Sync + 'static>;
+pub(super) type Cause = Box<dyn Error + Send + Sync + 'static>;
 
 /// Why a request to a bucket did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,10 @@ pub enum S3Refusal {
     BadProfile { looked_at: String, source: Cause },
     #[error("the credentials could not be had from {looked_at}")]
     CredentialsFailed { looked_at: String, source: Cause },
+    #[error("the program of credential_process in {profile} gave no credentials")]
+    CredentialProcess { profile: String, source: Cause },
+    #[error("{profile} gets its credentials by SSO or `aws login`, which is not supported")]
+    ProfileOfSso { profile: String },
     #[error("the clocks differ too much: this machine says {ours}, the target {theirs}")]
     ClockSkew { ours: String, theirs: String },
     #[error("the target is busy or failing: {}", answered(*status, code, message))]
@@ -102,6 +106,8 @@ impl S3Refusal {
             | S3Refusal::Expired
             | S3Refusal::BadKeyFile { .. }
             | S3Refusal::BadProfile { .. }
+            | S3Refusal::CredentialProcess { .. }
+            | S3Refusal::ProfileOfSso { .. }
             | S3Refusal::NoCredentials { .. } => Disposition::Denied,
             S3Refusal::Full { .. } => Disposition::Full,
             S3Refusal::NoSuchBucket
@@ -147,6 +153,14 @@ impl S3Refusal {
             S3Refusal::BadProfile { .. } => {
                 "Check the profile that profile=NAME names in the target's URL: `aws configure list-profiles` shows those that there are; \
                  nothing else is asked for keys."
+            }
+            S3Refusal::CredentialProcess { .. } => {
+                "Run that program by hand and mend it, or log in again: it must print JSON with AccessKeyId and SecretAccessKey. An agent runs it \
+                 again by itself; a command is run again."
+            }
+            S3Refusal::ProfileOfSso { .. } => {
+                "Make another profile that asks the AWS program for them: credential_process = aws configure export-credentials --profile NAME \
+                 --format process (docs/targets.md)."
             }
             S3Refusal::CredentialsFailed { .. } => {
                 "Look at the source of the credentials. An agent asks it again by itself; a command is run again."
