@@ -194,10 +194,13 @@ fn configured(context: &Context) -> Result<Option<String>, CliError> {
     }
 }
 
+pub(super) fn recovery_path(args: &ReadArgs) -> Option<PathBuf> {
+    args.recovery.clone().or_else(|| variable("ROZEN_RECOVERY_FILE").map(PathBuf::from))
+}
+
 /// The secret that the flags or the environment name.
 pub(super) fn recovery(args: &ReadArgs, context: &Context) -> Result<RecoveryFile, CliError> {
-    let path = args.recovery.clone().or_else(|| variable("ROZEN_RECOVERY_FILE").map(PathBuf::from));
-    let path = path.ok_or(CliError::NoRecovery)?;
+    let path = recovery_path(args).ok_or(CliError::NoRecovery)?;
     let passphrase = passphrase(args.passphrase_file.as_deref(), context)?;
     if path == Path::new("-") {
         let text = prompt::recovery_code(&context.stop)?;

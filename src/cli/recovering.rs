@@ -78,13 +78,7 @@ pub(super) fn candidates(repository: &Repository, context: &Context) -> Result<V
 
 /// The one that is named by its id, the beginning of it, or its host name; without a name the only one.
 pub(super) fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candidate, CliError> {
-    let fits = |candidate: &Candidate| match wanted {
-        None => true,
-        Some(wanted) => {
-            candidate.machine.id.to_string().starts_with(wanted)
-                || candidate.newest.as_ref().is_some_and(|newest| newest.body.host == wanted)
-        }
-    };
+    let fits = |candidate: &Candidate| wanted.is_none_or(|wanted| candidate.fits(wanted));
     let (mut fitting, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(fits);
     match (fitting.len(), wanted) {
         (1, _) => Ok(fitting.swap_remove(0)),
@@ -112,6 +106,11 @@ impl Plan {
 }
 
 impl Candidate {
+    pub(super) fn fits(&self, wanted: &str) -> bool {
+        self.machine.id.to_string().starts_with(wanted)
+            || self.newest.as_ref().is_some_and(|newest| newest.body.host == wanted)
+    }
+
     pub(super) fn name(&self) -> String {
         let host = self.newest.as_ref().map(|newest| format!(" ({})", printable(&newest.body.host)));
         format!("{}{}", self.machine.id, host.unwrap_or_default())

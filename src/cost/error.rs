@@ -27,6 +27,10 @@ pub enum CostError {
     NotOffer { path: PathBuf, source: serde_json::Error },
     #[error("no region's standard storage (TimedStorage-ByteHrs) is in the offer files")]
     NoRegion,
+    #[error("the offer files do not hold the region {wanted}, but {}", regions.join(", "))]
+    NotThisRegion { wanted: String, regions: Vec<String> },
+    #[error("the prices of {what} are in {}, not in USD", currencies.join(", "))]
+    NotUsd { what: String, currencies: Vec<String> },
     #[error("the offer files hold several regions: {}", regions.join(", "))]
     WhichRegion { regions: Vec<String> },
     #[error("the offer files do not say: {}", missing.join("; "))]
@@ -51,6 +55,10 @@ impl CostError {
             Self::NoRegion | Self::Incomplete { .. } => {
                 "Give the files of AmazonS3, AmazonS3GlacierDeepArchive and AWSDataTransfer for one region, together."
             }
+            Self::NotThisRegion { .. } => {
+                "Name one of these with --region, or give the files of the region that is meant."
+            }
+            Self::NotUsd { .. } => "Write a table in that currency by hand; docs/cost.md shows how.",
             Self::WhichRegion { .. } => "Say which with --region.",
             Self::Ambiguous { .. } | Self::BadPrice { .. } => {
                 "AWS publishes something new: install the newest version of Rozen, or write the table by hand."

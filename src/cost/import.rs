@@ -75,12 +75,15 @@ const TRANSFER_OUT: &str = "DataTransfer-Out-Bytes";
 
 impl Place {
     fn find(offers: &[Offer], region: Option<&str>) -> Result<Self, CostError> {
-        let mut places = offers.iter().flat_map(Offer::products).filter_map(Self::of_standard_storage);
-        if let Some(wanted) = region {
-            return places.find(|place| place.region == wanted).ok_or(CostError::NoRegion);
-        }
+        let places = offers.iter().flat_map(Offer::products).filter_map(Self::of_standard_storage);
         let mut found: BTreeMap<String, Place> = BTreeMap::new();
         places.for_each(|place| drop(found.insert(place.region.clone(), place)));
+        if let (Some(wanted), false) = (region, found.is_empty()) {
+            return found.remove(wanted).ok_or_else(|| CostError::NotThisRegion {
+                wanted: wanted.to_owned(),
+                regions: found.into_keys().collect(),
+            });
+        }
         if found.len() > 1 {
             return Err(CostError::WhichRegion { regions: found.into_keys().collect() });
         }

@@ -93,7 +93,11 @@ impl<'o> Found<'o> {
 impl Dimension {
     fn band(&self, what: &str) -> Result<(u64, Tier), CostError> {
         let bad = |text: &str| CostError::BadPrice { what: what.to_owned(), price: text.to_owned() };
-        let price = self.price_per_unit.get("USD").ok_or_else(|| bad("no price in USD"))?;
+        // the offers of AWS in China are in CNY
+        let price = self.price_per_unit.get("USD").ok_or_else(|| CostError::NotUsd {
+            what: what.to_owned(),
+            currencies: self.price_per_unit.keys().cloned().collect(),
+        })?;
         let begin = self.begin_range.parse().map_err(|_| bad(&self.begin_range))?;
         let upto_gb = match self.end_range.as_str() {
             "Inf" => None,

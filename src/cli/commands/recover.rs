@@ -47,7 +47,10 @@ pub(in crate::cli) fn run(args: &RecoverArgs, context: &Context) -> Result<Exit,
     let (repository, recovery) = reading::open_with_secret(&args.read, context)?;
     let candidates = recovering::candidates(&repository, context)?;
     let machines: Vec<Value> = candidates.iter().map(as_json).collect();
-    candidates.iter().try_for_each(|candidate| tell_machine(candidate, context))?;
+    for candidate in &candidates {
+        let is_meant = candidates.len() > 1 && args.machine.as_ref().is_some_and(|wanted| candidate.fits(wanted));
+        tell_machine(candidate, is_meant, context)?;
+    }
     if args.dry_run && args.machine.is_none() && candidates.len() != 1 {
         context.output.line("name one with --machine to see what would be made")?;
         context.output.json(|| json!({ "dry_run": true, "machines": machines }))?;
@@ -70,13 +73,10 @@ fn absolute(path: &Path) -> Result<PathBuf, CliError> {
     std::path::absolute(path).map_err(failed)
 }
 
-fn tell_machine(candidate: &Candidate, context: &Context) -> Result<(), CliError> {
+fn tell_machine(candidate: &Candidate, is_meant: bool, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
-    output.line(format!(
-        "machine {}, {}",
-        candidate.name(),
-        counted(candidate.snapshots as u64, "snapshot", "snapshots")
-    ))?;
+    let (name, snapshots) = (candidate.name(), counted(candidate.snapshots as u64, "snapshot", "snapshots"));
+    output.line(format!("machine {name}, {snapshots}{}", if is_meant { ": this one" } else { "" }))?;
     let Some(newest) = &candidate.newest else { return output.line("    nothing that can be read") };
     output.line(format!("    last snapshot {} of {}", newest.seq, show::local_time(newest.body.finished)))?;
     newest.body.roots.iter().try_for_each(|root| {
@@ -114,9 +114,9 @@ fn tell(plan: &Plan, recovered: Option<&Recovered>, next: &[String], context: &C
 /// Commands as they are to be typed.
 fn next_steps(plan: &Plan, args: &RecoverArgs, context: &Context) -> Vec<String> {
     let flags = context.flags_for(&plan.places);
-    let secret = match &args.read.recovery {
+    let secret = match reading::recovery_path(&args.read) {
         // also typed in another directory
-        Some(path) if path != Path::new("-") => quoted(&std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        Some(path) if path != Path::new("-") => quoted(&std::path::absolute(&path).unwrap_or(path)),
         _ => "-".to_owned(),
     };
     let start = match rustix::process::geteuid().is_root() && flags.is_empty() {
