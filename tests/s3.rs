@@ -283,6 +283,29 @@ fn error(out: &std::process::Output) -> String {
 }
 
 #[test]
+fn a_restore_that_may_not_read_any_more_ends_with_one_error_and_goes_on() {
+    let fake = S3Fake::start();
+    let machine = Machine::new();
+    let mut noise = Noise::new(15);
+    (0..20).for_each(|n| fs::write(machine.root().join(format!("f{n}")), noise.bytes(100_000)).unwrap());
+    machine.init_at(&Server::of(&fake).bucket(&machine, "denied"));
+    machine.backup();
+    let to = machine.at("out");
+    let restore = || {
+        let mut command = machine.restore_command("latest");
+        command.arg("--to").arg(&to);
+        command
+    };
+    fake.inject(Rule::new("GetObject", When::Always, Fault::refuse(403, "AccessDenied")).on("/packs/"));
+    let said = error(&expect(&mut restore(), 5));
+    assert!(said.contains("s3:GetObject") && said.contains("started again"), "{said}");
+    assert!(!said.contains("another snapshot"), "{said}");
+    fake.clear_faults();
+    expect(&mut restore(), 0);
+    assert_same(&read_facts(machine.root()), &read_facts(&to));
+}
+
+#[test]
 fn what_reading_at_once_costs_is_told_before_and_kept_within_what_is_allowed() {
     let fake = S3Fake::start();
     let machine = Machine::new();
