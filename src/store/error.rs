@@ -277,7 +277,7 @@ impl StoreError {
             StoreError::NotADirectory { .. } => "Give the directory of the repository.",
             StoreError::NoExclusiveCreate { .. } => "Put the repository on another filesystem (ext4, xfs, btrfs, NFS).",
             StoreError::BadUrl { url, .. } if url.starts_with("s3://") => {
-                "Mend it: docs/targets.md (\"A bucket\") has the options that the URL of a bucket may have."
+                "Mend it: docs/targets.md (\"A bucket\") shows how the URL of a bucket is written, with all its options."
             }
             StoreError::BadUrl { .. } => "Give an absolute path, file:///path, or s3://bucket/prefix.",
             StoreError::NotYetSupported { .. } => {
