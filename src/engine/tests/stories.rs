@@ -315,6 +315,23 @@ fn doubt_that_never_ends_does_not_make_audits_follow_each_other_at_once() {
     assert!(started(&story.pass(300)).is_some());
 }
 
+#[test]
+fn what_the_target_has_lost_is_not_safe_until_it_is_stored_again() {
+    let mut story = Story::new();
+    assert!(story.root("a").recovery_point.is_some());
+    let effects = story.tell(Event::StoredLost { root: id("a") });
+    assert_eq!(started(&effects), Some((RunReason::First, vec![("a".into(), true)])));
+    assert_eq!((story.root("a").recovery_point, story.root("a").last_snapshot.clone()), (None, None));
+    story.cut();
+    let failed = Outcome::TargetFailed { message: "full".into(), remedy: "make room".into() };
+    story.tell(Event::RunFinished(failed));
+    assert_eq!((story.root("a").recovery_point, story.root("a").up_to_date), (None, false));
+    story.pass(4000);
+    story.cut();
+    story.done(&["a"]);
+    assert_eq!(story.root("a").recovery_point, Some(story.now.wall));
+}
+
 /// Nothing but the agent knows of them, so that it must not wait, and say meanwhile that it waits for changes.
 #[test]
 fn hints_that_could_not_be_kept_are_made_up_for_at_once() {
