@@ -101,6 +101,33 @@ fn a_forgotten_pack_takes_its_chunks_along_but_not_those_of_others() {
     assert_eq!(journal.packs_spooled().unwrap(), []);
 }
 
+/// A value that changed on the disk behind SQLite's back stands in the table or in its index, never in both.
+#[test]
+fn what_the_table_and_its_index_say_differently_is_not_believed() {
+    for (index, change) in [
+        ("members_by_file", "UPDATE members SET offset = 15 WHERE offset = 14"),
+        ("chunks_by_id", "UPDATE chunks SET id = zeroblob(32)"),
+    ] {
+        let bench = Bench::new();
+        spool(&bench.journal, &pack(1));
+        assert_eq!(bench.journal.member(&file(12), 7).unwrap(), Some((chunk(11), 14)));
+        let Bench { dir, journal } = bench;
+        drop(journal);
+        let connection = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+        let schema = "PRAGMA writable_schema = ON;
+                      CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'NAME';
+                      DELETE FROM sqlite_schema WHERE name = 'NAME';
+                      PRAGMA writable_schema = RESET;";
+        connection.execute_batch(&schema.replace("NAME", index)).unwrap();
+        connection.execute_batch(change).unwrap();
+        let back = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM kept; PRAGMA writable_schema = RESET;";
+        connection.execute_batch(back).unwrap();
+        drop(connection);
+        let journal = Journal::open(dir.path()).unwrap();
+        assert_eq!(journal.member(&file(12), 7).unwrap(), None, "{index}");
+    }
+}
+
 #[test]
 fn a_member_of_a_bundle_that_is_not_in_the_pack_stores_nothing() {
     let bench = Bench::new();
