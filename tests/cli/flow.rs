@@ -84,7 +84,10 @@ fn another_machine_joins_with_the_recovery_file() {
         let args = ["restore", "latest", "--repo", repo, "--recovery", recovery, "--to", "out"];
         other.elsewhere(&[&args, extra].concat(), "")
     };
-    read(&[]).expect(1).says(&["several machines", "--machine"]);
+    read(&[]).expect(2).says(&["several machines", "--machine"]);
+    read(&["--machine", "zz"])
+        .expect(2)
+        .says(&["no machine begins with zz", "`rozenctl snapshots` lists the machines"]);
     // with its own configuration a machine means itself
     other.ctl(&["restore", "latest", "--recovery", recovery, "--to", "own"]).expect(0);
     assert_same(&other.root(), &other.path("own"));
