@@ -190,6 +190,21 @@ fn up_protects_a_folder_of_an_ordinary_user_from_nothing() {
 }
 
 #[test]
+fn a_program_that_sets_up_by_up_is_told_the_recovery_code() {
+    let lab = Lab::new();
+    let mut command = lab.command(env!("CARGO_BIN_EXE_rozenctl"));
+    command.args(["up", "data", "--repo", "repo", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let code = told["recovery_code"].as_str().unwrap();
+    lab.elsewhere(&["snapshots", "--repo", "repo", "--recovery", "-"], code).expect(0);
+}
+
+#[test]
 fn the_doctor_says_what_to_do_about_each_thing() {
     let lab = Lab::new();
     let told = lab.ctl(&["doctor"]).expect(3).out;
