@@ -24,9 +24,9 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let output = Output::new("rozenctl", arguments.global.json, arguments.global.verbose);
+    let output = Output::new("rozenctl", arguments.json, arguments.common.verbose);
     output.start_logging(LevelFilter::WARN);
-    let context = Context::new(arguments.global, output.clone());
+    let context = Context::new(arguments.common, output.clone());
     finish(&output, context.and_then(|context| run(arguments.command, &context)))
 }
 
@@ -34,10 +34,10 @@ pub fn main() -> ExitCode {
 pub fn agent_main() -> ExitCode {
     let arguments = match AgentArguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return explain(&error),
     };
-    let output = Output::new("rozend", false, arguments.global.verbose);
-    let context = Context::new(arguments.global, output.clone());
+    let output = Output::new("rozend", false, arguments.common.verbose);
+    let context = Context::new(arguments.common, output.clone());
     finish(&output, context.and_then(|context| agent::run(&context)))
 }
 
@@ -81,16 +81,25 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
     }
 }
 
-/// Help and version are no errors; everything else is told by clap itself, in an object for programs.
+/// In an object for programs.
 fn usage(error: &clap::Error) -> ExitCode {
-    let is_error = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if is_error && wants_json(std::env::args_os()) {
+    if !is_asked_for(error) && wants_json(std::env::args_os()) {
         Output::new("rozenctl", true, 0).error(&told(error));
         return Exit::Usage.into();
     }
+    explain(error)
+}
+
+/// In clap's own words.
+fn explain(error: &clap::Error) -> ExitCode {
     // a closed terminal changes nothing about the exit code
     let _ = error.print();
-    if is_error { Exit::Usage.into() } else { Exit::Done.into() }
+    if is_asked_for(error) { Exit::Done.into() } else { Exit::Usage.into() }
+}
+
+/// Help and version are no errors.
+fn is_asked_for(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
 /// Of a command line that cannot be understood: what stands behind `--` is no flag.

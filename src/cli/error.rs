@@ -225,6 +225,7 @@ fn of_history(error: &HistoryError) -> Exit {
     match error {
         HistoryError::Repository(error) | HistoryError::Snapshot { source: error, .. } => of_repository(error),
         HistoryError::Spec(_) | HistoryError::Path(_) => Exit::Usage,
+        HistoryError::NoSuchMachine(_) | HistoryError::WhichMachine(_) => Exit::Usage,
         _ => Exit::Failed,
     }
 }

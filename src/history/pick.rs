@@ -27,9 +27,9 @@ pub fn pick_machine(repository: &Repository, wanted: Option<&str>) -> Result<Mac
     }
     match (machines.len(), wanted) {
         (1, _) => Ok(machines.swap_remove(0)),
-        (0, Some(wanted)) => Err(RepoError::NoMachine(wanted.to_owned()).into()),
+        (0, Some(wanted)) => Err(HistoryError::NoSuchMachine(wanted.to_owned())),
         (0, None) => Err(errors.into_iter().next().map_or(HistoryError::NoMachine, HistoryError::from)),
-        _ => Err(RepoError::WhichMachine(ids(&machines)).into()),
+        _ => Err(HistoryError::WhichMachine(ids(&machines))),
     }
 }
 

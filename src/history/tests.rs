@@ -32,7 +32,7 @@ fn a_snapshot_is_picked_by_number_by_time_and_as_the_latest() {
     let finished = |seq: i64| Timestamp::new(1_700_000_000 + 3600 * seq, 0);
     assert_eq!(seq(SnapshotSpec::At(finished(2))).unwrap(), Seq(2));
     assert!(matches!(seq(SnapshotSpec::At(finished(0))), Err(HistoryError::NoSnapshot { .. })));
-    assert!(matches!(pick_machine(&repository, Some("zz")), Err(HistoryError::Repository(_))));
+    assert!(matches!(pick_machine(&repository, Some("zz")), Err(HistoryError::NoSuchMachine(_))));
 }
 
 #[test]

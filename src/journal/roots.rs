@@ -25,13 +25,6 @@ pub struct RootState {
     pub audit: Option<AuditMark>,
 }
 
-impl RootState {
-    /// Hints since the last audit are known to be complete.
-    pub fn coverage_valid(&self) -> bool {
-        self.last_audit_ms.is_some() && self.audit.is_none()
-    }
-}
-
 /// Why and since when a full comparison is wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuditMark {
@@ -59,14 +52,6 @@ impl Journal {
                 params![id, bytes],
             )?;
             mark_audit(tx, id, reason, now_ms)
-        })
-    }
-
-    /// Forgets a root with its hints, nodes and staged entries; snapshots keep what they hold.
-    pub fn forget_root(&self, id: &str) -> Result<(), JournalError> {
-        self.write("forget a root", |tx| {
-            tx.execute("DELETE FROM roots WHERE key = ?1", [key(tx, id)?])?;
-            Ok(())
         })
     }
 

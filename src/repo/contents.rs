@@ -107,11 +107,6 @@ impl Contents {
         self.store.is_far()
     }
 
-    /// Every frame that the index objects and directories name. For checks.
-    pub fn each_location(&self, visit: &mut dyn FnMut(ChunkId, ChunkLocation)) -> Result<(), RepoError> {
-        Ok(self.table.lock().expect("no panic while it is held").each(visit)?)
-    }
-
     fn read_at(&self, at: &ChunkLocation, id: &ChunkId) -> Result<Vec<u8>, RepoError> {
         let name = names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);
         let frame = self.store.get_range(&name, at.offset, u64::from(at.len))?;

@@ -54,7 +54,7 @@ impl Place {
         let at = dir.path().join("mounted");
         std::fs::create_dir(&at).unwrap();
         if !is_root() || !mount(&dir.path().join("image"), &at) {
-            eprintln!("skipped on {kind}: it needs root, mkfs and a loop device");
+            eprintln!("skipped: {kind}: it needs root, mkfs and a loop device");
             return None;
         }
         Some(Self { kind, path: at, mounted: true, _dir: dir })

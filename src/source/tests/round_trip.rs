@@ -326,6 +326,7 @@ fn a_time_that_the_filesystem_cannot_keep_is_reported() {
 
 #[test]
 fn attributes_that_fit_in_one_order_alone_are_all_set() {
+    let mut tried = 0;
     for place in Place::all() {
         let at = place.dir("at");
         let value = |len: usize| vec![b'v'; len];
@@ -335,14 +336,18 @@ fn attributes_that_fit_in_one_order_alone_are_all_set() {
         let by_size = [1, 2, 0].map(|at: usize| names[at]);
         let set = |(name, len): &(&[u8], usize)| rustix::fs::fsetxattr(&from, *name, &value(*len), XattrFlags::empty());
         if !by_size.iter().all(|xattr| set(xattr).is_ok()) {
-            eprintln!("skipped: {} holds less", place.kind);
+            eprintln!("left out: {} holds less", place.kind);
             continue;
         }
+        tried += 1;
         let entry = entry_of(&root_of(&at), b"from");
         let dir = Destination::open(&at).unwrap().open_dir(&RelPath::root()).unwrap();
         let file = dir.create_file(b"to").unwrap();
         let problems = MetadataWriter::new(OwnerPolicy::Ids).apply(file.target(), &entry);
         assert_eq!(problems, [], "{}", place.kind);
         assert_eq!(entry_of(&root_of(&at), b"to").xattrs, entry.xattrs, "{}", place.kind);
+    }
+    if tried == 0 {
+        skip!("no filesystem here holds so much");
     }
 }
