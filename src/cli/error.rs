@@ -275,6 +275,9 @@ fn key_file_remedy(error: &KeyFileError) -> &'static str {
         KeyFileError::PassphraseNeeded => "Give it with --passphrase-file FILE (or ROZEN_PASSPHRASE_FILE).",
         KeyFileError::WrongPassphrase => "Try again: capital letters, the layout of the keyboard, spaces at the end.",
         KeyFileError::PassphraseEmpty => "Put the passphrase into the first line of the file.",
+        KeyFileError::PassphraseLines => {
+            "Remove all lines but the first: earlier versions of Rozen used that one and never looked at the others."
+        }
         KeyFileError::PassphraseCost { .. } => "Use another copy of the file: this one was altered.",
         KeyFileError::NotEnoughMemory { .. } => "Close other programs, or use a machine with more memory.",
     }

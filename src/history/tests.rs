@@ -51,6 +51,30 @@ fn a_damaged_manifest_is_named_and_the_one_before_it_is_taken() {
 }
 
 #[test]
+fn a_snapshot_that_came_with_an_old_key_after_a_recovery_is_told_and_the_older_ones_are_not() {
+    let mut repo = TestRepo::new();
+    (0..2).for_each(|_| drop(repo.commit(&entries(&[""]))));
+    let (old, opened) = (repo.keys.clone(), repo.open());
+    repo.keys = crate::repo::take_over(&opened, &repo.secret, &opened.machine(old.machine_id).unwrap()).unwrap();
+    let told = |repo: &TestRepo, spec| {
+        let repository = repo.open();
+        let picked = pick(&repository, &pick_machine(&repository, None).unwrap(), spec).unwrap();
+        assert_eq!(picked.is_sure(), picked.old_key.is_none());
+        picked.old_key.map(|old| old.to_string())
+    };
+    assert_eq!(told(&repo, SnapshotSpec::Latest), None, "the new key has made nothing yet");
+    repo.commit(&entries(&[""]));
+    repo.keys = old;
+    (0..2).for_each(|_| drop(repo.commit(&entries(&[""]))));
+    for spec in [SnapshotSpec::Latest, SnapshotSpec::Seq(Seq(4))] {
+        assert!(told(&repo, spec).unwrap().contains("(snapshot 3 has key 2)"));
+    }
+    for seq in 1..=3 {
+        assert_eq!(told(&repo, SnapshotSpec::Seq(Seq(seq))), None);
+    }
+}
+
+#[test]
 fn a_directory_lists_its_names_and_recursively_all_below_it() {
     let mut repo = TestRepo::new();
     let manifest = repo.commit(&entries(&["", "a/", "a/b/", "a/b/c", "a/x", "a.y", "z"]));

@@ -8,6 +8,7 @@ use super::open::{Machine, Repository};
 use super::openers::Openers;
 use super::placement::{DamagedPlaces, Listed};
 use super::shelf::Shelf;
+use super::unlisted::UnlistedPack;
 use super::{RepoError, names};
 use crate::crypto::ReadKeys;
 use crate::journal::LocationTable;
@@ -22,8 +23,8 @@ pub struct Contents {
     pub(super) keys: ReadKeys,
     pub(super) machines: Vec<Machine>,
     pub(super) table: Mutex<LocationTable>,
-    /// Set when the packs' own directories have been read as well.
-    pub(super) scanned: Mutex<bool>,
+    /// Packs that no index object names; `None` until they were looked into.
+    pub(super) unlisted: Mutex<Option<Arc<Vec<UnlistedPack>>>>,
     pub(super) listed: Listed,
     pub(super) damaged: DamagedPlaces,
     pub(super) openers: Openers,
@@ -39,7 +40,7 @@ impl Contents {
             keys: repository.keys.clone(),
             machines,
             table: Mutex::new(LocationTable::temporary()?),
-            scanned: Mutex::new(false),
+            unlisted: Mutex::new(None),
             listed: Listed::default(),
             damaged: repository.damaged.clone(),
             openers: Openers::default(),

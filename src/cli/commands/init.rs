@@ -38,7 +38,7 @@ pub(in crate::cli) struct InitArgs {
     /// The recovery file of a repository that exists; `-` asks for the code
     #[arg(long, value_name = "FILE")]
     recovery: Option<PathBuf>,
-    /// A file with the passphrase that protects the recovery file [env: ROZEN_PASSPHRASE_FILE]
+    /// A file whose only line is the passphrase that protects the recovery file [env: ROZEN_PASSPHRASE_FILE]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }

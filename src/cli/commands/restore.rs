@@ -138,7 +138,7 @@ fn dry_run(
         };
         json!({
             "dry_run": true, "snapshot": picked.manifest.seq, "passed_over": reading::passed_over(picked),
-            "plan": plan_json(&plan), "archive": archive, "at_once": at_once,
+            "old_key": reading::old_key(picked), "plan": plan_json(&plan), "archive": archive, "at_once": at_once,
         })
     })?;
     Ok(Exit::done(!picked.is_sure()))
@@ -219,9 +219,12 @@ fn tell(report: &RestoreReport, picked: &Picked, context: &Context) -> Result<Ex
             counted(report.kept, "entry", "entries")
         ))?;
     }
-    context
-        .output
-        .json(|| json!({ "snapshot": seq, "passed_over": reading::passed_over(picked), "restored": report }))?;
+    context.output.json(|| {
+        json!({
+            "snapshot": seq, "passed_over": reading::passed_over(picked), "old_key": reading::old_key(picked),
+            "restored": report,
+        })
+    })?;
     if report.problem_count > 0 {
         context
             .output
