@@ -102,7 +102,8 @@ fn tell(answer: BackupAnswer, context: &Context) -> Result<Exit, CliError> {
         BackupAnswer::Done { snapshot, problems } => {
             context.output.line(match snapshot {
                 Some(seq) => format!("snapshot {seq} is stored"),
-                None => "nothing has changed: everything is stored".to_owned(),
+                None if problems.is_empty() => "nothing has changed: everything is stored".to_owned(),
+                None => "nothing has changed of what could be read".to_owned(),
             })?;
             show::problems(&context.output, &problems);
             Ok(Exit::done(!problems.is_empty()))
