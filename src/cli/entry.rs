@@ -17,6 +17,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::history::HistoryError;
+use crate::status::printable;
 
 /// Parses the command line, runs the command, prints what went wrong.
 pub fn main() -> ExitCode {
@@ -81,10 +82,15 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
     }
 }
 
-/// In an object for programs.
+/// In an object for programs; which argument is not text we tell.
 fn usage(error: &clap::Error) -> ExitCode {
-    if !is_asked_for(error) && wants_json(std::env::args_os()) {
-        Output::new("rozenctl", true, 0).error(&told(error));
+    let is_json = wants_json(std::env::args_os());
+    let own = match error.kind() {
+        ErrorKind::InvalidUtf8 => Some(not_text(std::env::args_os())),
+        _ => (!is_asked_for(error) && is_json).then(|| told(error)),
+    };
+    if let Some(own) = own {
+        Output::new("rozenctl", is_json, 0).error(&own);
         return Exit::Usage.into();
     }
     explain(error)
@@ -119,4 +125,16 @@ fn told(error: &clap::Error) -> CliError {
         Some((what, remedy)) => CliError::usage(what, remedy.trim_start()),
         None => CliError::usage(text, HELP),
     }
+}
+
+/// clap does not say which.
+fn not_text(arguments: impl Iterator<Item = OsString>) -> CliError {
+    let bad: Vec<String> = arguments
+        .filter(|argument| argument.to_str().is_none())
+        .map(|argument| format!("`{}`", printable(&argument.to_string_lossy())))
+        .collect();
+    CliError::usage(
+        format!("not UTF-8, where it must be: {}", bad.join(", ")),
+        "Files and folders may have any name; a repository is written with %-escapes: file:///path%FF",
+    )
 }

@@ -1,5 +1,6 @@
 //! Opening a repository to read it: which one, and with which secret.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use super::context::{Context, variable};
 use super::error::CliError;
 use super::pacing::{self, Flags};
+use super::stop::AtOnce;
 use super::{kept, prompt, show};
 use crate::config::Rate;
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
@@ -67,14 +69,14 @@ pub(super) fn pick_of(
 ) -> Result<Picked, CliError> {
     let viewer = show::viewer(&context.clock);
     let spec = SnapshotSpec::parse(text, viewer.now, viewer.offset).map_err(HistoryError::from)?;
-    let picked = history::pick(repository, machine, spec)?;
+    let mut picked = history::pick(repository, machine, spec)?;
     for (seq, error) in &picked.unreadable {
         context.output.warn(format!("snapshot {seq} cannot be read and is passed over: {error}"));
     }
     if let Some(old) = &picked.old_key {
         context.output.warn(format!("{old}; `rozenctl snapshots` lists the others"));
     }
-    kept::tell(repository, machine, &picked.manifest, context);
+    kept::tell(repository, machine, &mut picked.manifest, context);
     Ok(picked)
 }
 
@@ -212,29 +214,36 @@ pub(super) fn recovery(args: &ReadArgs, context: &Context) -> Result<RecoveryFil
         if text.trim().is_empty() {
             return Err(CliError::NoCode);
         }
-        return with_passphrase(passphrase, context, |given| RecoveryFile::parse(&text, given));
+        return with_passphrase(passphrase, context, |given| Ok(RecoveryFile::parse(&text, given)?));
     }
-    with_passphrase(passphrase, context, |given| RecoveryFile::load(&path, given))
+    with_passphrase(passphrase, context, |given| {
+        let _at_once = AtOnce::start(&context.stop)?;
+        Ok(RecoveryFile::load(&path, given)?)
+    })
 }
 
 /// From a file, if one is named.
 pub(super) fn passphrase(flag: Option<&Path>, context: &Context) -> Result<Option<Passphrase>, CliError> {
     let path = flag.map(Path::to_path_buf).or_else(|| variable("ROZEN_PASSPHRASE_FILE").map(PathBuf::from));
     let Some(path) = path else { return Ok(None) };
-    Ok(Some(warned(Passphrase::load(&path)?, context)))
+    let _at_once = AtOnce::start(&context.stop)?;
+    match Passphrase::load(&path) {
+        Err(error) if has_no_secret(&error) => Err(CliError::NotRecovery(error)),
+        loaded => Ok(Some(warned(loaded?, context))),
+    }
 }
 
 /// Asks for the passphrase only when the file turns out to need one.
 fn with_passphrase(
     given: Option<Passphrase>,
     context: &Context,
-    open: impl Fn(Option<&Passphrase>) -> Result<Loaded<RecoveryFile>, KeyFileError>,
+    open: impl Fn(Option<&Passphrase>) -> Result<Loaded<RecoveryFile>, CliError>,
 ) -> Result<RecoveryFile, CliError> {
     let loaded = match open(given.as_ref()) {
-        Err(error) if needs_passphrase(&error) && prompt::is_possible() => {
+        Err(CliError::KeyFile(error)) if needs_passphrase(&error) && prompt::is_possible() => {
             open(Some(&prompt::passphrase(&context.stop)?))?
         }
-        Err(error) if has_no_secret(&error) => return Err(CliError::NotRecovery(error)),
+        Err(CliError::KeyFile(error)) if has_no_secret(&error) => return Err(CliError::NotRecovery(error)),
         other => other?,
     };
     Ok(warned(loaded, context))
@@ -251,8 +260,8 @@ fn needs_passphrase(error: &KeyFileError) -> bool {
 fn has_no_secret(error: &KeyFileError) -> bool {
     match error {
         KeyFileError::InFile { source, .. } => has_no_secret(source),
-        KeyFileError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-        error => matches!(error, KeyFileError::NotKeyFile(_)),
+        KeyFileError::Io { source, .. } => matches!(source.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory),
+        error => matches!(error, KeyFileError::NotKeyFile(_) | KeyFileError::Unfit { .. }),
     }
 }
 

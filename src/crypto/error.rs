@@ -23,6 +23,9 @@ pub enum KeyFileError {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("could not use the key file {path:?}")]
     InFile { path: PathBuf, source: Box<KeyFileError> },
+    /// Whatever is in it, it is no secret.
+    #[error("could not use {path:?}: it is {found}")]
+    Unfit { path: PathBuf, found: &'static str },
     #[error("this is not a {0}")]
     NotKeyFile(&'static str),
     #[error("this {kind} has version {found}, this program knows version {known}: use a newer rozen")]
@@ -63,7 +66,9 @@ impl KeyFileError {
             Self::PassphraseNeeded | Self::WrongPassphrase => true,
             Self::PassphraseEmpty | Self::PassphraseLines => true,
             Self::CodeCharacter { .. } | Self::CodeLength { .. } | Self::CodeGroups { .. } | Self::CodeWhole => true,
-            Self::Io { .. } | Self::NotKeyFile(_) | Self::Newer { .. } | Self::Damaged { .. } => false,
+            Self::Io { .. } | Self::Unfit { .. } | Self::NotKeyFile(_) | Self::Newer { .. } | Self::Damaged { .. } => {
+                false
+            }
             Self::CodeVersion { .. } | Self::PassphraseCost { .. } | Self::NotEnoughMemory { .. } => false,
         }
     }

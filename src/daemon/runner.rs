@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::costs;
 use super::error::DaemonError;
 use super::identity::{RootCheck, RootMemory, check_root, guard_hints, guard_root, remember_root};
+use super::memory::forget_unstored;
 use super::message::Message;
 use super::watching::Watching;
 use crate::backup::{self, Backup, BackupOptions, MergedPacks, RootReport, RootScope, RunError, RunReport, RunRequest};
@@ -212,6 +213,7 @@ impl Worker {
     fn back_up(&self, request: &RunRequest) -> Result<RunReport, RunError> {
         let mut backup = self.setup.open()?;
         self.look_at_target(&mut backup, request)?;
+        forget_unstored(&self.setup.journal, &self.setup.keys, &self.setup.config)?;
         let progress = backup::Progress::default();
         let (end, ended) = mpsc::channel::<()>();
         let over = AtomicBool::new(false);

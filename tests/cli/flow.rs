@@ -377,3 +377,43 @@ fn a_folder_that_was_taken_out_of_the_configuration_is_told_as_not_backed_up() {
     assert!(ask(&["ls", "latest"]).err.contains(told));
     assert!(ask(&["restore", "latest", "--to", "out", "--dry-run"]).err.contains(told));
 }
+
+#[test]
+fn a_folder_that_was_never_there_is_in_no_snapshot_once_the_configuration_does_not_name_it() {
+    let lab = Lab::new();
+    lab.init();
+    let config = lab.path("rozen.toml");
+    let before = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{before}\n[[root]]\nid = \"typo\"\npath = {:?}\n", lab.path("typo"))).unwrap();
+    lab.backup().expect(3);
+    lab.restore("misspelt").expect(3);
+    fs::write(&config, before).unwrap();
+    lab.write("a.txt", b"changed");
+    lab.backup().expect(0);
+    lab.restore("out").expect(0);
+    assert_eq!(fs::read(lab.path("out/a.txt")).unwrap(), b"changed");
+}
+
+#[test]
+fn what_holds_no_secret_is_a_wrong_key_and_a_machine_key_that_is_lost_says_what_to_do() {
+    let lab = Lab::new();
+    lab.init();
+    fs::create_dir(lab.path("folder")).unwrap();
+    fs::write(lab.path("binary"), [0xff, 0xfe]).unwrap();
+    fs::write(lab.path("large"), vec![b'x'; 100_000]).unwrap();
+    for file in ["nowhere", "folder", "binary", "large"] {
+        lab.ctl(&["snapshots", "--recovery", file]).expect(12).says(&[file]);
+        lab.ctl(&["snapshots", "--recovery", "recovery.txt", "--passphrase-file", file]).expect(12).says(&[file]);
+    }
+    fs::rename(lab.path("rozen.key"), lab.path("elsewhere")).unwrap();
+    lab.backup().expect(1).says(&["the key of this machine", "rozen.key", "rozenctl recover"]);
+}
+
+#[test]
+fn what_is_not_text_in_the_arguments_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let lab = Lab::new();
+    let bad = std::ffi::OsStr::from_bytes(b"/mnt/\xff");
+    let done = lab.run(lab.command(env!("CARGO_BIN_EXE_rozenctl")).args(["snapshots", "--repo"]).arg(bad), "");
+    done.expect(2).says(&["/mnt/", "UTF-8"]);
+}

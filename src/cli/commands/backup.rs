@@ -24,11 +24,12 @@ use crate::status::{Agent, BackupAnswer, Status, bytes, counted, merge_line};
 /// The running agent does it. With --once the backup runs in this process, for cron and for machines without the agent:
 /// every folder is compared in full, and the command ends when the snapshot is stored.
 #[derive(Args, Debug)]
+#[command(override_usage = "rozenctl backup [OPTIONS] [NAME]...\n       rozenctl backup --once [OPTIONS]")]
 pub(in crate::cli) struct BackupArgs {
-    /// The names of the folders, as `rozenctl status` shows them [default: all]
+    /// The names of the folders, as `rozenctl status` shows them; --once takes all [default: all]
     #[arg(value_name = "NAME", conflicts_with = "once")]
     roots: Vec<RootId>,
-    /// Wait until it is stored
+    /// Wait until it is stored (as --once always does)
     #[arg(long, conflicts_with = "once")]
     wait: bool,
     /// Compare everything, not only what is known to have changed
@@ -98,7 +99,8 @@ fn tell(answer: BackupAnswer, context: &Context) -> Result<Exit, CliError> {
         BackupAnswer::Done { snapshot, problems } => {
             context.output.line(match snapshot {
                 Some(seq) => format!("snapshot {seq} is stored"),
-                None => "nothing has changed: everything is stored".to_owned(),
+                None if problems.is_empty() => "nothing has changed: everything is stored".to_owned(),
+                None => "nothing has changed of what could be read".to_owned(),
             })?;
             show::problems(&context.output, &problems);
             Ok(Exit::done(!problems.is_empty()))
