@@ -247,13 +247,40 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
     }
 
+    /// A filesystem has come or gone since the name of the directory was looked at: what is known of it stays, until a scan finds it and
+    /// what is in it on one filesystem. `fs`: where it was found.
+    fn exchanged(
+        &mut self,
+        path: &RelPath,
+        dir: &Dir,
+        fs: Option<u64>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), ScanError<N::Error>> {
+        let key = TreeKey::of(path);
+        let known = self.previous.get(&key).map_err(ScanError::Tree)?.filter(|entry| entry.kind == EntryKind::Dir);
+        self.kept |= known.is_some();
+        say(Found::Problem(place::exchanged(path)), sink)?;
+        let entry = match known {
+            Some(known) => known,
+            None => Entry { fs, ..dir.read_own_entry(&mut self.names).map_err(ScanError::Source)?.0 },
+        };
+        say(
+            Found::Put {
+                key,
+                entry: Entry { flags: entry.flags.with(EntryFlags::UNREADABLE), ..entry },
+                doubted: true,
+            },
+            sink,
+        )
+    }
+
     fn directory(&mut self, pending: Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
         let opened = match &pending.parent {
             Some(parent) => parent.open_child(pending.path.name()),
             None => self.view.open_dir(&pending.path),
         };
-        let listed = opened.and_then(|dir| dir.list().map(|listing| (dir, listing)));
-        let (dir, listing) = match listed {
+        let listed = opened.and_then(|dir| Ok((dir.stat_self()?, dir.list()?, dir)));
+        let (stat, listing, dir) = match listed {
             Ok(listed) => listed,
             Err(error) => {
                 let is_unread = error.disposition() == Disposition::Unreadable;
@@ -266,6 +293,11 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                 return Ok(());
             }
         };
+        let place = pending.place.opened(&pending.path, &stat).filter(|place| self.is_covered(*place));
+        let Some(place) = place else { return self.exchanged(&pending.path, &dir, pending.place.fs, sink) };
+        if place.fs != pending.place.fs {
+            self.own_entry(&dir, place.fs, sink)?;
+        }
         let (inside, problems) = rules::inside(&pending.rules, &dir, &listing);
         say_all(problems, sink)?;
         // of a new directory too: entries may have been left behind without it
@@ -274,7 +306,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         // other rules may hold for everything below
         let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
         self.visited.compare(&pending.path, recursive);
-        let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive };
+        let here = Here { dir: self.open.hold(dir), rules: inside, place, recursive };
         let mut before = before.into_iter().peekable();
         let mut below = Vec::new();
         for listed in listing.iter() {
@@ -456,6 +488,10 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         if !place.has_lost_mount(known, path) || !dir.list().is_ok_and(|listing| listing.is_empty()) {
             return Ok(false);
         }
+        // it was there, and could not be looked into
+        if known.flags.has(EntryFlags::UNREADABLE) {
+            return Ok(true);
+        }
         Ok(!self.previous.list(path).map_err(ScanError::Tree)?.is_empty())
     }
 
@@ -485,7 +521,7 @@ fn mark_known<E>(key: TreeKey, known: Option<Entry>, sink: &mut Sink<'_>) -> Res
 /// `None`: there is no such directory any more.
 fn open_dir(dir: &Dir, name: &[u8]) -> Result<Option<(Dir, Stat)>, SourceError> {
     let opened = dir.stat(name).and_then(|stat| match stat.kind {
-        EntryKind::Dir => dir.open_child(name).map(|child| Some((child, stat))),
+        EntryKind::Dir => dir.open_child(name).and_then(|child| child.stat_self().map(|stat| Some((child, stat)))),
         _ => Ok(None),
     });
     match opened {
