@@ -8,7 +8,7 @@ use super::held::{HeldDir, OpenDirs};
 use super::links::Links;
 use super::orphans::Orphans;
 use super::place::{self, Place};
-use super::rules;
+use super::rules::{self, IgnoreFile, Inside, MadeOf};
 use super::targets::{self, Target};
 use super::visited::Visited;
 use crate::config::exclude::Rules;
@@ -68,8 +68,20 @@ struct Pending {
 struct Here {
     dir: HeldDir,
     rules: Rules,
+    made_of: MadeOf,
     place: Place,
     recursive: bool,
+}
+
+impl Here {
+    fn ignore_file(&self, name: &[u8], kind: EntryKind) -> Option<IgnoreFile> {
+        self.made_of.file(&self.rules, name).filter(|_| kind == EntryKind::File)
+    }
+
+    fn job(&self, name: &[u8], stat: Stat, fs: Option<u64>, previous: Option<Entry>) -> ReadJob {
+        let ignore = self.ignore_file(name, stat.kind);
+        ReadJob { dir: self.dir.clone(), name: name.to_vec(), stat, fs, previous: previous.map(Box::new), ignore }
+    }
 }
 
 type Sink<'s> = dyn FnMut(Found) -> bool + 's;
@@ -160,7 +172,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                     break;
                 }
             };
-            let (inside, _) = rules::inside(&at.rules, &dir, &listing);
+            let inside = rules::inside(&at.rules, &dir, &listing).rules;
             if self.is_left_out(&inside, &path, &stat) {
                 return Ok(());
             }
@@ -298,7 +310,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         if place.fs != pending.place.fs {
             self.own_entry(&dir, place.fs, sink)?;
         }
-        let (inside, problems) = rules::inside(&pending.rules, &dir, &listing);
+        let Inside { rules: inside, problems, made_of } = rules::inside(&pending.rules, &dir, &listing);
         say_all(problems, sink)?;
         // of a new directory too: entries may have been left behind without it
         let before = self.previous.list(&pending.path).map_err(ScanError::Tree)?;
@@ -306,7 +318,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         // other rules may hold for everything below
         let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
         self.visited.compare(&pending.path, recursive);
-        let here = Here { dir: self.open.hold(dir), rules: inside, place, recursive };
+        let here = Here { dir: self.open.hold(dir), rules: inside, made_of, place, recursive };
         let mut before = before.into_iter().peekable();
         let mut below = Vec::new();
         for listed in listing.iter() {
@@ -367,7 +379,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             .is_some_and(|entry| is_unchanged(entry, &stat) && entry.flags.has(EntryFlags::NOT_COVERED) != is_covered);
         let was_unread = was_dir && previous.as_ref().is_some_and(|entry| entry.flags.has(EntryFlags::UNREADABLE));
         let is_read = self.options.read_all && stat.kind == EntryKind::File && stat.size > 0;
-        if looks_same && !is_read {
+        // what is below is compared by rules that were made of another state of it
+        let is_other = here.ignore_file(name, stat.kind).is_some_and(|file| !file.is_still(&stat));
+        if looks_same && !is_read && !is_other {
             // a file with several names that changed while the run before was at it: the name that it saw first is out of date
             if self.options.cut_before.is_some_and(|cut| stat.ctime.secs >= cut.secs - CLOCK_SLACK_SECS) {
                 self.links.changed(place.fs, &stat);
@@ -405,19 +419,19 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         if let Some(before) = previous.as_ref().filter(|before| (before.fs, before.ino) != (fs, stat.ino)) {
             self.links.gone(before);
         }
+        let doubted = previous.as_ref().is_some_and(is_doubtful);
+        let job = here.job(name, *stat, fs, previous);
         if stat.kind == EntryKind::File && stat.size > 0 {
-            let previous = previous.map(Box::new);
-            let job = ReadJob { dir: here.dir.clone(), name: name.to_vec(), stat: *stat, fs, previous };
             return say(Found::Read(job), sink).map(|()| true);
         }
         match here.dir.read_entry(name, stat, &mut self.names) {
-            Ok((mut entry, problems)) => {
-                (entry.fs, entry.flags) = (fs, flags);
+            Ok((entry, problems)) => {
                 say_all(problems, sink)?;
-                let doubted = previous.is_some_and(|before| is_doubtful(&before));
-                say(Found::Put { key: TreeKey::new(here.dir.path(), name), entry, doubted }, sink).map(|()| true)
+                let entry = job.found(entry);
+                let entry = Entry { flags: entry.flags.with(flags.0), ..entry };
+                say(Found::Put { key: job.key(), entry, doubted }, sink).map(|()| true)
             }
-            Err(error) => self.failed(here, name, previous, error, sink).map(|_| false),
+            Err(error) => self.failed(here, name, job.previous.map(|entry| *entry), error, sink).map(|_| false),
         }
     }
 
@@ -431,7 +445,13 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         sink: &mut Sink<'_>,
     ) -> Result<Option<Pending>, ScanError<N::Error>> {
         match error.disposition() {
-            Disposition::Vanished => self.left_out(here, name, previous, sink),
+            Disposition::Vanished => {
+                match here.ignore_file(name, EntryKind::File).and_then(|file| file.read().copied()) {
+                    // whoever wants to read it finds out what became of it
+                    Some(read) => say(Found::Read(here.job(name, read, here.place.fs, previous)), sink).map(|()| None),
+                    None => self.left_out(here, name, previous, sink),
+                }
+            }
             Disposition::StopRun => Err(ScanError::Source(error)),
             Disposition::Changed | Disposition::Unreadable => {
                 self.kept |= previous.is_some();
