@@ -45,6 +45,7 @@ pub use apply::{MetadataWriter, Target};
 pub use destination::{DestDir, Destination};
 pub use destination_error::DestinationError;
 pub use dir::Dir;
+pub use entry::entry_of;
 pub use error::{Disposition, SourceError};
 pub use file::{FileReader, FileState, ReadFile, SourceFile};
 pub use listing::{Listed, Listing};

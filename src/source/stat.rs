@@ -95,6 +95,16 @@ impl Stat {
     }
 }
 
+#[cfg(test)]
+impl Stat {
+    /// Of some directory.
+    pub(crate) fn test_dir() -> Self {
+        let dir =
+            rustix::fs::statx(rustix::fs::CWD, "/", rustix::fs::AtFlags::empty(), StatxFlags::BASIC_STATS).unwrap();
+        Self { dev: 1, mount_root: false, ..Self::from_statx(&dir).ok().unwrap() }
+    }
+}
+
 /// A type of file that is none of [`EntryKind`].
 pub(super) struct UnknownKind {
     /// `st_mode`
