@@ -65,6 +65,8 @@ fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {
     let mut metadata = MetadataWriter::new(owner);
     if !context.is_stopped() {
         finish::flags(&destination, &metadata, flagged, &mut |path, told| tell(&context, path, told))?;
+        // what is in a directory that looks complete is on the disk
+        context.flushing.note(destination.sync());
         finish::dirs(&destination, &mut metadata, dirs, &mut |path, told| tell(&context, path, told))?;
         context.flushing.note(destination.sync());
     }

@@ -114,10 +114,17 @@ impl<'c, 'a> Worker<'c, 'a> {
     }
 
     fn write(&self, file: &DestFile, data: &FileData, reading: &mut Reading<'a>) -> Result<(), ItemError> {
-        let mut sink = |at, bytes: &[u8]| self.write_at(file, at, bytes);
+        self.write_data(file, data, reading)?;
         if data.ends_with_hole() {
+            // with its size, time and mode it looks complete: not before its data is on the disk
+            file.sync_data()?;
             file.set_len(data.size)?;
         }
+        Ok(())
+    }
+
+    fn write_data(&self, file: &DestFile, data: &FileData, reading: &mut Reading<'a>) -> Result<(), ItemError> {
+        let mut sink = |at, bytes: &[u8]| self.write_at(file, at, bytes);
         if let DataParts::Bundled { id, bundle, offset, len } = &data.parts {
             let bundle = reading.bundle(self.context, bundle)?;
             return data.place(0, self.context.files.of_bundle(&bundle, id, *offset, *len)?, &mut sink);
