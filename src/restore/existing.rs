@@ -39,14 +39,14 @@ fn looks_same(found: &Stat, entry: &Entry) -> bool {
         EntryKind::CharDevice | EntryKind::BlockDevice => Some(found.rdev) == entry.device,
         EntryKind::Dir | EntryKind::Fifo | EntryKind::Socket => true,
     };
-    found.kind == entry.kind && found.mtime == entry.mtime && same_data
+    found.kind == entry.kind && found.has_time(entry.mtime) && same_data
 }
 
 /// After a power cut a file may have all its metadata and less data: filesystems write both on their own, and the size with the
 /// data. No work of a person has the time of the snapshot to the nanosecond. Whole seconds are common to many files (those of
 /// a package): then it is ours only when there is nothing in it that could be lost.
 fn is_cut_short(found: &Stat, entry: &Entry) -> bool {
-    let is_ours = found.kind == EntryKind::File && entry.kind == EntryKind::File && found.mtime == entry.mtime;
+    let is_ours = found.kind == EntryKind::File && entry.kind == EntryKind::File && found.has_time(entry.mtime);
     is_ours && found.size < entry.size && (found.size == 0 || found.mtime.nanos != 0)
 }
 

@@ -44,6 +44,7 @@
 mod archive;
 mod batch;
 mod bundles;
+mod complete;
 mod context;
 mod counting;
 mod error;

@@ -8,7 +8,9 @@ use super::*;
 use crate::model::{Content, Entry, EntryFlags, EntryKind, Extent, ProblemCode, RelPath, Timestamp};
 use crate::repo::testing::{Entries, TestRepo};
 
+mod again;
 mod cut_off;
+mod users;
 
 struct Fixture {
     repo: TestRepo,
@@ -405,7 +407,7 @@ fn folders_that_are_there_already_stay_as_they_are_unless_differences_are_to_be_
     set(&f, "", 0o1777);
     set(&f, "d", 0o700);
     let report = f.restore();
-    assert_eq!((mode(&f, ""), mode(&f, "d"), report.kept), (0o1777, 0o700, 1), "{report:?}");
+    assert_eq!((mode(&f, ""), mode(&f, "d"), report.kept), (0o1777, 0o700, 2), "{report:?}");
     assert_eq!(f.read("d/f"), b"x");
     f.restore_with(RestoreOptions { overwrite: Overwrite::Changed, ..f.options() }).unwrap();
     assert_eq!((mode(&f, "d"), fs::metadata(f.to().join("d")).unwrap().mtime()), (0o755, 1_000));
