@@ -384,7 +384,7 @@ fn a_plan_knows_that_a_folder_is_never_replaced_and_what_stands_for_one_is() {
     fs::create_dir_all(f.to().join("file")).unwrap();
     fs::write(f.to().join("d"), b"in the way").unwrap();
     let manifest = f.repo.commit(&f.entries);
-    for (overwrite, expected) in [(Overwrite::Never, (2, 0)), (Overwrite::Changed, (1, 1)), (Overwrite::Always, (1, 1))]
+    for (overwrite, expected) in [(Overwrite::Never, (1, 0)), (Overwrite::Changed, (1, 1)), (Overwrite::Always, (1, 1))]
     {
         let options = RestoreOptions { overwrite, ..f.options() };
         let totals = plan(&f.repo.open().contents().unwrap(), &manifest, &options).unwrap().totals.unwrap();
@@ -482,6 +482,25 @@ fn two_restores_to_one_place_at_once_are_refused() {
     assert!(!f.to().join("f").exists());
     drop(other);
     assert_eq!(f.restore().files, 1);
+}
+
+#[test]
+fn a_plan_tells_what_cannot_be_restored_as_something_stands_in_the_way() {
+    let mut f = Fixture::new();
+    for dir in ["d", "d/e", "dx"] {
+        f.add(dir, Entry::test_dir());
+        f.file(&format!("{dir}/f"), b"x");
+    }
+    fs::create_dir(f.to()).unwrap();
+    fs::write(f.to().join("d"), b"in the way").unwrap();
+    let manifest = f.repo.commit(&f.entries);
+    let contents = f.repo.open().contents().unwrap();
+    let planned = |overwrite| {
+        let totals = plan(&contents, &manifest, &RestoreOptions { overwrite, ..f.options() }).unwrap().totals.unwrap();
+        (totals.blocked, totals.kept, totals.replaced, totals.files)
+    };
+    assert_eq!(planned(Overwrite::Never), (4, 0, 0, 1));
+    assert_eq!(planned(Overwrite::Changed), (0, 0, 1, 3));
 }
 
 #[test]
