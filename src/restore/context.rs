@@ -14,7 +14,7 @@ use super::stages::Stages;
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
 use crate::repo::{ContentError, Contents, Files, RepoError};
-use crate::source::{Destination, DestinationError};
+use crate::source::{CoarseTimes, Destination, DestinationError, MetadataWriter};
 use crate::store::{Disposition, StoreError};
 
 pub(super) struct Context<'a> {
@@ -33,6 +33,7 @@ pub(super) struct Context<'a> {
     pub collector: &'a Collector,
     pub progress: &'a Progress,
     pub flushing: Flushing,
+    coarse_times: CoarseTimes,
     stopped: AtomicBool,
     fatal: Mutex<Option<RestoreError>>,
 }
@@ -70,9 +71,15 @@ impl<'a> Context<'a> {
             collector,
             progress,
             flushing: Flushing::default(),
+            coarse_times: CoarseTimes::default(),
             stopped: AtomicBool::new(false),
             fatal: Mutex::new(None),
         }
+    }
+
+    /// One for each thread.
+    pub fn metadata_writer(&self) -> MetadataWriter {
+        MetadataWriter::telling(self.options.owner, self.coarse_times.clone())
     }
 
     /// Ends the whole restore; the first reason counts.
@@ -118,6 +125,14 @@ impl<'a> Context<'a> {
         for problem in problems {
             self.report(Problem::new(problem.code, &self.shown(path), problem.message, problem.remedy));
         }
+    }
+
+    /// What an earlier restore made, or somebody has had since, and is not to be changed: else what could not be set the first time
+    /// would be right the second time.
+    pub fn differs(&self, path: &RelPath, differences: &[&str]) {
+        let message = format!("it is there already with another {}, which stays", differences.join(" and another "));
+        let remedy = "--overwrite changed sets it, as far as the rights of whoever restores and the filesystem allow";
+        self.problem(path, ProblemCode::Metadata, message, remedy);
     }
 
     /// One entry could not be restored: a problem, or the end of the restore where all others would fail as well.

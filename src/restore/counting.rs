@@ -55,6 +55,11 @@ impl Counting<'_> {
     }
 
     fn entry(&mut self, key: &TreeKey, entry: &Entry) {
+        let path = key.path();
+        if path.as_ref().is_some_and(|path| self.standing.blocks(path, entry)) {
+            self.totals.blocked += 1;
+            return;
+        }
         match entry.kind {
             EntryKind::File => {
                 self.totals.files += 1;
@@ -63,7 +68,7 @@ impl Counting<'_> {
             EntryKind::Dir => self.totals.dirs += 1,
             _ => self.totals.others += 1,
         }
-        match key.path().and_then(|path| self.standing.decision(&path, entry)) {
+        match path.and_then(|path| self.standing.decision(&path, entry)) {
             Some(Decision::Complete) => self.totals.there += 1,
             Some(Decision::Keep) => self.totals.kept += 1,
             Some(Decision::Replace) => self.totals.replaced += 1,
@@ -79,6 +84,8 @@ struct Standing {
     destination: Option<Destination>,
     /// The directory that was looked into last; a tree comes directory by directory.
     dir: Option<(RelPath, Option<DestDir>)>,
+    /// Directories that something else stands in the way of, and that stays.
+    blocked: Vec<RelPath>,
 }
 
 impl Standing {
@@ -88,7 +95,19 @@ impl Standing {
             Err(DestinationError::Root { source, .. }) if source.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(RestoreError::Destination(error)),
         };
-        Ok(Self { overwrite, destination, dir: None })
+        Ok(Self { overwrite, destination, dir: None, blocked: vec![] })
+    }
+
+    /// Does something stand in its way, or in the way of a directory above it?
+    fn blocks(&mut self, path: &RelPath, entry: &Entry) -> bool {
+        if self.blocked.iter().any(|blocked| path.is_within(blocked)) {
+            return true;
+        }
+        let is_blocked = entry.kind == EntryKind::Dir && self.decision(path, entry) == Some(Decision::Keep);
+        if is_blocked {
+            self.blocked.push(path.clone());
+        }
+        is_blocked
     }
 
     /// What would be done about something that has the name. `None`: the name is free; also where it cannot be looked at, which the

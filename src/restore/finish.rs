@@ -116,10 +116,10 @@ pub(super) fn dirs(
     told: Told<'_>,
 ) -> Result<(), RestoreError> {
     dirs.drain_back(|path, entry| {
-        let done = destination.open_dir(&path).map(|dir| {
-            let mut problems = metadata.apply(dir.target(), &entry);
+        let done = destination.open_dir(&path).and_then(|dir| {
+            let mut problems = metadata.apply(dir.target(), &entry)?;
             problems.extend(metadata.protect(dir.target(), &entry));
-            problems
+            Ok(problems)
         });
         told(&path, done);
         Ok(())

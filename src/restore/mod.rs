@@ -24,7 +24,9 @@
 //! - Immutable and append-only come after all files: a complete file that should be protected and is not is protected then.
 //! - Directories have their mark until all else is done.
 //!
-//! After a power cut: all of a restore that had ended, and of one that had not no large file that looks complete and is not.
+//! After a power cut: all of a restore that had ended, and of one that had not no large file that looks complete and is not. A small
+//! one may have its time and mode and less data, as its size goes to the disk with the data (one that ends with a hole gets its size
+//! when the data is there): the next restore does it again. Directories look complete only when all else is on the disk.
 //!
 //! Archives: what must be thawed is found and asked for apart (`archive`). While packs thaw, a restore may run over what
 //! reads already: with [`RestoreOptions::leave_archived`] files of frozen packs are counted, and left to the next one.
@@ -42,6 +44,7 @@
 mod archive;
 mod batch;
 mod bundles;
+mod complete;
 mod context;
 mod counting;
 mod error;

@@ -59,11 +59,13 @@ pub struct PlanTotals {
     pub kept: u64,
     /// … and those that would be replaced.
     pub replaced: u64,
+    /// Entries that cannot be restored: something that is no directory stands in the way, and stays.
+    pub blocked: u64,
 }
 
 impl PlanTotals {
     pub fn entries(&self) -> u64 {
-        self.dirs + self.files + self.others
+        self.dirs + self.files + self.others + self.blocked
     }
 }
 

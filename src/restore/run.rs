@@ -15,7 +15,7 @@ use super::{RestoreError, RestoreOptions, RestoreTo, finish, places};
 use crate::format::Manifest;
 use crate::model::{ProblemCode, RelPath};
 use crate::repo::Contents;
-use crate::source::{Destination, DestinationError, MetadataWriter};
+use crate::source::{Destination, DestinationError};
 
 /// Restores. Files that cannot be restored are problems in the report; an error means that it ended early, and may be
 /// started again.
@@ -56,15 +56,17 @@ fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {
     if !context.is_stopped() {
         finish::links(&context, links)?;
     }
-    let (destination, owner) = (context.destination.clone(), context.options.owner);
+    let destination = context.destination.clone();
     let tell = |context: &Context<'_>, path: &RelPath, told: Result<Vec<_>, DestinationError>| match told {
         Ok(problems) => context.metadata_problems(path, problems),
         Err(error) => context.failed(path, error.into()),
     };
     let flagged = context.take_flagged();
-    let mut metadata = MetadataWriter::new(owner);
+    let mut metadata = context.metadata_writer();
     if !context.is_stopped() {
         finish::flags(&destination, &metadata, flagged, &mut |path, told| tell(&context, path, told))?;
+        // what is in a directory that looks complete is on the disk
+        context.flushing.note(destination.sync());
         finish::dirs(&destination, &mut metadata, dirs, &mut |path, told| tell(&context, path, told))?;
         context.flushing.note(destination.sync());
     }

@@ -40,7 +40,8 @@ impl Destination {
         let root = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
         let uid = rustix::process::geteuid().as_raw();
-        let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        let is_empty =
+            std::fs::read_dir(path).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(is_of_mkfs)));
         let found = linux::stat_fd(root.as_fd())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
         let found = Stat::from_statx(&found).unwrap_or_else(|_| unreachable!("a directory was opened"));
@@ -82,6 +83,20 @@ impl Destination {
         flags::spread_below(self.root.as_fd());
     }
 
+    /// Lets its owner do in the root what its own mode may forbid; for a root that gets its metadata at the end.
+    pub fn open_up_root(&self) -> Result<()> {
+        match self.is_closed_to_us(&self.found) {
+            true => rustix::fs::fchmod(&*self.root, unfinished::DIR)
+                .map_err(DestinationError::at("set the mode of", &RelPath::root())),
+            false => Ok(()),
+        }
+    }
+
+    /// Root needs no permission.
+    fn is_closed_to_us(&self, dir: &Stat) -> bool {
+        self.uid != 0 && dir.uid == self.uid && dir.mode & OWNER_ALL != OWNER_ALL
+    }
+
     /// The root itself, as it was found.
     pub fn found(&self) -> &Stat {
         &self.found
@@ -92,16 +107,17 @@ impl Destination {
         self.is_new
     }
 
-    /// The root held nothing: it is as good as made now.
+    /// The root held nothing, or what a new filesystem holds: it is as good as made now.
     pub fn was_empty(&self) -> bool {
         self.is_empty
     }
 
-    /// Was this directory made by a restore that did not come to an end?
-    /// It gets its mode last, after its owner.
-    pub fn is_unfinished_dir(&self, stat: &Stat, entry: &Entry) -> bool {
-        let is_owner = stat.uid == self.uid || stat.uid == entry.uid;
-        stat.kind == EntryKind::Dir && is_owner && unfinished::is_dir_mark(stat.mode)
+    /// Was this directory made by a restore that did not come to an end? It gets its mode last, after its owner: `uid`
+    /// ([`super::MetadataWriter::uid_of`]).
+    pub fn is_unfinished_dir(&self, stat: &Stat, entry: &Entry, uid: u32) -> bool {
+        let is_owner = stat.uid == self.uid || stat.uid == uid;
+        let is_marked = unfinished::is_dir_mark(stat.mode) || unfinished::is_acl_mark(stat, entry);
+        stat.kind == EntryKind::Dir && is_owner && is_marked
     }
 
     /// By path; costs a lookup per component. With a parent at hand, [`DestDir::open_child`] is cheaper.
@@ -164,10 +180,28 @@ impl DestDir {
         let path = self.child(name)?;
         rustix::fs::mkdirat(&self.fd, name, unfinished::DIR)
             .map_err(DestinationError::at("create the directory", &path))?;
+        if self.destination.uid != 0 {
+            // a default ACL or a umask may have closed it
+            self.stat(name)?.map_or(Ok(()), |made| self.open_up(name, &made))?;
+        }
         let fd = linux::open_name(self.fd.as_fd(), name, linux::DIR_FLAGS)
             .map_err(DestinationError::at("open the directory", &path))?;
         let bequeaths = self.bequeaths && bequeaths(fd.as_fd());
         Ok(Self { destination: self.destination.clone(), path, fd, origin: self.origin_of_new(), bequeaths })
+    }
+
+    /// Lets its owner do in a directory what its mode forbids, by the mark of what is unfinished; for one that gets its metadata at the
+    /// end.
+    pub fn open_up(&self, name: &[u8], found: &Stat) -> Result<()> {
+        if !self.destination.is_closed_to_us(found) {
+            return Ok(());
+        }
+        let path = self.child(name)?;
+        // one that may not be read cannot be opened for it
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        linux::open_name(self.fd.as_fd(), name, flags)
+            .and_then(|fd| rustix::fs::chmod(linux::fd_path(fd.as_fd()), unfinished::DIR))
+            .map_err(DestinationError::at("set the mode of", &path))
     }
 
     /// No metadata will come for this directory: its owner's alone, and not marked as unfinished.
@@ -318,6 +352,13 @@ impl DestDir {
         rustix::fs::mknodat(&self.fd, name, kind, Mode::RUSR | Mode::WUSR, device)
             .map_err(DestinationError::at("create the special file", path))
     }
+}
+
+const OWNER_ALL: u32 = 0o700;
+
+/// mkfs of ext4 makes it.
+fn is_of_mkfs(entry: std::fs::DirEntry) -> bool {
+    entry.file_name() == "lost+found"
 }
 
 fn device(entry: &Entry, path: &RelPath) -> Result<u64> {

@@ -149,6 +149,7 @@ fn totals_lines(totals: &PlanTotals) -> Vec<String> {
         ("there already", totals.there),
         ("kept as they are, though they differ (--overwrite)", totals.kept),
         ("replaced", totals.replaced),
+        ("not restored, as something that is no folder stands in the way", totals.blocked),
     ];
     let told = standing.into_iter().filter(|(_, count)| *count > 0);
     let told = told.map(|(what, count)| format!("{what}: {}", counted(count, "entry", "entries")));
@@ -185,7 +186,7 @@ fn plan_json(plan: &Plan) -> Value {
         "totals": plan.totals.map(|totals| json!({
             "files": totals.files, "bytes": totals.bytes, "directories": totals.dirs,
             "other_entries": totals.others, "lost": totals.lost,
-            "there": totals.there, "kept": totals.kept, "replaced": totals.replaced,
+            "there": totals.there, "kept": totals.kept, "replaced": totals.replaced, "blocked": totals.blocked,
         })),
     })
 }

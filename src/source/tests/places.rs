@@ -31,6 +31,11 @@ impl Place {
         Self::mount("tmpfs", |_, at| run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", text(at)]))
     }
 
+    /// It keeps no attributes.
+    pub fn ramfs() -> Option<Self> {
+        Self::mount("ramfs", |_, at| run("mount", &["-t", "ramfs", "ramfs", text(at)]))
+    }
+
     pub fn image(kind: &'static str, mkfs: &[&str]) -> Option<Self> {
         Self::mount(kind, |image, at| {
             std::fs::File::create(image).unwrap().set_len(400 << 20).unwrap();
