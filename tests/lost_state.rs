@@ -241,3 +241,29 @@ fn the_agent_shows_that_the_target_went_back() {
     assert!(shown["problems"][0]["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{shown}");
     agent.stop();
 }
+
+#[test]
+fn a_repository_that_is_gone_is_not_called_set_up_and_init_says_what_to_move() {
+    let machine = Machine::new();
+    machine.init();
+    let init = |recovery: Option<&str>| {
+        let mut init = machine.rozenctl("init");
+        init.arg("--repo").arg(machine.repository()).arg("--root").arg(machine.root());
+        if let Some(name) = recovery {
+            init.arg("--recovery-out").arg(machine.at(name));
+        }
+        init
+    };
+    let said = |init: &mut Command, code| String::from_utf8_lossy(&expect(init, code).stderr).into_owned();
+    expect(&mut init(None), 0);
+    let refused = said(&mut init(Some("second.txt")), 1);
+    assert!(refused.contains("no recovery file can be written") && !machine.at("second.txt").exists(), "{refused}");
+    fs::remove_dir_all(machine.repository()).unwrap();
+    fs::create_dir(machine.repository()).unwrap();
+    let gone = said(&mut init(Some("second.txt")), 10);
+    let to_move = ["rozen.toml", "rozen.key", "state"].map(|name| machine.at(name));
+    to_move.iter().for_each(|path| assert!(gone.contains(&*path.to_string_lossy()), "{path:?}: {gone}"));
+    to_move.iter().filter(|path| path.exists()).for_each(|path| fs::rename(path, path.with_extension("old")).unwrap());
+    expect(&mut init(Some("second.txt")), 0);
+    assert!(machine.at("second.txt").exists());
+}

@@ -65,6 +65,8 @@ pub(super) enum CliError {
     Usage { what: String, remedy: String },
     #[error("{what}")]
     Refused { what: String, remedy: String },
+    #[error("{what}")]
+    NoRepository { what: String, remedy: String },
     #[error("this machine cannot read its own backups: its key can only add to them")]
     NoRecovery,
     #[error("no recovery code was given")]
@@ -110,6 +112,7 @@ impl CliError {
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
             Self::Usage { .. } => Exit::Usage,
+            Self::NoRepository { .. } => Exit::NoRepository,
             Self::NoRecovery | Self::NoCode | Self::NotRecovery(_) => Exit::WrongKey,
             Self::File { source, .. } => of_io(source),
             Self::Config(ConfigError::Read { source, .. }) => of_io(source),
@@ -135,7 +138,9 @@ impl CliError {
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
             Self::Bucket(error) => error.remedy().into(),
-            Self::Usage { remedy, .. } | Self::Refused { remedy, .. } => remedy.clone().into(),
+            Self::Usage { remedy, .. } | Self::Refused { remedy, .. } | Self::NoRepository { remedy, .. } => {
+                remedy.clone().into()
+            }
             Self::NoRecovery => "Give the recovery file with --recovery FILE (or ROZEN_RECOVERY_FILE), or type the \
                                  recovery code: --recovery -"
                 .into(),
@@ -221,6 +226,7 @@ fn of_agent(error: &DaemonError) -> Exit {
 fn of_restore(error: &RestoreError) -> Exit {
     match error {
         RestoreError::Repository(error) => of_repository(error),
+        RestoreError::Target(error) | RestoreError::TargetFails(error) => of_store(error),
         RestoreError::Path(_) | RestoreError::InRepository { .. } => Exit::Usage,
         RestoreError::Destination(DestinationError::InUse { .. }) => Exit::InUse,
         RestoreError::Interrupted => Exit::Interrupted,

@@ -22,6 +22,7 @@ mod commands;
 mod doctor;
 
 // what several commands do: set up, back up, open and read, restore, recover
+mod already;
 mod protection;
 mod reading;
 mod recovering;

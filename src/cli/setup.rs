@@ -86,8 +86,7 @@ fn open_or_create(wish: &Wish, store: &Store, context: &Context, state: &Path) -
     refuse_existing(wish.recovery_out.as_deref())?;
     refuse_key_beside_its_lock(wish)?;
     refuse_foreign_state(state, None)?;
-    refuse_headless(store)?;
-    refuse_hidden(store, &context.output)?;
+    refuse_remains(store, &context.output)?;
     let secret = RecoverySecret::generate();
     let id = repo::create(store, &secret, ChunkLimits::DEFAULT, &created_text(context))?;
     if let Err(error) = write_recovery_file(wish, &secret, id) {
@@ -120,11 +119,15 @@ fn refuse_foreign_state(state: &Path, id: Option<RepoId>) -> Result<(), CliError
 fn refuse_second_recovery_file(wish: &Wish, store: &Store) -> Result<(), CliError> {
     match &wish.recovery_out {
         None => Ok(()),
-        Some(path) => Err(CliError::refused(
-            format!("{} exists already, so no recovery file can be written to {}", store.place(), path.display()),
-            "Leave --recovery-out out: the recovery file or code of this repository is the one that was made with it.",
-        )),
+        Some(path) => Err(second_recovery_file(store.place(), path)),
     }
+}
+
+pub(super) fn second_recovery_file(repository: &str, path: &Path) -> CliError {
+    CliError::refused(
+        format!("{repository} exists already, so no recovery file can be written to {}", path.display()),
+        "Leave --recovery-out out: the recovery file or code of this repository is the one that was made with it.",
+    )
 }
 
 /// Whoever gets the disk with the repository would read everything.
@@ -151,6 +154,12 @@ fn refuse_state_of_another_machine(state: &Path) -> Result<(), CliError> {
         )),
         None => Ok(()),
     }
+}
+
+/// What is left of a repository without its record.
+pub(super) fn refuse_remains(store: &Store, output: &Output) -> Result<(), CliError> {
+    refuse_headless(store)?;
+    refuse_hidden(store, output)
 }
 
 /// With a new `rozen.json` on top, the old recovery file would open nothing any more.

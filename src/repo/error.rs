@@ -99,8 +99,8 @@ impl RepoError {
     pub fn remedy(&self) -> &'static str {
         match self {
             RepoError::NoRepository { .. } => {
-                "Check the path or URL (--repo, or `repository` in the configuration). `rozenctl init` makes a new one in an empty place; where a \
-                 repository is and only its rozen.json is gone, bring that back from a copy (docs/disaster.md). Whether it was deleted in a bucket that \
+                "Check the path or URL (--repo, or `repository` in the configuration). `rozenctl init` makes a new one in an empty place, or says \
+                 what must be moved away first; where a repository is and only its rozen.json is gone, bring that back from a copy (docs/disaster.md). Whether it was deleted in a bucket that \
                  keeps versions tells `rozenctl target undelete --dry-run`, with an administrator's credentials."
             }
             RepoError::Hidden { .. } | RepoError::Replaced { .. } => {

@@ -7,6 +7,7 @@ use super::bundles::Bundles;
 use super::flushing::Flushing;
 use super::later::Later;
 use super::links::LinkGroups;
+use super::outage::{self, Outage, Verdict};
 use super::plan::PlannedRoot;
 use super::progress::Progress;
 use super::report::{Collector, Count};
@@ -15,7 +16,7 @@ use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
 use crate::repo::{ContentError, Contents, Files, RepoError};
 use crate::source::{CoarseTimes, Destination, DestinationError, MetadataWriter};
-use crate::store::{Disposition, StoreError};
+use crate::store::StoreError;
 
 pub(super) struct Context<'a> {
     pub contents: &'a Contents,
@@ -34,6 +35,7 @@ pub(super) struct Context<'a> {
     pub progress: &'a Progress,
     pub flushing: Flushing,
     coarse_times: CoarseTimes,
+    outage: Outage,
     stopped: AtomicBool,
     fatal: Mutex<Option<RestoreError>>,
 }
@@ -72,6 +74,7 @@ impl<'a> Context<'a> {
             progress,
             flushing: Flushing::default(),
             coarse_times: CoarseTimes::default(),
+            outage: Outage::default(),
             stopped: AtomicBool::new(false),
             fatal: Mutex::new(None),
         }
@@ -88,8 +91,19 @@ impl<'a> Context<'a> {
         self.fatal.lock().expect("nothing panics while it is held").get_or_insert(error);
     }
 
-    pub fn target_gone(&self) {
-        self.stop(RestoreError::TargetGone { place: self.place.to_owned() });
+    /// Whether the restore ends, because the target gives nothing. Asks the target where that is not known.
+    pub fn ends_with(&self, error: &RepoError) -> bool {
+        let Some(error) = outage::not_given(error) else { return false };
+        if let StoreError::TargetGone { .. } = error {
+            self.stop(RestoreError::TargetGone { place: self.place.to_owned() });
+            return true;
+        }
+        match self.outage.judge(self.contents, error) {
+            Verdict::Target(error) => self.stop(RestoreError::TargetFails(error)),
+            Verdict::Object => return false,
+            Verdict::Over => {}
+        }
+        true
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -148,10 +162,12 @@ impl<'a> Context<'a> {
             }
             ItemError::Fatal(error) => return self.stop(error),
             ItemError::Destination(error) if error.is_full() => return self.stop(RestoreError::Destination(error)),
-            ItemError::Content(ContentError::Chunk(ref source)) if is_target_gone(source) => return self.target_gone(),
+            ItemError::Content(ContentError::Chunk(ref source)) if self.ends_with(source) => return,
             ItemError::Destination(ref error) => (ProblemCode::Target, self.of_destination(error)),
             ItemError::Content(ContentError::NotStored) => (ProblemCode::Unreadable, OTHER_SNAPSHOT),
-            ItemError::Content(ContentError::Chunk(ref source)) => (code_of(source), OTHER_SNAPSHOT),
+            ItemError::Content(ContentError::Chunk(ref source)) => {
+                of_content(source).unwrap_or((ProblemCode::Damaged, OTHER_SNAPSHOT))
+            }
             ItemError::Content(_) => (ProblemCode::Damaged, OTHER_SNAPSHOT),
         };
         self.report(Problem::of_error(code, &self.shown(path), &error, remedy));
@@ -178,10 +194,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A part of the tree cannot be read.
-    pub fn lost(&self, path: &RelPath, what: String, error: &dyn std::error::Error) {
-        let remedy = "look for them in another snapshot; rozenctl check";
-        let problem = Problem::of_error(ProblemCode::Damaged, &self.shown(path), error, remedy);
+    /// A part of the tree cannot be read. `source`: what the repository said, where it was asked.
+    pub fn lost(&self, path: &RelPath, what: String, error: &dyn std::error::Error, source: Option<&RepoError>) {
+        const OTHER_SNAPSHOT: &str = "look for them in another snapshot; rozenctl check";
+        let (code, remedy) = source.and_then(of_content).unwrap_or((ProblemCode::Damaged, OTHER_SNAPSHOT));
+        let problem = Problem::of_error(code, &self.shown(path), error, remedy);
         self.report(Problem { message: format!("{what}: {}", problem.message), ..problem });
     }
 
@@ -213,16 +230,18 @@ impl<'a> Context<'a> {
     }
 }
 
-pub(super) fn is_target_gone(error: &RepoError) -> bool {
-    matches!(error, RepoError::Store(StoreError::TargetGone { .. }))
-}
-
-/// Damage, or a target that cannot be reached?
-fn code_of(error: &RepoError) -> ProblemCode {
-    match error {
-        RepoError::Store(StoreError::OutOfRange { .. } | StoreError::TooLarge { .. }) => ProblemCode::Damaged,
-        RepoError::Store(error) if error.disposition() == Disposition::NotFound => ProblemCode::Damaged,
-        RepoError::Store(_) | RepoError::Journal(_) => ProblemCode::Target,
-        _ => ProblemCode::Damaged,
-    }
+/// What the target or this machine failed to give, which may be there and right. `None`: it is lost or damaged.
+fn of_content(error: &RepoError) -> Option<(ProblemCode, &'static str)> {
+    let remedy = match (outage::not_given(error), error) {
+        (Some(error), _) => outage::remedy(error),
+        (None, RepoError::Store(error)) if error.is_of_medium() => {
+            "copy the disk of the target (ddrescue) or check its filesystem (fsck), then run the same command again; or look for it in another \
+             snapshot: rozenctl history PATH"
+        }
+        (None, RepoError::Journal(_)) => {
+            "free space in the directory for temporary files (TMPDIR), then run the same command again"
+        }
+        (None, _) => return None,
+    };
+    Some((ProblemCode::Target, remedy))
 }

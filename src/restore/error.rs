@@ -15,6 +15,10 @@ pub enum RestoreError {
     Target(#[from] StoreError),
     #[error("the target {place} went away")]
     TargetGone { place: String },
+    #[error(
+        "the target gives nothing of the repository any more; the restore has stopped, and goes on there when it is started again"
+    )]
+    TargetFails(#[source] StoreError),
     #[error("the destination cannot be written")]
     Destination(#[source] DestinationError),
     #[error("{} lies in the repository {}", path.display(), repository.display())]
@@ -38,7 +42,7 @@ impl RestoreError {
     pub fn remedy(&self) -> &'static str {
         match self {
             RestoreError::Repository(error) => error.remedy(),
-            RestoreError::Target(error) => error.remedy(),
+            RestoreError::Target(error) | RestoreError::TargetFails(error) => error.remedy(),
             RestoreError::TargetGone { .. } => {
                 "Connect or mount the disk that holds the repository; the restore then goes on where it stopped."
             }

@@ -55,6 +55,7 @@ mod large;
 mod later;
 mod links;
 mod options;
+mod outage;
 mod packs;
 mod places;
 mod plan;

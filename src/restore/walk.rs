@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use super::batch::{BatchBuilder, Item, Job};
-use super::context::{Context, is_target_gone};
+use super::context::Context;
 use super::later::Later;
 use super::links::LinkKey;
 use super::report::Count;
@@ -401,15 +401,17 @@ impl<'c, 'a> Walk<'c, 'a> {
 
     fn lost(&self, lost: &Lost<'_, RepoError>) {
         let path = lost.first.and_then(TreeKey::path).unwrap_or_default();
-        if let TreeError::Read { source, .. } = lost.error
-            && is_target_gone(source)
-        {
-            return self.context.target_gone();
+        let source = match lost.error {
+            TreeError::Read { source, .. } => Some(source),
+            _ => None,
+        };
+        if source.is_some_and(|source| self.context.ends_with(source)) {
+            return;
         }
         let count = lost.entries.map_or_else(String::new, |entries| format!(" ({entries})"));
         let end = lost.next.and_then(TreeKey::path).map_or_else(String::new, |next| format!(" and before {next:?}"));
         let what = format!("all from here on{end} is lost{count}");
-        self.context.lost(&path, what, lost.error);
+        self.context.lost(&path, what, lost.error, source);
     }
 
     fn large(&mut self, item: Item) {

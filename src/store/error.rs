@@ -208,6 +208,14 @@ impl StoreError {
         matches!(self, StoreError::TargetGone { .. } | StoreError::S3 { .. } | StoreError::Certificates { .. })
     }
 
+    /// What was asked for; the name of an object where it was one.
+    pub fn what(&self) -> Option<&str> {
+        match self {
+            StoreError::Io { what, .. } | StoreError::S3 { what, .. } => Some(what),
+            _ => None,
+        }
+    }
+
     /// The disk cannot give back what it holds there. Its driver has tried again already, so nobody else does.
     pub fn is_of_medium(&self) -> bool {
         match self {
