@@ -55,6 +55,14 @@ impl Journal {
         })
     }
 
+    /// Forgets a root with its hints, nodes and staged entries; snapshots keep what they hold.
+    pub fn forget_root(&self, id: &str) -> Result<(), JournalError> {
+        self.write("forget a root", |tx| {
+            tx.execute("DELETE FROM roots WHERE key = ?1", [key(tx, id)?])?;
+            Ok(())
+        })
+    }
+
     pub fn root_state(&self, id: &str) -> Result<RootState, JournalError> {
         self.read("read a root", |connection| {
             let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM roots WHERE id = ?1"))?;

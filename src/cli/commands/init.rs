@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
 
 use crate::cli::already::{self, Again};
 use crate::cli::context::{Context, variable};
