@@ -160,6 +160,18 @@ fn a_pack_without_index_and_directory_is_a_finding_and_costs_nothing_while_its_f
 }
 
 #[test]
+fn an_archived_pack_that_no_index_object_lists_is_counted_and_no_finding() {
+    let mut repo = TestRepo::at(crate::store::Store::memory_bucket());
+    repo.class = crate::model::StorageClass::DeepArchive;
+    let entries = Entries::from([(b"f".to_vec(), file(&mut repo, &[1; 250]))]);
+    repo.commit(&entries);
+    names(&repo, "/index/").iter().for_each(|name| repo.store.delete(name).unwrap());
+    let report = check(&repo, 0);
+    assert_eq!((report.packs_unlisted, report.packs_unlisted_archived), (1, 1), "{report:?}");
+    assert!(report.findings.is_empty(), "{report:?}");
+}
+
+#[test]
 fn a_part_of_the_data_is_never_none_of_it_and_as_large_as_was_said() {
     let mut repo = TestRepo::new();
     let mut entries = Entries::from([(vec![], Entry::test_dir())]);
