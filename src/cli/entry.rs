@@ -17,9 +17,11 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::history::HistoryError;
+use crate::source::raise_open_file_limit;
 
 /// Parses the command line, runs the command, prints what went wrong.
 pub fn main() -> ExitCode {
+    raise_open_file_limit();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
@@ -32,6 +34,7 @@ pub fn main() -> ExitCode {
 
 /// The same for the agent.
 pub fn agent_main() -> ExitCode {
+    raise_open_file_limit();
     let arguments = match AgentArguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),

@@ -105,7 +105,8 @@ impl<'c, 'a> Worker<'c, 'a> {
         Ok(())
     }
 
-    fn protect_later(&self, item: &Item) -> Result<(), RestoreError> {
+    /// Immutable and append-only come after all files and links.
+    pub fn protect_later(&self, item: &Item) -> Result<(), RestoreError> {
         if item.entry.inode_flags.is_some() {
             let mut flagged = self.context.flagged.lock().expect("nothing panics while it is held");
             flagged.push(&item.path(), &item.entry)?;
