@@ -17,10 +17,12 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::history::HistoryError;
+use crate::source::raise_open_file_limit;
 use crate::status::printable;
 
 /// Parses the command line, runs the command, prints what went wrong.
 pub fn main() -> ExitCode {
+    raise_open_file_limit();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
 
 /// The same for the agent.
 pub fn agent_main() -> ExitCode {
+    raise_open_file_limit();
     let arguments = match AgentArguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),

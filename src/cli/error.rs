@@ -229,6 +229,7 @@ fn of_restore(error: &RestoreError) -> Exit {
         RestoreError::Target(error) | RestoreError::TargetFails(error) => of_store(error),
         RestoreError::Path(_) | RestoreError::InRepository { .. } => Exit::Usage,
         RestoreError::Destination(DestinationError::InUse { .. }) => Exit::InUse,
+        RestoreError::Destination(error) if error.is_denied() => Exit::NotPermitted,
         RestoreError::Interrupted => Exit::Interrupted,
         _ => Exit::Failed,
     }
@@ -310,5 +311,20 @@ fn key_file_remedy(error: &KeyFileError) -> &'static str {
         }
         KeyFileError::PassphraseCost { .. } => "Use another copy of the file: this one was altered.",
         KeyFileError::NotEnoughMemory { .. } => "Close other programs, or use a machine with more memory.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_that_may_not_be_written_to_is_a_matter_of_permission() {
+        let root = |source: io::ErrorKind| {
+            let error = DestinationError::Root { path: "/x".into(), source: source.into() };
+            of_restore(&RestoreError::Destination(error))
+        };
+        assert_eq!(root(io::ErrorKind::PermissionDenied), Exit::NotPermitted);
+        assert_eq!(root(io::ErrorKind::NotFound), Exit::Failed);
     }
 }

@@ -88,6 +88,12 @@ impl<'a> Context<'a> {
     /// Ends the whole restore; the first reason counts.
     pub fn stop(&self, error: RestoreError) {
         self.stopped.store(true, Relaxed);
+        let error = match error {
+            RestoreError::Destination(source) if source.is_full() => {
+                RestoreError::Full { place: self.root.place.clone(), source }
+            }
+            error => RestoreError::of_open_files(&error).unwrap_or(error),
+        };
         self.fatal.lock().expect("nothing panics while it is held").get_or_insert(error);
     }
 
@@ -153,6 +159,9 @@ impl<'a> Context<'a> {
     pub fn failed(&self, path: &RelPath, error: ItemError) {
         const OTHER_SNAPSHOT: &str = "look for it in another snapshot: rozenctl history PATH";
         const THAW: &str = "`rozenctl restore` thaws it, and tells before what that costs";
+        if let Some(error) = RestoreError::of_open_files(&error) {
+            return self.stop(error);
+        }
         let (code, remedy) = match error {
             ItemError::Content(ContentError::Chunk(ref source)) if source.is_archived() => {
                 if self.options.leave_archived {
@@ -175,6 +184,9 @@ impl<'a> Context<'a> {
 
     /// A directory could not be made or opened.
     pub fn dir_failed(&self, path: &RelPath, error: DestinationError) {
+        if let Some(error) = RestoreError::of_open_files(&error) {
+            return self.stop(error);
+        }
         if error.is_full() {
             return self.stop(RestoreError::Destination(error));
         }
@@ -188,6 +200,7 @@ impl<'a> Context<'a> {
             (error, _) if error.is_by_flags() => {
                 "look for flags that forbid it (lsattr), take them away (chattr -i -a), then restore again"
             }
+            (error, _) if error.is_read_only() => "mount it so that it can be written to, then restore again",
             (DestinationError::Permission { .. }, _) => "restore as root, or as the user that owns the files",
             (_, RestoreTo::Dir(_)) => "look at what stands there, or restore into another directory",
             (_, RestoreTo::InPlace) => "look at what stands there, or restore with --to",

@@ -103,6 +103,7 @@ pub(super) fn begin<T>(
         }
         Some((Decision::Redo | Decision::Replace, _)) | None => {}
     }
+    item.dir.refuse_if_append_only()?;
     let name = stage_of(&item.name);
     context.stages.begin(&item.dir, &name);
     let made = make_anew(&item.dir, &name, make).inspect_err(|_| context.stages.end(&item.dir, &name))?;

@@ -8,6 +8,8 @@
 //! - Damage costs only the files that it hits, of tree nodes too: the rest is restored.
 //! - Nothing leaves the destination (room `source` holds that), and what stands there is replaced only as
 //!   [`Overwrite`] allows: the old file stays until the new one is complete.
+//! - Directories are held open within shares of the limit of open files (`shares`); where that is not enough the restore ends: it is no
+//!   problem of single files.
 //! - Memory is bounded (docs/architecture.md has the sum): queues of small batches, one window of frames for each worker where the
 //!   target is far, one shared cache of bundles; lists that grow with the tree go through
 //!   files without a name. What grows in memory is about 250 bytes for each inode with several names.
@@ -23,6 +25,8 @@
 //! - Further names of files come in one call each; one that is missing is made by the next restore.
 //! - Immutable and append-only come after all files: a complete file that should be protected and is not is protected then.
 //! - Directories have their mark until all else is done.
+//!
+//! When it ends all is on the disk, also on those that are mounted below the destination.
 //!
 //! After a power cut: all of a restore that had ended, and of one that had not no large file that looks complete and is not. A small
 //! one may have its time and mode and less data, as its size goes to the disk with the data (one that ends with a hole gets its size
@@ -63,6 +67,7 @@ mod progress;
 mod reading;
 mod report;
 mod run;
+mod shares;
 mod stages;
 mod walk;
 mod worker;

@@ -34,11 +34,15 @@ impl Disks {
         Ok(root)
     }
 
+    fn make(&self, image: &str) -> Result<(), String> {
+        let image = self.path(image);
+        fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+        call("mkfs.ext4", &["-q", "-F", text(&image)])
+    }
+
     fn new() -> Result<(Self, PathBuf), String> {
         let disks = Self { base: tempfile::tempdir().unwrap() };
-        let image = disks.path("image");
-        fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
-        call("mkfs.ext4", &["-q", "-F", text(&image)])?;
+        disks.make("image")?;
         let root = disks.mount("image", "mnt")?;
         Ok((disks, root))
     }
@@ -46,7 +50,7 @@ impl Disks {
 
 impl Drop for Disks {
     fn drop(&mut self) {
-        for at in ["mnt", "later"] {
+        for at in ["mnt/below", "mnt", "later"] {
             let _ = call("umount", &["-l", text(&self.path(at))]);
         }
     }
@@ -60,6 +64,30 @@ fn call(program: &str, args: &[&str]) -> Result<(), String> {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+#[test]
+fn what_was_restored_to_a_filesystem_below_the_destination_is_there_after_a_power_cut() {
+    let (disks, root) = match Disks::new() {
+        Ok(made) => made,
+        Err(why) => return eprintln!("skipped: no ext4 in a loop image: {why}"),
+    };
+    disks.make("inner").unwrap();
+    disks.mount("inner", "mnt/below").unwrap();
+    let mut repo = TestRepo::new();
+    let content = repo.bundled(&[b"small"]).remove(0);
+    let file = Entry { content: Some(content), ..Entry::test_file(5) };
+    let mut entries = Entries::from([(vec![], Entry::test_dir()), (b"below".into(), Entry::test_dir())]);
+    entries.extend((0..50).map(|n| (format!("below/f{n}").into_bytes(), file.clone())));
+    let manifest = repo.commit(&entries);
+    let options = RestoreOptions::new(RestoreTo::Dir(root));
+    let report = run(&repo.open().contents().unwrap(), &manifest, options, &Progress::default()).unwrap();
+    assert_eq!((report.files, report.problem_count), (50, 0));
+
+    fs::copy(disks.path("inner"), disks.path("cut")).unwrap();
+    let later = disks.mount("cut", "later").unwrap();
+    let whole = (0..50).filter(|n| fs::read(later.join(format!("f{n}"))).is_ok_and(|read| read == b"small")).count();
+    assert_eq!(whole, 50);
 }
 
 #[test]

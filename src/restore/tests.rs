@@ -10,6 +10,10 @@ use crate::repo::testing::{Entries, TestRepo};
 
 mod again;
 mod cut_off;
+mod flags;
+mod links;
+mod open_files;
+mod places;
 mod users;
 
 struct Fixture {
@@ -474,8 +478,7 @@ fn a_directory_made_for_a_part_of_a_root_is_as_closed_as_the_root_was() {
 fn two_restores_to_one_place_at_once_are_refused() {
     let mut f = Fixture::new();
     f.file("f", b"x");
-    let other = crate::source::Destination::create(&f.to()).unwrap();
-    other.lock(&f.to()).unwrap();
+    let other = crate::source::Destination::create(&f.to()).unwrap().locked(&f.to()).unwrap();
     let options = f.options();
     let error = f.restore_with(options).unwrap_err();
     assert!(error.to_string().contains("destination") && error.remedy().starts_with("Wait"), "{error:?}");

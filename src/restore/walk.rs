@@ -10,6 +10,7 @@ use super::context::Context;
 use super::later::Later;
 use super::links::LinkKey;
 use super::report::Count;
+use super::shares::Shares;
 use super::worker::Worker;
 use super::{Overwrite, RestoreError, large};
 use crate::model::{Entry, EntryKind, ProblemCode, RelPath};
@@ -17,16 +18,15 @@ use crate::repo::RepoError;
 use crate::source::{DestDir, DestinationError, Stat};
 use crate::tree::{Lost, Seen, TreeError, TreeKey, TreeReader};
 
-/// Directories that were made and whose content comes soon stay open, up to so many.
-const MAX_OPEN_DIRS: usize = 128;
-
 pub(super) struct Walk<'c, 'a> {
     context: &'c Context<'a>,
     /// For large files, which this thread creates.
     worker: Worker<'c, 'a>,
     jobs: SyncSender<Job>,
     batch: BatchBuilder,
+    /// Directories that were made and whose content comes soon.
     open: BTreeMap<Vec<u8>, Arc<DestDir>>,
+    shares: Shares,
     /// The directory whose names are being walked; `None` when it cannot be opened.
     current: Option<(Vec<u8>, Option<Arc<DestDir>>)>,
     linked: HashSet<LinkKey>,
@@ -45,6 +45,8 @@ pub(super) struct Waiting {
     pub links: Later,
     /// Directories in the order in which they were made: what lies within another comes later.
     pub dirs: Later,
+    /// Directories above what was wanted, and the flags that were taken from them.
+    pub unprotected: Vec<(RelPath, u32)>,
 }
 
 /// What became of a directory.
@@ -62,16 +64,17 @@ enum Made {
 }
 
 impl<'c, 'a> Walk<'c, 'a> {
-    pub fn new(context: &'c Context<'a>, jobs: SyncSender<Job>) -> Self {
+    pub fn new(context: &'c Context<'a>, jobs: SyncSender<Job>, shares: Shares) -> Self {
         Self {
             context,
             worker: Worker::new(context),
             jobs,
-            batch: BatchBuilder::new(context.contents.is_far()),
+            batch: BatchBuilder::new(context.contents.is_far(), shares.batch),
             open: BTreeMap::new(),
+            shares,
             current: None,
             linked: HashSet::new(),
-            waiting: Waiting { links: Later::new(), dirs: Later::new() },
+            waiting: Waiting { links: Later::new(), dirs: Later::new(), unprotected: vec![] },
             blocked: HashSet::new(),
             has_root: false,
             above: HashSet::new(),
@@ -161,6 +164,7 @@ impl<'c, 'a> Walk<'c, 'a> {
     /// earlier restore made and did not end.
     fn ancestors(&mut self, reader: &TreeReader<&crate::repo::Contents>, path: &RelPath) -> Result<(), RestoreError> {
         let mut dir = self.context.destination.open_dir(&RelPath::root()).map_err(RestoreError::Destination)?;
+        self.unprotect_above(&dir);
         let (parent, _) = path.split();
         for name in parent.components() {
             let child = dir.path().join(name);
@@ -182,7 +186,10 @@ impl<'c, 'a> Walk<'c, 'a> {
                         self.waiting.dirs.push(&child, &entry)?;
                     }
                     match dir.open_child(name) {
-                        Ok(there) => there,
+                        Ok(there) => {
+                            self.unprotect_above(&there);
+                            there
+                        }
                         // whatever stands there, `entry` meets it and says so
                         Err(_) => return Ok(()),
                     }
@@ -266,7 +273,7 @@ impl<'c, 'a> Walk<'c, 'a> {
         match self.made(parent, name, entry) {
             Ok(made @ (Made::Kept | Made::Left | Made::Differs(_))) => self.stays(&path, &made),
             Ok(Made::Open(dir)) => {
-                if self.open.len() < MAX_OPEN_DIRS {
+                if self.open.len() < self.shares.walk {
                     self.open.insert(path.as_bytes().to_vec(), Arc::new(dir));
                 }
                 self.waiting.dirs.push(&path, entry)?;
@@ -313,8 +320,20 @@ impl<'c, 'a> Walk<'c, 'a> {
         open: impl FnOnce() -> Result<DestDir, DestinationError>,
     ) -> Result<(), DestinationError> {
         match found.is_protected() && self.context.options.overwrite != Overwrite::Never {
-            true => open()?.unprotect_self(),
+            true => open()?.unprotect_self().map(drop),
             false => Ok(()),
+        }
+    }
+
+    /// The same for directories of which nothing is wanted: they get their own flags back.
+    fn unprotect_above(&mut self, dir: &DestDir) {
+        if self.context.options.overwrite == Overwrite::Never {
+            return;
+        }
+        match dir.unprotect_self() {
+            Ok(0) => {}
+            Ok(taken) => self.waiting.unprotected.push((dir.path().clone(), taken)),
+            Err(error) => self.context.failed(dir.path(), error.into()),
         }
     }
 
@@ -407,6 +426,9 @@ impl<'c, 'a> Walk<'c, 'a> {
         };
         if source.is_some_and(|source| self.context.ends_with(source)) {
             return;
+        }
+        if let Some(error) = RestoreError::of_open_files(lost.error) {
+            return self.context.stop(error);
         }
         let count = lost.entries.map_or_else(String::new, |entries| format!(" ({entries})"));
         let end = lost.next.and_then(TreeKey::path).map_or_else(String::new, |next| format!(" and before {next:?}"));

@@ -103,6 +103,7 @@ impl<'c, 'a> Worker<'c, 'a> {
         Ok(None)
     }
 
+    /// Immutable and append-only come after all files and links.
     pub(super) fn protect_later(&self, item: &Item) -> Result<(), RestoreError> {
         if item.entry.inode_flags.is_some() {
             let mut flagged = self.context.flagged.lock().expect("nothing panics while it is held");

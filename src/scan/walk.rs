@@ -13,7 +13,7 @@ use super::targets::{self, Target};
 use super::visited::Visited;
 use crate::config::exclude::Rules;
 use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, Timestamp, is_own_name};
-use crate::source::{Dir, Disposition, Names, SourceError, Stat, View};
+use crate::source::{Dir, Disposition, Names, SourceError, Stat, View, open_file_limit};
 use crate::tree::{NodeSource, TreeKey, TreeReader};
 
 /// What holds for the whole scan.
@@ -100,7 +100,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             previous,
             options,
             names: Names::new(),
-            open: OpenDirs::default(),
+            open: OpenDirs::within(open_file_limit()),
             place: Place::root(root.dev),
             links: Links::new(whole),
             visited: Visited::new(whole),

@@ -130,6 +130,7 @@ fn dry_run(
         Some(Planned::AtOnce(plan)) => context.output.line(plan.line(context))?,
         None => {}
     }
+    show::problems(&context.output, &plan.problems);
     context.output.json(|| {
         let (archive, at_once) = match reads {
             Some(Planned::Archive(plan)) => (plan.json(), Value::Null),
@@ -141,7 +142,7 @@ fn dry_run(
             "old_key": reading::old_key(picked), "plan": plan_json(&plan), "archive": archive, "at_once": at_once,
         })
     })?;
-    Ok(Exit::done(!picked.is_sure()))
+    Ok(Exit::done(!plan.problems.is_empty() || !picked.is_sure()))
 }
 
 fn totals_lines(totals: &PlanTotals) -> Vec<String> {
@@ -182,7 +183,7 @@ fn move_json(from: &Path, to: &Path) -> Value {
 fn plan_json(plan: &Plan) -> Value {
     let moves = plan.moves().into_iter();
     json!({
-        "paths": moves.map(|(from, to)| move_json(&from, &to)).collect::<Vec<_>>(),
+        "paths": moves.map(|(from, to)| move_json(&from, &to)).collect::<Vec<_>>(), "problems": plan.problems,
         "totals": plan.totals.map(|totals| json!({
             "files": totals.files, "bytes": totals.bytes, "directories": totals.dirs,
             "other_entries": totals.others, "lost": totals.lost,

@@ -121,7 +121,7 @@ fn a_restore_that_ends_early_leaves_nothing_of_a_large_file() {
     f.chunked("large", &noise(3 << 20), 100_000);
     let options = f.options();
     let error = f.restore_with(options).unwrap_err();
-    assert!(matches!(&error, RestoreError::Destination(full) if full.is_full()), "{error:?}");
+    assert!(matches!(&error, RestoreError::Full { place, .. } if *place == f.to()), "{error:?}");
     assert_eq!(fs::read_dir(f.to()).unwrap().count(), 0);
 }
 
