@@ -80,7 +80,7 @@ impl RunError {
             RunError::Spool(_) => "Check the disk of the state directory and its permissions.",
             RunError::Journal(error) => error.remedy(),
             RunError::Seal(_) => "Run a memory test: content changed in memory while it was being backed up.",
-            RunError::LocalTree { .. } => "Nothing to do: the root is compared in full by the next run.",
+            RunError::LocalTree { .. } => "The next backup compares the root in full.",
             RunError::Stopped => "Start the backup again: it goes on from what is stored.",
         }
     }

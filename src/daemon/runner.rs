@@ -383,9 +383,21 @@ fn failed(error: &RunError) -> Outcome {
         // the next run goes on at once
         error if error.is_stopped() => Outcome::Cancelled,
         RunError::FreezeTooOld { .. } => Outcome::Cancelled,
+        error if is_gone(error) => Outcome::RepositoryGone { message, remedy },
         RunError::Upload(UploadError::Target { .. }) => Outcome::TargetFailed { message, remedy },
         RunError::Repository(error) if is_of_target(error) => Outcome::TargetFailed { message, remedy },
         _ => run_failed(message, remedy),
+    }
+}
+
+/// The target has answered, and knows of no repository or bucket. (A disk that is not mounted says no more than that; nothing is known
+/// to be safe then either.)
+fn is_gone(error: &RunError) -> bool {
+    match error {
+        RunError::Upload(UploadError::Target { source, .. }) => source.is_no_bucket(),
+        RunError::Repository(RepoError::NoRepository { .. } | RepoError::Hidden { .. }) => true,
+        RunError::Repository(RepoError::Store(error)) => error.is_no_bucket(),
+        _ => false,
     }
 }
 

@@ -158,6 +158,11 @@ pub enum Outcome {
         message: String,
         remedy: String,
     },
+    /// The target says for certain that the repository, or the bucket, is not there.
+    RepositoryGone {
+        message: String,
+        remedy: String,
+    },
     Failed(Problem),
 }
 

@@ -449,6 +449,52 @@ fn a_run_that_sent_nothing_does_not_say_that_the_target_is_back() {
 }
 
 #[test]
+fn a_repository_that_is_gone_stays_so_through_outages_until_it_is_there_again() {
+    let mut story = Story::new();
+    let gone = |story: &Story| story.engine.status(story.now).target.is_gone();
+    let words = || ("what".to_owned(), "look".to_owned());
+    let (message, remedy) = words();
+    story.request("a", 1);
+    story.cut();
+    story.tell(Event::RunFinished(Outcome::RepositoryGone { message, remedy }));
+    assert!(gone(&story));
+    let (message, remedy) = words();
+    story.tell(Event::TargetDown { message, remedy });
+    assert!(gone(&story));
+    story.tell(Event::TargetUp);
+    assert!(!gone(&story));
+    story.target_fails();
+    assert!(!gone(&story));
+}
+
+#[test]
+fn a_second_copy_of_this_machine_is_one_problem_however_often_both_store() {
+    let mut story = Story::new();
+    let found = |n: u32| {
+        let text = format!("snapshots up to {n} were stored by another copy");
+        Problem::new(
+            ProblemCode::AnotherCopy,
+            n.to_string().as_bytes(),
+            text,
+            "Nothing to do where it was brought back",
+        )
+    };
+    let mut last = None;
+    for n in 1..5 {
+        story.request("a", u64::from(n));
+        story.cut();
+        let roots = vec![RootResult { root: id("a"), result: Ok(Covered::default()) }];
+        let problems = vec![found(n)];
+        story.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(u64::from(n))), roots, problems }));
+        let told = story.engine.status(story.now).problems;
+        let [told] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((told.path.as_str(), told.message.contains("two computers")), (&*n.to_string(), n > 1));
+        last = Some(told.clone());
+    }
+    assert!(last.unwrap().remedy.starts_with("stop one of them"));
+}
+
+#[test]
 fn problems_of_files_are_replaced_by_a_full_comparison_and_bounded() {
     let mut story = Story::new();
     let problem = |n: u32| Problem::new(ProblemCode::Unreadable, n.to_string().as_bytes(), "denied", "chmod");
