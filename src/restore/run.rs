@@ -17,7 +17,7 @@ use super::{RestoreError, RestoreOptions, RestoreTo, finish, places};
 use crate::format::Manifest;
 use crate::model::{ProblemCode, RelPath};
 use crate::repo::Contents;
-use crate::source::{Destination, DestinationError, MetadataWriter, open_file_limit};
+use crate::source::{Destination, DestinationError, open_file_limit};
 
 /// Restores. Files that cannot be restored are problems in the report; an error means that it ended early, and may be
 /// started again.

@@ -17,6 +17,7 @@ use crate::model::{Entry, EntryKind, Problem, RelPath};
 
 use super::apply::{Origin, Target};
 use super::devices::{Device, Devices};
+use super::not_set::NotSet;
 use super::restored::{DestFile, DestNode, LinkSource, stat};
 use super::{DestinationError, Listing, Stat, flags, linux, unfinished, xattr};
 
@@ -340,9 +341,9 @@ impl DestDir {
     }
 
     pub fn protect_self(&self, taken: u32) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        flags::add(self.fd.as_fd(), taken, &self.path, &mut problems);
-        problems
+        let mut not_set = NotSet::of(&self.target());
+        flags::add(self.fd.as_fd(), taken, &mut not_set);
+        not_set.into_problems()
     }
 
     /// To be asked before something is made that is to be renamed: where flags forbid that, it could not be removed either.
