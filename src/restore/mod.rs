@@ -16,15 +16,16 @@
 //!
 //! What survives a crash: complete files, which have their own modification time and mode. The next restore skips them, does
 //! unfinished ones again, and needs no state. Step by step:
-//! - A small file is created with a mode that is a mark (room `source`), written, gets owner, attributes, times, and last its mode.
-//!   Dead before that: it has the mark and is done again, under another name until it is complete.
+//! - A small file is created with a mode that is a mark (room `source`), written, gets owner, attributes, times, ACLs, and last its
+//!   mode. Dead before that: it has the mark and is done again, under another name until it is complete.
 //! - A large file, a link, a special file, and whatever replaces something (or is to have the mark's mode in the end, or goes to a
 //!   filesystem that keeps no modes) has another name (`.rozen-restore-…`) until it is complete, and is then renamed. Dead before
 //!   that: what had the name has it still, and the next restore that comes into the directory removes the rest. Ended in order,
 //!   by a person or an error: nothing is left.
 //! - Further names of files come in one call each; one that is missing is made by the next restore.
 //! - Immutable and append-only come after all files: a complete file that should be protected and is not is protected then.
-//! - Directories have their mark until all else is done.
+//! - Directories have their mark until all else is done, also those above the parts that were asked for.
+//! - What could not be set is told by the next restore too, which compares the metadata of what is complete.
 //!
 //! When it ends all is on the disk, also on those that are mounted below the destination.
 //!

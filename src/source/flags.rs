@@ -60,11 +60,18 @@ pub(super) fn to_bequeath(raw: u32) -> Option<u32> {
 
 /// Are flags others than those of the entry, but for what is set when all else is done? `None`: they cannot be read.
 pub(super) fn differ(fd: BorrowedFd<'_>, entry: &Entry) -> Option<bool> {
-    let raw = linux::inode_flags(fd).ok()?.unwrap_or(0) & RESTORABLE;
-    let wanted = entry.inode_flags.unwrap_or(0);
-    let to_come = wanted & PROTECTING;
-    Some(raw & !to_come != wanted & !to_come)
+    let raw = linux::inode_flags(fd).ok()?.unwrap_or(0);
+    Some(are_others(raw, entry.inode_flags.unwrap_or(0)))
 }
+
+fn are_others(raw: u32, wanted: u32) -> bool {
+    let (missing, more) = (wanted & !raw & !PROTECTING, raw & !wanted & GIVEN);
+    missing | more != 0
+}
+
+/// Nothing but a person or a program sets them; others a filesystem gives by itself (btrfs: no compression for what did not get
+/// smaller, no copy-on-write by a mount option).
+const GIVEN: u32 = PROTECTING | SECURE_DELETE | UNDELETE | SYNC | NODUMP | NOATIME | DIR_SYNC;
 
 impl Stat {
     /// Do its flags forbid changes?
@@ -138,5 +145,16 @@ fn set_what_is_possible(fd: BorrowedFd<'_>, before: u32, mask: u32, wanted: u32)
         if linux::set_inode_flags(fd, reached ^ bit).is_ok() {
             reached ^= bit;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_filesystem_sets_by_itself_and_what_comes_last_is_no_difference() {
+        assert!(!are_others(NO_COMPRESS | NO_COW, 0) && !are_others(0, IMMUTABLE) && !are_others(NODUMP, NODUMP));
+        assert!(are_others(NODUMP, 0) && are_others(IMMUTABLE, 0) && are_others(0, NO_COW));
     }
 }

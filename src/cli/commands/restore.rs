@@ -68,7 +68,7 @@ pub(in crate::cli) struct RestoreArgs {
 enum When {
     /// Keep them
     Never,
-    /// Replace them when size, time or type differ
+    /// Replace them when size, time or type differ; else set owner, mode, attributes and flags that do
     Changed,
     /// Replace them
     Always,
