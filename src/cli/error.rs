@@ -65,6 +65,8 @@ pub(super) enum CliError {
     Usage { what: String, remedy: String },
     #[error("{what}")]
     Refused { what: String, remedy: String },
+    #[error("{what}")]
+    NoRepository { what: String, remedy: String },
     #[error("this machine cannot read its own backups: its key can only add to them")]
     NoRecovery,
     #[error("no recovery code was given")]
@@ -110,6 +112,7 @@ impl CliError {
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
             Self::Usage { .. } => Exit::Usage,
+            Self::NoRepository { .. } => Exit::NoRepository,
             Self::NoRecovery | Self::NoCode | Self::NotRecovery(_) => Exit::WrongKey,
             Self::File { source, .. } => of_io(source),
             Self::Config(ConfigError::Read { source, .. }) => of_io(source),
@@ -135,7 +138,9 @@ impl CliError {
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
             Self::Bucket(error) => error.remedy().into(),
-            Self::Usage { remedy, .. } | Self::Refused { remedy, .. } => remedy.clone().into(),
+            Self::Usage { remedy, .. } | Self::Refused { remedy, .. } | Self::NoRepository { remedy, .. } => {
+                remedy.clone().into()
+            }
             Self::NoRecovery => "Give the recovery file with --recovery FILE (or ROZEN_RECOVERY_FILE), or type the \
                                  recovery code: --recovery -"
                 .into(),
@@ -221,8 +226,10 @@ fn of_agent(error: &DaemonError) -> Exit {
 fn of_restore(error: &RestoreError) -> Exit {
     match error {
         RestoreError::Repository(error) => of_repository(error),
+        RestoreError::Target(error) | RestoreError::TargetFails(error) => of_store(error),
         RestoreError::Path(_) | RestoreError::InRepository { .. } => Exit::Usage,
         RestoreError::Destination(DestinationError::InUse { .. }) => Exit::InUse,
+        RestoreError::Destination(error) if error.is_denied() => Exit::NotPermitted,
         RestoreError::Interrupted => Exit::Interrupted,
         _ => Exit::Failed,
     }
@@ -232,6 +239,7 @@ fn of_history(error: &HistoryError) -> Exit {
     match error {
         HistoryError::Repository(error) | HistoryError::Snapshot { source: error, .. } => of_repository(error),
         HistoryError::Spec(_) | HistoryError::Path(_) => Exit::Usage,
+        HistoryError::NoSuchMachine(_) | HistoryError::WhichMachine(_) => Exit::Usage,
         _ => Exit::Failed,
     }
 }
@@ -298,7 +306,25 @@ fn key_file_remedy(error: &KeyFileError) -> &'static str {
              every system."
         }
         KeyFileError::PassphraseEmpty => "Put the passphrase into the first line of the file.",
+        KeyFileError::PassphraseLines => {
+            "Remove all lines but the first: earlier versions of Rozen used that one and never looked at the others."
+        }
         KeyFileError::PassphraseCost { .. } => "Use another copy of the file: this one was altered.",
         KeyFileError::NotEnoughMemory { .. } => "Close other programs, or use a machine with more memory.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_that_may_not_be_written_to_is_a_matter_of_permission() {
+        let root = |source: io::ErrorKind| {
+            let error = DestinationError::Root { path: "/x".into(), source: source.into() };
+            of_restore(&RestoreError::Destination(error))
+        };
+        assert_eq!(root(io::ErrorKind::PermissionDenied), Exit::NotPermitted);
+        assert_eq!(root(io::ErrorKind::NotFound), Exit::Failed);
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct CostArgs {
     pub max_cost: Option<Price>,
     /// A table of prices, for whatever target it is
     #[arg(long, value_name = "FILE", help_heading = "Costs")]
-    prices: Option<PathBuf>,
+    pub prices: Option<PathBuf>,
 }
 
 fn amount(text: &str) -> Result<Price, String> {

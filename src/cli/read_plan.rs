@@ -8,8 +8,8 @@ use super::context::Context;
 use super::error::CliError;
 use super::prices::{CostArgs, Priced, Prices, ask};
 use super::prompt;
-use super::ways_back::word;
-use crate::cost::Wanted;
+use super::ways_back::{WaysBack, word};
+use crate::cost::{Money, Wanted};
 use crate::restore::{ReadPack, Reads, ThawCounts};
 use crate::status::{bytes, counted};
 use crate::store::{Access, ThawTier};
@@ -117,9 +117,9 @@ impl<'a> ReadPlan<'a> {
         })
     }
 
-    /// An error unless somebody wants it at that price.
-    pub(super) fn agree(&self, args: &ThawArgs, context: &Context) -> Result<(), CliError> {
-        let price = self.price(args)?;
+    /// An error unless somebody wants it at that price. `spent`: what the same command asked an archive for before.
+    pub(super) fn agree(&self, args: &ThawArgs, spent: Money, context: &Context) -> Result<(), CliError> {
+        let price = self.price(args, spent)?;
         if args.cost.yes {
             return Ok(());
         }
@@ -133,18 +133,29 @@ impl<'a> ReadPlan<'a> {
         ask(&format!("Thaw ({tier}) and restore for {price}? [y/N] "), context)
     }
 
+    /// Of asking the archive, without what the way here costs.
+    pub(super) fn of_asking(&self, args: &ThawArgs) -> Money {
+        self.priced.cost(args.tier()).map_or(Money::ZERO, |cost| cost.requests + cost.retrieval + cost.copies)
+    }
+
     /// For people, where it is known and not more than is allowed.
-    fn price(&self, args: &ThawArgs) -> Result<Option<String>, CliError> {
+    fn price(&self, args: &ThawArgs, spent: Money) -> Result<Option<String>, CliError> {
         match &self.priced {
             Priced::Costs { table, ways } => {
-                let Some(cost) = ways.cost(args.tier()) else {
-                    let what = format!("the archive does not offer {}", word(args.tier()));
-                    return Err(CliError::usage(what, "Choose another --tier: bulk or standard."));
-                };
-                args.cost.within(cost.total(), &table.currency, RESTORE.what, RESTORE.remedy).map(Some)
+                let Some(cost) = ways.cost(args.tier()) else { return Err(not_offered(args.tier(), ways)) };
+                args.cost.within(spent + cost.total(), &table.currency, RESTORE.what, RESTORE.remedy).map(Some)
             }
             Priced::NotKnown(whose) => args.cost.without_prices(whose).map(|()| None),
         }
+    }
+}
+
+fn not_offered(tier: ThawTier, ways: &WaysBack) -> CliError {
+    let what = format!("the archive does not offer {}, or the table has no price of it", word(tier));
+    let others: Vec<_> = ways.tiers().map(word).collect();
+    match others.is_empty() {
+        true => CliError::usage(what, "Give a table that has its prices with --prices FILE (docs/cost.md)."),
+        false => CliError::usage(what, format!("Choose another --tier: {}.", others.join(" or "))),
     }
 }
 
@@ -159,12 +170,13 @@ fn wanted(pack: &ReadPack) -> Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::{Billed, PriceFiles, prices_for};
     use crate::model::{MachineId, ObjectHash, PackKey, StorageClass};
     use crate::restore::NeededPack;
 
     fn pack(class: StorageClass, size: u64, bytes: u64, access: Access) -> ReadPack {
         let pack = PackKey { machine: MachineId([1; 16]), is_tree: false, hash: ObjectHash([2; 32]) };
-        ReadPack { needed: NeededPack { pack, class, size, frames: 1, bytes }, access }
+        ReadPack::new(NeededPack { pack, class, size, frames: 1, bytes }, access)
     }
 
     #[test]
@@ -177,5 +189,36 @@ mod tests {
         let what = plan.what();
         assert!(what.starts_with("2 packs are to be read, 104.0 MiB of 110.0 MiB: 1 can be read now"), "{what}");
         assert_eq!(plan.json()["archived_bytes"], 100 << 20);
+    }
+
+    fn args(tier: Tier, max_cost: Option<&str>) -> ThawArgs {
+        let max_cost = max_cost.and_then(crate::cost::Price::parse);
+        ThawArgs { tier, thaw_days: 7, cost: CostArgs { yes: true, max_cost, prices: None } }
+    }
+
+    fn deep_archive(args: &ThawArgs, check: impl Fn(ReadPlan)) {
+        let aws = Billed::Aws { region: "us-east-1".into(), assumed: false };
+        let table = prices_for(&aws, &PriceFiles::default()).unwrap().unwrap();
+        let reads = Reads { packs: vec![pack(StorageClass::DeepArchive, 1 << 40, 1 << 40, Access::NeedsThaw)] };
+        check(ReadPlan::new(&reads, &Prices::Known(Box::new(table)), args).unwrap());
+    }
+
+    #[test]
+    fn a_tier_that_is_not_offered_is_not_among_those_to_choose() {
+        let args = args(Tier::Expedited, None);
+        deep_archive(&args, |plan| {
+            let error = plan.price(&args, Money::ZERO).unwrap_err();
+            assert_eq!(error.remedy(), "Choose another --tier: bulk or standard.");
+        });
+    }
+
+    #[test]
+    fn what_was_spent_before_counts_against_the_limit() {
+        let args = args(Tier::Bulk, Some("150"));
+        deep_archive(&args, |plan| {
+            assert!(plan.of_asking(&args) < plan.priced.cost(ThawTier::Bulk).unwrap().total());
+            assert!(plan.price(&args, Money::ZERO).is_ok());
+            assert!(plan.price(&args, crate::cost::Price::parse("100").unwrap().once()).is_err());
+        });
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct ReadArgs {
     /// The recovery file, or a file with the recovery code; `-` asks for the code [env: ROZEN_RECOVERY_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Repository")]
     pub(super) recovery: Option<PathBuf>,
-    /// A file with the passphrase of the recovery file [env: ROZEN_PASSPHRASE_FILE]
+    /// A file whose only line is the passphrase of the recovery file [env: ROZEN_PASSPHRASE_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Repository")]
     pub(super) passphrase_file: Option<PathBuf>,
     /// Read no faster than this, such as 2MiB/s; `off`: as fast as it goes [default: as in the configuration, if there is one]
@@ -73,6 +73,9 @@ pub(super) fn pick_of(
     for (seq, error) in &picked.unreadable {
         context.output.warn(format!("snapshot {seq} cannot be read and is passed over: {error}"));
     }
+    if let Some(old) = &picked.old_key {
+        context.output.warn(format!("{old}; `rozenctl snapshots` lists the others"));
+    }
     kept::tell(repository, machine, &mut picked.manifest, context);
     Ok(picked)
 }
@@ -81,6 +84,11 @@ pub(super) fn pick_of(
 pub(super) fn passed_over(picked: &Picked) -> Vec<Value> {
     let told = |(seq, error): &(Seq, RepoError)| json!({ "snapshot": seq, "error": error.to_string() });
     picked.unreadable.iter().map(told).collect()
+}
+
+/// For programs: why its key speaks against it.
+pub(super) fn old_key(picked: &Picked) -> Value {
+    json!(picked.old_key.map(|old| old.to_string()))
 }
 
 /// The one that was named, this machine itself, or the only one.

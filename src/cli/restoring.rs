@@ -14,6 +14,7 @@ use super::prices::Prices;
 use super::read_plan::{self, ThawArgs};
 use super::show::{Live, Meter};
 use super::thaw;
+use crate::cost::Money;
 use crate::format::Manifest;
 use crate::model::with_causes;
 use crate::repo::{Contents, Repository};
@@ -77,12 +78,16 @@ impl Restoring<'_> {
     /// Restores what reads at once, and everything else when it has thawed.
     fn thawed(&self, reads: Reads, passes: &mut Passes) -> Result<(), CliError> {
         let early = RestoreOptions { leave_archived: true, ..self.options.clone() };
-        thaw::wait(reads, self.repository, self.prices, self.args, self.context, || {
-            let report = self.pass(&self.repository.contents()?, early.clone())?;
+        let mut spent = passes.spent;
+        let reads = (reads, &mut spent);
+        thaw::wait(reads, self.repository, self.prices, self.args, self.context, |reads| {
+            let contents = self.repository.contents()?.with_frozen(reads.frozen());
+            let report = self.pass(&contents, early.clone())?;
             let files = counted(report.files, "file", "files");
             passes.add(report);
             self.context.output.line(format!("restored {files} so far"))
         })?;
+        passes.spent = spent;
         passes.add(self.pass(&self.repository.contents()?, self.options.clone())?);
         Ok(())
     }
@@ -103,6 +108,8 @@ struct Passes {
     bytes: u64,
     others: u64,
     hard_links: u64,
+    /// For asking an archive.
+    spent: Money,
     last: RestoreReport,
 }
 
@@ -117,7 +124,7 @@ impl Passes {
 
     /// What the passes before had written was there already for the last one.
     fn finish(self) -> RestoreReport {
-        let Self { files, bytes, others, hard_links, last } = self;
+        let Self { files, bytes, others, hard_links, last, .. } = self;
         let before = (files + others + hard_links) - (last.files + last.others + last.hard_links);
         RestoreReport { files, bytes, others, hard_links, skipped: last.skipped.saturating_sub(before), ..last }
     }

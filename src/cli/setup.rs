@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use serde_json::{Value, json};
 
 use super::context::{Context, quoted};
 use super::error::CliError;
@@ -85,8 +86,7 @@ fn open_or_create(wish: &Wish, store: &Store, context: &Context, state: &Path) -
     refuse_existing(wish.recovery_out.as_deref())?;
     refuse_key_beside_its_lock(wish)?;
     refuse_foreign_state(state, None)?;
-    refuse_headless(store)?;
-    refuse_hidden(store, &context.output)?;
+    refuse_remains(store, &context.output)?;
     let secret = RecoverySecret::generate();
     let id = repo::create(store, &secret, ChunkLimits::DEFAULT, &created_text(context))?;
     if let Err(error) = write_recovery_file(wish, &secret, id) {
@@ -119,11 +119,15 @@ fn refuse_foreign_state(state: &Path, id: Option<RepoId>) -> Result<(), CliError
 fn refuse_second_recovery_file(wish: &Wish, store: &Store) -> Result<(), CliError> {
     match &wish.recovery_out {
         None => Ok(()),
-        Some(path) => Err(CliError::refused(
-            format!("{} exists already, so no recovery file can be written to {}", store.place(), path.display()),
-            "Leave --recovery-out out: the recovery file or code of this repository is the one that was made with it.",
-        )),
+        Some(path) => Err(second_recovery_file(store.place(), path)),
     }
+}
+
+pub(super) fn second_recovery_file(repository: &str, path: &Path) -> CliError {
+    CliError::refused(
+        format!("{repository} exists already, so no recovery file can be written to {}", path.display()),
+        "Leave --recovery-out out: the recovery file or code of this repository is the one that was made with it.",
+    )
 }
 
 /// Whoever gets the disk with the repository would read everything.
@@ -150,6 +154,12 @@ fn refuse_state_of_another_machine(state: &Path) -> Result<(), CliError> {
         )),
         None => Ok(()),
     }
+}
+
+/// What is left of a repository without its record.
+pub(super) fn refuse_remains(store: &Store, output: &Output) -> Result<(), CliError> {
+    refuse_headless(store)?;
+    refuse_hidden(store, output)
 }
 
 /// With a new `rozen.json` on top, the old recovery file would open nothing any more.
@@ -342,6 +352,7 @@ pub(super) fn tell(
         (Some(code), None) => tell_recovery_code(code, &made.config.repository, output)?,
         (None, _) => {}
     }
+    output.json(|| made_json(made, recovery_out, places))?;
     warn_shared_disk(&made.config, output)?;
     protection::try_new_target(&made.config, places, context)
 }
@@ -359,6 +370,18 @@ fn tell_made(made: &Made, places: &Places, output: &Output) -> Result<(), CliErr
         .iter()
         .map(|root| format!("folder         {} as `{}`", printable(&root.path.to_string_lossy()), root.id))
         .try_for_each(|line| output.line(line))
+}
+
+/// With the recovery code, which stands nowhere else.
+fn made_json(made: &Made, recovery_out: Option<&Path>, places: &Places) -> Value {
+    let (config, new_secret) = (&made.config, made.new_secret.as_ref());
+    json!({
+        "created": true, "config": places.config, "state": places.state, "repository": config.repository,
+        "machine_key": config.machine_key, "new_machine": made.machine == MachineOrigin::New,
+        "roots": config.roots.iter().map(|root| json!({ "id": root.id, "path": root.path })).collect::<Vec<_>>(),
+        "recovery_file": new_secret.and(recovery_out),
+        "recovery_code": new_secret.filter(|_| recovery_out.is_none()).map(|code| code.as_str()),
+    })
 }
 
 pub(super) fn tell_recovery_file(path: &Path, output: &Output) -> Result<(), CliError> {

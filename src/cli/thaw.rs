@@ -1,5 +1,6 @@
 //! Restoring from an archive: asking it for what is wanted, and the wait.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use super::error::CliError;
 use super::prices::Prices;
 use super::read_plan::{ReadPlan, ThawArgs};
 use super::show::Live;
+use crate::cost::Money;
 use crate::repo::Repository;
 use crate::restore::{Reads, RestoreError, ThawCounts};
 use crate::status::{counted, span};
@@ -18,25 +20,27 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 const RAREST_LOOK: Duration = Duration::from_secs(15 * 60);
 const BLINK: Duration = Duration::from_millis(200);
 
-/// Asks a person, then the archive; waits, and calls `restore` whenever more can be read than before. Returns when all can.
+/// Asks a person, then the archive; waits, and calls `restore` whenever something can be read that could not be before. Returns when
+/// all can. `spent` grows by what asking costs.
 pub(super) fn wait(
-    mut reads: Reads,
+    (mut reads, spent): (Reads, &mut Money),
     repository: &Repository,
     prices: &Prices,
     args: &ThawArgs,
     context: &Context,
-    mut restore: impl FnMut() -> Result<(), CliError>,
+    mut restore: impl FnMut(&Reads) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let store = &repository.store;
     let mut pause = FIRST_LOOK;
-    let mut restored = 0;
+    let mut restored = HashSet::new();
     loop {
         let counts = reads.counts();
         if counts.frozen > 0 {
             let plan = ReadPlan::new(&reads, prices, args)?;
             plan.lines(context).iter().try_for_each(|line| context.output.line(line))?;
-            plan.agree(args, context)?;
-            reads.thaw(store, args.tier(), args.thaw_days())?;
+            plan.agree(args, *spent, context)?;
+            *spent += plan.of_asking(args);
+            reads.thaw(store, (args.tier(), args.thaw_days()), context.clock.monotonic().0)?;
             context
                 .output
                 .line("asked the archive; if this is interrupted, the same command goes on where it stopped")?;
@@ -46,13 +50,14 @@ pub(super) fn wait(
         if counts.thawing == 0 && counts.frozen == 0 {
             return Ok(());
         }
-        if counts.readable > restored {
-            restored = counts.readable;
-            restore()?;
+        let readable = reads.readable();
+        if !readable.is_subset(&restored) {
+            restored = readable;
+            restore(&reads)?;
         }
         sleep(pause, counts, context)?;
         pause = (pause * 2).min(RAREST_LOOK);
-        reads.look(store)?;
+        reads.look(store, context.clock.monotonic().0)?;
     }
 }
 

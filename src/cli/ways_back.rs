@@ -49,6 +49,10 @@ impl WaysBack {
         assumed
     }
 
+    pub(super) fn tiers(&self) -> impl Iterator<Item = ThawTier> {
+        self.ways.iter().map(|(tier, _)| *tier)
+    }
+
     /// `None`: some class does not offer the tier.
     pub(super) fn cost(&self, tier: ThawTier) -> Option<&RestoreCost> {
         self.ways.iter().find(|(other, _)| *other == tier).map(|(_, cost)| cost)

@@ -50,6 +50,8 @@ pub enum KeyFileError {
     WrongPassphrase,
     #[error("the passphrase is empty")]
     PassphraseEmpty,
+    #[error("there is more than one line in it, and a passphrase is one")]
+    PassphraseLines,
     #[error("{what} of the passphrase is {found}, only {min} to {max} is accepted")]
     PassphraseCost { what: &'static str, found: u64, min: u64, max: u64 },
     #[error("not enough memory to check the passphrase: {needed_bytes} bytes are needed")]
@@ -61,7 +63,8 @@ impl KeyFileError {
     pub fn is_wrong_key(&self) -> bool {
         match self {
             Self::InFile { source, .. } => source.is_wrong_key(),
-            Self::PassphraseNeeded | Self::WrongPassphrase | Self::PassphraseEmpty => true,
+            Self::PassphraseNeeded | Self::WrongPassphrase => true,
+            Self::PassphraseEmpty | Self::PassphraseLines => true,
             Self::CodeCharacter { .. } | Self::CodeLength { .. } | Self::CodeGroups { .. } | Self::CodeWhole => true,
             Self::Io { .. } | Self::Unfit { .. } | Self::NotKeyFile(_) | Self::Newer { .. } | Self::Damaged { .. } => {
                 false

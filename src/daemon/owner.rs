@@ -378,6 +378,6 @@ fn log_end(outcome: &Outcome) {
             }
         }
         Outcome::Cancelled => tracing::info!("a run was stopped; the next one goes on"),
-        Outcome::TargetFailed { .. } | Outcome::Failed(_) => {}
+        Outcome::TargetFailed { .. } | Outcome::RepositoryGone { .. } | Outcome::Failed(_) => {}
     }
 }

@@ -113,12 +113,27 @@ struct Worker {
 impl Worker {
     fn execute(&self, plans: &[RootPlan]) {
         let billed_before = costs::last_billed(&self.setup);
+        let safe_before = self.setup.safe_roots();
         let outcome = self.try_run(plans).unwrap_or_else(|error| failed(&error));
+        self.tell_lost(&safe_before, &outcome);
         if let Some(text) = costs::since(&self.setup, billed_before) {
             tracing::info!(cost = text, "a run is over");
             self.tell(Event::RunCost { text });
         }
         self.tell(Event::RunFinished(outcome));
+    }
+
+    /// A run that finds out that the target has lost something takes the recovery points of all roots out of the journal. It makes good
+    /// only those that it stores itself.
+    fn tell_lost(&self, safe_before: &[RootId], outcome: &Outcome) {
+        let still_safe = self.setup.safe_roots();
+        let is_stored = |root: &RootId| match outcome {
+            Outcome::Done { roots, .. } => roots.iter().any(|done| done.root == *root && done.result.is_ok()),
+            _ => false,
+        };
+        for root in safe_before.iter().filter(|root| !still_safe.contains(root) && !is_stored(root)) {
+            self.tell(Event::StoredLost { root: root.clone() });
+        }
     }
 
     fn try_run(&self, plans: &[RootPlan]) -> Result<Outcome, RunError> {
@@ -320,6 +335,15 @@ impl Setup {
         Ok(backup.with_config(self.config_text.clone()))
     }
 
+    /// Roots that have a recovery point.
+    fn safe_roots(&self) -> Vec<RootId> {
+        let is_safe = |id: &RootId| {
+            let state = self.journal.root_state(id.as_str());
+            state.is_ok_and(|state| state.recovery_point_ms.is_some())
+        };
+        self.config.roots.iter().map(|root| root.id.clone()).filter(is_safe).collect()
+    }
+
     pub(super) fn memory(&self, root: &RootId) -> RootMemory {
         RootMemory::new(&self.journal, &self.keys, root)
     }
@@ -359,9 +383,21 @@ fn failed(error: &RunError) -> Outcome {
         // the next run goes on at once
         error if error.is_stopped() => Outcome::Cancelled,
         RunError::FreezeTooOld { .. } => Outcome::Cancelled,
+        error if is_gone(error) => Outcome::RepositoryGone { message, remedy },
         RunError::Upload(UploadError::Target { .. }) => Outcome::TargetFailed { message, remedy },
         RunError::Repository(error) if is_of_target(error) => Outcome::TargetFailed { message, remedy },
         _ => run_failed(message, remedy),
+    }
+}
+
+/// The target has answered, and knows of no repository or bucket. (A disk that is not mounted says no more than that; nothing is known
+/// to be safe then either.)
+fn is_gone(error: &RunError) -> bool {
+    match error {
+        RunError::Upload(UploadError::Target { source, .. }) => source.is_no_bucket(),
+        RunError::Repository(RepoError::NoRepository { .. } | RepoError::Hidden { .. }) => true,
+        RunError::Repository(RepoError::Store(error)) => error.is_no_bucket(),
+        _ => false,
     }
 }
 

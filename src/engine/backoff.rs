@@ -11,6 +11,8 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Setback {
     pub(super) kind: SetbackKind,
+    /// The target has said for certain that the repository is not there. Only one that is there again takes that back.
+    pub(super) is_gone: bool,
     pub(super) since: Timestamp,
     pub(super) attempts: u32,
     /// Of the monotonic clock; no run by itself before.

@@ -40,6 +40,10 @@ pub enum Event {
     HintsLost {
         root: RootId,
     },
+    /// The target has lost what was stored of the root, or its last snapshot, and no run has made that good.
+    StoredLost {
+        root: RootId,
+    },
     /// What is to be told of the configuration from now on.
     Config(Option<Problem>),
     Coverage {
@@ -151,6 +155,11 @@ pub enum Outcome {
     Cancelled,
     /// The target could not be reached or refused: an outage, not the fault of a file.
     TargetFailed {
+        message: String,
+        remedy: String,
+    },
+    /// The target says for certain that the repository, or the bucket, is not there.
+    RepositoryGone {
         message: String,
         remedy: String,
     },

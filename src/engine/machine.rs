@@ -113,6 +113,7 @@ impl Engine {
             Event::Doubt { root } => self.with_root(&root, Root::doubt),
             Event::Config(problem) => self.config_problem = problem,
             Event::HintsLost { root } => self.with_root(&root, Root::lose_hints),
+            Event::StoredLost { root } => self.with_root(&root, Root::lose_stored),
             Event::Coverage { root, coverage } => self.with_root(&root, |r| r.set_coverage(coverage)),
             Event::RootUnavailable { root, problem } => {
                 self.with_root(&root, |r| r.lose(problem, now));

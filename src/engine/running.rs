@@ -58,6 +58,11 @@ impl Engine {
                 self.target_failed(message, remedy, now);
                 self.answer_failed(serves, effects);
             }
+            Outcome::RepositoryGone { message, remedy } => {
+                self.target_failed(message, remedy, now);
+                self.setback.iter_mut().for_each(|setback| setback.is_gone = true);
+                self.answer_failed(serves, effects);
+            }
             Outcome::Failed(problem) => {
                 self.set_back(SetbackKind::Run, problem, now);
                 self.answer_failed(serves, effects);
@@ -69,9 +74,23 @@ impl Engine {
     }
 
     fn keep_run_problems(&mut self, full: bool, found: &[Problem]) {
-        let is_told_once = |code| matches!(code, ProblemCode::WentBack | ProblemCode::AnotherCopy);
-        self.run_problems.retain(|old| is_told_once(old.code) && !full && !found.contains(old));
-        self.run_problems.extend_from_slice(found);
+        let old = std::mem::take(&mut self.run_problems);
+        let is_another = |problem: &Problem| problem.code == ProblemCode::AnotherCopy;
+        let before = old.iter().find(|old| is_another(old));
+        let found: Vec<Problem> = found
+            .iter()
+            .map(|new| match before {
+                Some(old) if is_another(new) && old != new => another_copy_again(new),
+                _ => new.clone(),
+            })
+            .collect();
+        let is_kept = |old: &Problem| match old.code {
+            ProblemCode::WentBack => !found.contains(old),
+            // one of a machine, however often it happens
+            ProblemCode::AnotherCopy => !found.iter().any(is_another),
+            _ => false,
+        };
+        self.run_problems = old.into_iter().filter(|old| !full && is_kept(old)).chain(found.iter().cloned()).collect();
     }
 
     /// Books what was stored; what stays in `run.taken` goes back to its root. Returns the problems by root.
@@ -149,8 +168,16 @@ impl Engine {
 
     fn set_back(&mut self, kind: SetbackKind, problem: Problem, now: Now) {
         let before = self.setback.take().filter(|before| before.kind == kind);
+        let is_gone = before.as_ref().is_some_and(|before| before.is_gone);
         let (since, attempts) = before.map_or((now.wall, 1), |b| (b.since, b.attempts.saturating_add(1)));
         let retry_at = now.mono + backoff::delay(attempts, &mut self.jitter);
-        self.setback = Some(Setback { kind, since, attempts, retry_at, problem });
+        self.setback = Some(Setback { kind, is_gone, since, attempts, retry_at, problem });
     }
+}
+
+/// A state directory that was brought back from a copy does that once.
+fn another_copy_again(problem: &Problem) -> Problem {
+    let message = format!("{}; it has happened before, so two computers use this machine's key", problem.message);
+    let remedy = "stop one of them, and set it up anew with `rozenctl init --recovery FILE`".to_owned();
+    Problem { message, remedy, ..problem.clone() }
 }

@@ -64,6 +64,7 @@ impl Engine {
                 since: setback.since,
                 next_try: (setback.retry_at > now.mono).then(|| now.wall_at(setback.retry_at)),
                 message: setback.problem.message.clone(),
+                gone: setback.is_gone,
             },
             (_, Some(true)) => Target::Up,
             _ => Target::Unknown,

@@ -1,5 +1,6 @@
 //! Finding and reading chunks: where each one is, and its plain content, checked.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -8,12 +9,13 @@ use super::open::{Machine, Repository};
 use super::openers::Openers;
 use super::placement::{DamagedPlaces, Listed};
 use super::shelf::Shelf;
+use super::unlisted::UnlistedPack;
 use super::{RepoError, names};
 use crate::crypto::ReadKeys;
 use crate::journal::LocationTable;
-use crate::model::{ChunkId, ChunkLocation};
+use crate::model::{ChunkId, ChunkLocation, PackKey};
 use crate::seal::FrameOpener;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::tree::NodeSource;
 
 /// Reads chunks by id, from any thread. What it returns hashes to the id.
@@ -22,12 +24,13 @@ pub struct Contents {
     pub(super) keys: ReadKeys,
     pub(super) machines: Vec<Machine>,
     pub(super) table: Mutex<LocationTable>,
-    /// Set when the packs' own directories have been read as well.
-    pub(super) scanned: Mutex<bool>,
+    /// Packs that no index object names; `None` until they were looked into.
+    pub(super) unlisted: Mutex<Option<Arc<Vec<UnlistedPack>>>>,
     pub(super) listed: Listed,
     pub(super) damaged: DamagedPlaces,
     pub(super) openers: Openers,
     shelf: Shelf,
+    frozen: HashSet<PackKey>,
     problems: Mutex<Vec<RepoError>>,
 }
 
@@ -39,17 +42,32 @@ impl Contents {
             keys: repository.keys.clone(),
             machines,
             table: Mutex::new(LocationTable::temporary()?),
-            scanned: Mutex::new(false),
+            unlisted: Mutex::new(None),
             listed: Listed::default(),
             damaged: repository.damaged.clone(),
             openers: Openers::default(),
             shelf: Shelf::default(),
+            frozen: HashSet::new(),
             problems: Mutex::new(errors),
         };
         for machine in &contents.machines {
             contents.load_indexes(machine, given_up)?;
         }
         Ok(contents)
+    }
+
+    /// These are archived, as the target has said: it is not asked for what is in them, and they count as refused.
+    pub fn with_frozen(self, frozen: HashSet<PackKey>) -> Self {
+        Self { frozen, ..self }
+    }
+
+    /// A range of a pack.
+    pub(super) fn range(&self, pack: &PackKey, offset: u64, len: u64) -> Result<Vec<u8>, RepoError> {
+        let name = names::pack(&pack.machine, pack.is_tree, &pack.hash);
+        match self.frozen.contains(pack) {
+            true => Err(StoreError::Archived { name }.into()),
+            false => Ok(self.store.get_range(&name, offset, len)?),
+        }
     }
 
     /// Index objects that could not be used, and why. Their packs are found by their own directories.
@@ -107,14 +125,8 @@ impl Contents {
         self.store.is_far()
     }
 
-    /// Every frame that the index objects and directories name. For checks.
-    pub fn each_location(&self, visit: &mut dyn FnMut(ChunkId, ChunkLocation)) -> Result<(), RepoError> {
-        Ok(self.table.lock().expect("no panic while it is held").each(visit)?)
-    }
-
     fn read_at(&self, at: &ChunkLocation, id: &ChunkId) -> Result<Vec<u8>, RepoError> {
-        let name = names::pack(&at.pack.machine, at.pack.is_tree, &at.pack.hash);
-        let frame = self.store.get_range(&name, at.offset, u64::from(at.len))?;
+        let frame = self.range(&at.pack, at.offset, u64::from(at.len))?;
         self.open_frame(at, &frame, id)
     }
 

@@ -56,10 +56,6 @@ pub enum RepoError {
     SequenceTaken { machine: MachineId, seq: Seq },
     #[error("the target does not hold the last snapshot of machine {machine} any more")]
     WentBack { machine: MachineId },
-    #[error("the repository has several machines: {0}; name one with --machine")]
-    WhichMachine(String),
-    #[error("no machine {0} in this repository")]
-    NoMachine(String),
     #[error("no certificate of machine {machine} can be read: what it stored cannot be verified")]
     NoCertificate { machine: MachineId },
     #[error("{name} is missing; the certificate was found in a manifest")]
@@ -103,8 +99,8 @@ impl RepoError {
     pub fn remedy(&self) -> &'static str {
         match self {
             RepoError::NoRepository { .. } => {
-                "Check the path or URL (--repo, or `repository` in the configuration). `rozenctl init` makes a new one in an empty place; where a \
-                 repository is and only its rozen.json is gone, bring that back from a copy (docs/disaster.md). Whether it was deleted in a bucket that \
+                "Check the path or URL (--repo, or `repository` in the configuration). `rozenctl init` makes a new one in an empty place, or says \
+                 what must be moved away first; where a repository is and only its rozen.json is gone, bring that back from a copy (docs/disaster.md). Whether it was deleted in a bucket that \
                  keeps versions tells `rozenctl target undelete --dry-run`, with an administrator's credentials."
             }
             RepoError::Hidden { .. } | RepoError::Replaced { .. } => {
@@ -129,7 +125,6 @@ impl RepoError {
                 "Find out what else writes to the target. To go on behind it, remove the state directory: nothing that is stored is uploaded again."
             }
             RepoError::WentBack { .. } => "The next run stores again what is missing. `rozenctl check` names it.",
-            RepoError::WhichMachine(_) | RepoError::NoMachine(_) => "`rozenctl snapshots` lists the machines.",
             RepoError::Journal(error) => error.remedy(),
             _ => {
                 "`rozenctl check --read-data` lists all that is damaged and which files it costs; everything else restores."

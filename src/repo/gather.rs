@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::RepoError;
 use super::contents::Contents;
 use super::ranges::{self, RangedRead, Wanted};
-use super::{RepoError, names};
 use crate::model::{ChunkId, ChunkLocation};
 
 /// Requests of one gathering that are under way at once.
@@ -107,10 +107,9 @@ impl Contents {
     }
 
     fn read_range(&self, read: &RangedRead) -> Result<Arc<ReadRange>, RepoError> {
-        let name = names::pack(&read.pack.machine, read.pack.is_tree, &read.pack.hash);
         let with_header = read.range.start <= HEADER_REACH && self.wants_header(&read.pack);
         let offset = if with_header { 0 } else { read.range.start };
-        let bytes = self.store.get_range(&name, offset, read.range.end - offset)?;
+        let bytes = self.range(&read.pack, offset, read.range.end - offset)?;
         if with_header {
             self.learn_header(&read.pack, &bytes);
         }

@@ -7,6 +7,7 @@ use super::bundles::Bundles;
 use super::flushing::Flushing;
 use super::later::Later;
 use super::links::LinkGroups;
+use super::outage::{self, Outage, Verdict};
 use super::plan::PlannedRoot;
 use super::progress::Progress;
 use super::report::{Collector, Count};
@@ -14,8 +15,8 @@ use super::stages::Stages;
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
 use crate::repo::{ContentError, Contents, Files, RepoError};
-use crate::source::{Destination, DestinationError};
-use crate::store::{Disposition, StoreError};
+use crate::source::{CoarseTimes, Destination, DestinationError, MetadataWriter};
+use crate::store::StoreError;
 
 pub(super) struct Context<'a> {
     pub contents: &'a Contents,
@@ -33,6 +34,8 @@ pub(super) struct Context<'a> {
     pub collector: &'a Collector,
     pub progress: &'a Progress,
     pub flushing: Flushing,
+    coarse_times: CoarseTimes,
+    outage: Outage,
     stopped: AtomicBool,
     fatal: Mutex<Option<RestoreError>>,
 }
@@ -70,19 +73,43 @@ impl<'a> Context<'a> {
             collector,
             progress,
             flushing: Flushing::default(),
+            coarse_times: CoarseTimes::default(),
+            outage: Outage::default(),
             stopped: AtomicBool::new(false),
             fatal: Mutex::new(None),
         }
     }
 
+    /// One for each thread.
+    pub fn metadata_writer(&self) -> MetadataWriter {
+        MetadataWriter::telling(self.options.owner, self.coarse_times.clone())
+    }
+
     /// Ends the whole restore; the first reason counts.
     pub fn stop(&self, error: RestoreError) {
         self.stopped.store(true, Relaxed);
+        let error = match error {
+            RestoreError::Destination(source) if source.is_full() => {
+                RestoreError::Full { place: self.root.place.clone(), source }
+            }
+            error => RestoreError::of_open_files(&error).unwrap_or(error),
+        };
         self.fatal.lock().expect("nothing panics while it is held").get_or_insert(error);
     }
 
-    pub fn target_gone(&self) {
-        self.stop(RestoreError::TargetGone { place: self.place.to_owned() });
+    /// Whether the restore ends, because the target gives nothing. Asks the target where that is not known.
+    pub fn ends_with(&self, error: &RepoError) -> bool {
+        let Some(error) = outage::not_given(error) else { return false };
+        if let StoreError::TargetGone { .. } = error {
+            self.stop(RestoreError::TargetGone { place: self.place.to_owned() });
+            return true;
+        }
+        match self.outage.judge(self.contents, error) {
+            Verdict::Target(error) => self.stop(RestoreError::TargetFails(error)),
+            Verdict::Object => return false,
+            Verdict::Over => {}
+        }
+        true
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -120,10 +147,21 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// What an earlier restore made, or somebody has had since, and is not to be changed: else what could not be set the first time
+    /// would be right the second time.
+    pub fn differs(&self, path: &RelPath, differences: &[&str]) {
+        let message = format!("it is there already with another {}, which stays", differences.join(" and another "));
+        let remedy = "--overwrite changed sets it, as far as the rights of whoever restores and the filesystem allow";
+        self.problem(path, ProblemCode::Metadata, message, remedy);
+    }
+
     /// One entry could not be restored: a problem, or the end of the restore where all others would fail as well.
     pub fn failed(&self, path: &RelPath, error: ItemError) {
         const OTHER_SNAPSHOT: &str = "look for it in another snapshot: rozenctl history PATH";
         const THAW: &str = "`rozenctl restore` thaws it, and tells before what that costs";
+        if let Some(error) = RestoreError::of_open_files(&error) {
+            return self.stop(error);
+        }
         let (code, remedy) = match error {
             ItemError::Content(ContentError::Chunk(ref source)) if source.is_archived() => {
                 if self.options.leave_archived {
@@ -133,10 +171,12 @@ impl<'a> Context<'a> {
             }
             ItemError::Fatal(error) => return self.stop(error),
             ItemError::Destination(error) if error.is_full() => return self.stop(RestoreError::Destination(error)),
-            ItemError::Content(ContentError::Chunk(ref source)) if is_target_gone(source) => return self.target_gone(),
+            ItemError::Content(ContentError::Chunk(ref source)) if self.ends_with(source) => return,
             ItemError::Destination(ref error) => (ProblemCode::Target, self.of_destination(error)),
             ItemError::Content(ContentError::NotStored) => (ProblemCode::Unreadable, OTHER_SNAPSHOT),
-            ItemError::Content(ContentError::Chunk(ref source)) => (code_of(source), OTHER_SNAPSHOT),
+            ItemError::Content(ContentError::Chunk(ref source)) => {
+                of_content(source).unwrap_or((ProblemCode::Damaged, OTHER_SNAPSHOT))
+            }
             ItemError::Content(_) => (ProblemCode::Damaged, OTHER_SNAPSHOT),
         };
         self.report(Problem::of_error(code, &self.shown(path), &error, remedy));
@@ -144,6 +184,9 @@ impl<'a> Context<'a> {
 
     /// A directory could not be made or opened.
     pub fn dir_failed(&self, path: &RelPath, error: DestinationError) {
+        if let Some(error) = RestoreError::of_open_files(&error) {
+            return self.stop(error);
+        }
         if error.is_full() {
             return self.stop(RestoreError::Destination(error));
         }
@@ -157,16 +200,18 @@ impl<'a> Context<'a> {
             (error, _) if error.is_by_flags() => {
                 "look for flags that forbid it (lsattr), take them away (chattr -i -a), then restore again"
             }
+            (error, _) if error.is_read_only() => "mount it so that it can be written to, then restore again",
             (DestinationError::Permission { .. }, _) => "restore as root, or as the user that owns the files",
             (_, RestoreTo::Dir(_)) => "look at what stands there, or restore into another directory",
             (_, RestoreTo::InPlace) => "look at what stands there, or restore with --to",
         }
     }
 
-    /// A part of the tree cannot be read.
-    pub fn lost(&self, path: &RelPath, what: String, error: &dyn std::error::Error) {
-        let remedy = "look for them in another snapshot; rozenctl check";
-        let problem = Problem::of_error(ProblemCode::Damaged, &self.shown(path), error, remedy);
+    /// A part of the tree cannot be read. `source`: what the repository said, where it was asked.
+    pub fn lost(&self, path: &RelPath, what: String, error: &dyn std::error::Error, source: Option<&RepoError>) {
+        const OTHER_SNAPSHOT: &str = "look for them in another snapshot; rozenctl check";
+        let (code, remedy) = source.and_then(of_content).unwrap_or((ProblemCode::Damaged, OTHER_SNAPSHOT));
+        let problem = Problem::of_error(code, &self.shown(path), error, remedy);
         self.report(Problem { message: format!("{what}: {}", problem.message), ..problem });
     }
 
@@ -198,16 +243,18 @@ impl<'a> Context<'a> {
     }
 }
 
-pub(super) fn is_target_gone(error: &RepoError) -> bool {
-    matches!(error, RepoError::Store(StoreError::TargetGone { .. }))
-}
-
-/// Damage, or a target that cannot be reached?
-fn code_of(error: &RepoError) -> ProblemCode {
-    match error {
-        RepoError::Store(StoreError::OutOfRange { .. } | StoreError::TooLarge { .. }) => ProblemCode::Damaged,
-        RepoError::Store(error) if error.disposition() == Disposition::NotFound => ProblemCode::Damaged,
-        RepoError::Store(_) | RepoError::Journal(_) => ProblemCode::Target,
-        _ => ProblemCode::Damaged,
-    }
+/// What the target or this machine failed to give, which may be there and right. `None`: it is lost or damaged.
+fn of_content(error: &RepoError) -> Option<(ProblemCode, &'static str)> {
+    let remedy = match (outage::not_given(error), error) {
+        (Some(error), _) => outage::remedy(error),
+        (None, RepoError::Store(error)) if error.is_of_medium() => {
+            "copy the disk of the target (ddrescue) or check its filesystem (fsck), then run the same command again; or look for it in another \
+             snapshot: rozenctl history PATH"
+        }
+        (None, RepoError::Journal(_)) => {
+            "free space in the directory for temporary files (TMPDIR), then run the same command again"
+        }
+        (None, _) => return None,
+    };
+    Some((ProblemCode::Target, remedy))
 }

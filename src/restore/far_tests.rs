@@ -2,11 +2,13 @@
 
 use std::fs;
 
+use rustix::io::Errno;
+
 use super::*;
 use crate::format::Manifest;
 use crate::model::{Entry, ProblemCode, StorageClass};
 use crate::repo::testing::{Entries, TestRepo};
-use crate::store::{Store, Verb};
+use crate::store::{Faults, Store, Verb};
 
 struct Fixture {
     repo: TestRepo,
@@ -158,6 +160,25 @@ fn what_is_archived_is_left_and_what_reads_at_once_is_not_asked_of_an_archive() 
 }
 
 #[test]
+fn packs_that_are_known_to_be_frozen_are_not_asked_for() {
+    let mut f = Fixture::new();
+    f.repo.class = StorageClass::DeepArchive;
+    (0..5u8).for_each(|n| f.file(&format!("cold{n}"), &noise(n, 40_000)));
+    f.commit();
+    f.repo.class = StorageClass::Standard;
+    f.file("warm", &noise(7, 40_000));
+    let manifest = f.commit();
+    let options = RestoreOptions { leave_archived: true, ..f.options() };
+    let reads = Reads::find(&f.repo.open().contents().unwrap(), &manifest, &options).unwrap();
+    let (store, faults) = f.repo.store.clone().failing();
+    reads.frozen().iter().for_each(|pack| faults.fail_named(Verb::GetRange, &pack.hash.to_string(), Errno::INVAL));
+    let repository = crate::repo::Repository::open(store, &f.repo.secret).unwrap();
+    let contents = repository.contents().unwrap().with_frozen(reads.frozen());
+    let report = run(&contents, &manifest, options, &Progress::default()).unwrap();
+    assert_eq!((report.files, report.archived, report.problem_count), (1, 5, 0), "{:?}", report.problems);
+}
+
+#[test]
 fn what_is_damaged_where_it_reads_at_once_is_wanted_of_the_archive_that_has_it_too() {
     let mut f = Fixture::new();
     f.repo.class = StorageClass::DeepArchive;
@@ -191,14 +212,10 @@ fn a_walk_through_a_tree_reads_siblings_together() {
     f.entries.insert(b"d".to_vec(), Entry::test_dir());
     let manifest = f.commit();
     let (repository, recorder) = f.repo.open_recorded();
-    let mut nodes = 0;
-    let contents = f.repo.open().contents().unwrap();
-    crate::tree::TreeReader::new(&contents, manifest.body.roots[0].tree).visit_nodes(&mut |_, _| nodes += 1);
-    assert!(nodes > 50, "{nodes}");
     let totals = plan(&repository.contents().unwrap(), &manifest, &f.options()).unwrap().totals.unwrap();
     assert_eq!((totals.others, totals.lost), (20_000, 0));
     let requests = recorder.calls(Verb::GetRange);
-    assert!(requests <= 6, "{requests} requests for {nodes} nodes");
+    assert!(requests <= 6, "{requests} requests for some eighty leaves");
 }
 
 #[test]
@@ -227,4 +244,68 @@ fn where_nothing_is_archived_that_is_known_from_one_list_without_reading_a_tree(
     assert_eq!(calls(), [lists + 1, ranges]);
     run(&contents, &manifest, f.options(), &Progress::default()).unwrap();
     assert_eq!(calls()[0], lists + 1);
+}
+
+/// Three packs of three files each, and a store that fails as it is told.
+fn three_packs() -> (Fixture, Manifest, Vec<String>, Store, Faults) {
+    let mut f = Fixture::new();
+    for pack in 0..3u8 {
+        (0..3u8).for_each(|n| f.file(&format!("f{pack}{n}"), &noise(pack * 3 + n, 20_000)));
+        f.commit();
+    }
+    let manifest = f.commit();
+    let contents = f.repo.open().contents().unwrap();
+    let packs = needed_packs(&contents, &manifest, &f.options()).unwrap().packs;
+    let packs = packs.iter().map(|needed| needed.pack.hash.to_string()).collect();
+    let (store, faults) = f.repo.store.clone().failing();
+    (f, manifest, packs, store, faults)
+}
+
+fn of_failing(f: &Fixture, store: Store, manifest: &Manifest) -> Result<RestoreReport, RestoreError> {
+    let contents = crate::repo::Repository::open(store, &f.repo.secret).unwrap().contents().unwrap();
+    run(&contents, manifest, f.options(), &Progress::default())
+}
+
+#[test]
+fn a_target_that_gives_nothing_any_more_ends_the_restore_and_costs_no_file() {
+    for errno in [Errno::TIMEDOUT, Errno::ACCESS] {
+        let (f, manifest, _, store, faults) = three_packs();
+        faults.fail_named(Verb::GetRange, "/packs/", errno);
+        let error = of_failing(&f, store.clone(), &manifest).unwrap_err();
+        assert!(matches!(error, RestoreError::TargetFails(_)), "{error:?}");
+        assert!(error.to_string().contains("started again"), "{error}");
+        faults.clear();
+        let report = of_failing(&f, store, &manifest).unwrap();
+        assert_eq!((report.files, report.problem_count), (9, 0));
+    }
+}
+
+#[test]
+fn trees_that_are_not_given_any_more_end_the_restore_as_well() {
+    let (f, manifest, _, store, faults) = three_packs();
+    let contents = crate::repo::Repository::open(store, &f.repo.secret).unwrap().contents().unwrap();
+    [Verb::Get, Verb::GetRange].iter().for_each(|verb| faults.fail_all(*verb, Errno::TIMEDOUT));
+    let error = run(&contents, &manifest, f.options(), &Progress::default()).unwrap_err();
+    assert!(matches!(error, RestoreError::TargetFails(_)), "{error:?}");
+}
+
+#[test]
+fn one_pack_that_is_not_given_is_a_problem_of_its_files_and_no_outage() {
+    for (errno, remedy) in [(Errno::TIMEDOUT, "goes on where it stopped"), (Errno::ACCESS, "credentials")] {
+        let (f, manifest, packs, store, faults) = three_packs();
+        faults.fail_named(Verb::GetRange, &packs[1], errno);
+        let report = of_failing(&f, store, &manifest).unwrap();
+        assert_eq!((report.files, report.problem_count), (6, 3), "{:?}", report.problems);
+        for problem in &report.problems {
+            assert!(problem.code == ProblemCode::Target && problem.remedy.contains(remedy), "{problem:?}");
+        }
+    }
+}
+
+#[test]
+fn two_packs_of_three_that_are_not_given_are_no_outage_either() {
+    let (f, manifest, packs, store, faults) = three_packs();
+    packs[..2].iter().for_each(|pack| faults.fail_named(Verb::GetRange, pack, Errno::TIMEDOUT));
+    let report = of_failing(&f, store, &manifest).unwrap();
+    assert_eq!((report.files, report.problem_count), (3, 6), "{:?}", report.problems);
 }

@@ -8,6 +8,8 @@
 //! - Damage costs only the files that it hits, of tree nodes too: the rest is restored.
 //! - Nothing leaves the destination (room `source` holds that), and what stands there is replaced only as
 //!   [`Overwrite`] allows: the old file stays until the new one is complete.
+//! - Directories are held open within shares of the limit of open files (`shares`); where that is not enough the restore ends: it is no
+//!   problem of single files.
 //! - Memory is bounded (docs/architecture.md has the sum): queues of small batches, one window of frames for each worker where the
 //!   target is far, one shared cache of bundles; lists that grow with the tree go through
 //!   files without a name. What grows in memory is about 250 bytes for each inode with several names.
@@ -24,7 +26,11 @@
 //! - Immutable and append-only come after all files: a complete file that should be protected and is not is protected then.
 //! - Directories have their mark until all else is done.
 //!
-//! After a power cut: all of a restore that had ended, and of one that had not no large file that looks complete and is not.
+//! When it ends all is on the disk, also on those that are mounted below the destination.
+//!
+//! After a power cut: all of a restore that had ended, and of one that had not no large file that looks complete and is not. A small
+//! one may have its time and mode and less data, as its size goes to the disk with the data (one that ends with a hole gets its size
+//! when the data is there): the next restore does it again. Directories look complete only when all else is on the disk.
 //!
 //! Archives: what must be thawed is found and asked for apart (`archive`). While packs thaw, a restore may run over what
 //! reads already: with [`RestoreOptions::leave_archived`] files of frozen packs are counted, and left to the next one.
@@ -42,6 +48,7 @@
 mod archive;
 mod batch;
 mod bundles;
+mod complete;
 mod context;
 mod counting;
 mod error;
@@ -52,6 +59,7 @@ mod large;
 mod later;
 mod links;
 mod options;
+mod outage;
 mod packs;
 mod places;
 mod plan;
@@ -59,6 +67,7 @@ mod progress;
 mod reading;
 mod report;
 mod run;
+mod shares;
 mod stages;
 mod walk;
 mod worker;

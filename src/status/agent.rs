@@ -66,7 +66,16 @@ pub enum Target {
         #[serde(with = "rfc3339::option")]
         next_try: Option<Timestamp>,
         message: String,
+        /// It has said for certain that the repository is not there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gone: bool,
     },
+}
+
+impl Target {
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Target::Down { gone: true, .. })
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

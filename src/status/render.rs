@@ -44,7 +44,8 @@ fn write_all(out: &mut String, status: &Status, viewer: &Viewer) -> fmt::Result 
     if let Some(merge) = &status.last_merge {
         writeln!(out, "Merged:     {}", printable(merge))?;
     }
-    status.roots.iter().try_for_each(|root| write_root(out, root, viewer))?;
+    let gone = status.target.is_gone();
+    status.roots.iter().try_for_each(|root| write_root(out, root, gone, viewer))?;
     if let Some(run) = &status.run {
         write_run(out, run, viewer)?;
     }
@@ -71,12 +72,17 @@ fn limits(limits: Limits) -> Option<String> {
     (!both.is_empty()).then(|| both.join(", "))
 }
 
-fn write_root(out: &mut String, root: &RootStatus, viewer: &Viewer) -> fmt::Result {
+const NOT_THERE: &str = "not known: the repository is not there";
+
+/// `gone`: what is told of snapshots was true of a repository that is not there.
+fn write_root(out: &mut String, root: &RootStatus, gone: bool, viewer: &Viewer) -> fmt::Result {
     writeln!(out, "\n{}  {}", root.id, printable(root.path.text()))?;
-    writeln!(out, "  Safe:      {}", viewer.safe(root))?;
+    let safe = if gone { NOT_THERE.to_owned() } else { viewer.safe(root) };
+    writeln!(out, "  Safe:      {safe}")?;
     match &root.last_snapshot {
         None if root.recovery_point.is_none() => writeln!(out, "  Snapshot:  none yet")?,
         // a command without the agent made it
+        _ if gone => writeln!(out, "  Snapshot:  none that is known to be there")?,
         None => writeln!(out, "  Snapshot:  none by this agent yet; `rozenctl snapshots` lists all")?,
         Some(last) => writeln!(
             out,

@@ -50,7 +50,8 @@ fn calm() -> Status {
 /// Everything at once that may need a person.
 fn troubled() -> Status {
     let mut status = calm();
-    status.target = Target::Down { since: at(3600), next_try: Some(at(-60)), message: "connection refused".into() };
+    status.target =
+        Target::Down { since: at(3600), next_try: Some(at(-60)), message: "connection refused".into(), gone: false };
     status.limits.upload = Some(500 << 10);
     status.roots[0].state = RootState::Settling { until: at(-8) };
     (status.roots[0].up_to_date, status.roots[0].pending_hints) = (false, 3);
@@ -143,6 +144,16 @@ fn numbers_and_spans_read_well_at_their_edges() {
         ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "16.0 EiB"]
     );
     assert_eq!([1, 89, 90, 7200, 200_000].map(span), ["1 second", "89 seconds", "1 minute", "2 hours", "2 days"]);
+}
+
+#[test]
+fn nothing_is_called_safe_of_a_repository_that_is_not_there() {
+    let mut status = calm();
+    status.target = Target::Down { since: at(3600), next_try: None, message: "no such bucket".into(), gone: true };
+    let viewer = Viewer { now: at(0), offset: UtcOffset::UTC };
+    let shown = render(&serde_json::from_str(&json(&status)).unwrap(), &viewer);
+    assert!(shown.contains("Safe:      not known: the repository is not there"), "{shown}");
+    assert!(!shown.contains("everything") && !shown.contains("Snapshot:  2"), "{shown}");
 }
 
 #[test]

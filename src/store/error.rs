@@ -208,6 +208,14 @@ impl StoreError {
         matches!(self, StoreError::TargetGone { .. } | StoreError::S3 { .. } | StoreError::Certificates { .. })
     }
 
+    /// What was asked for; the name of an object where it was one.
+    pub fn what(&self) -> Option<&str> {
+        match self {
+            StoreError::Io { what, .. } | StoreError::S3 { what, .. } => Some(what),
+            _ => None,
+        }
+    }
+
     /// The disk cannot give back what it holds there. Its driver has tried again already, so nobody else does.
     pub fn is_of_medium(&self) -> bool {
         match self {
@@ -248,6 +256,11 @@ impl StoreError {
         }
     }
 
+    /// The place where objects would be is known not to be there.
+    pub fn is_no_bucket(&self) -> bool {
+        matches!(self, StoreError::S3 { source: S3Refusal::NoSuchBucket, .. })
+    }
+
     pub fn is_not_found(&self) -> bool {
         self.disposition() == Disposition::NotFound
     }
@@ -263,6 +276,9 @@ impl StoreError {
             StoreError::TargetGone { .. } => "Connect or mount the disk that holds the repository; check its path.",
             StoreError::NotADirectory { .. } => "Give the directory of the repository.",
             StoreError::NoExclusiveCreate { .. } => "Put the repository on another filesystem (ext4, xfs, btrfs, NFS).",
+            StoreError::BadUrl { url, .. } if url.starts_with("s3://") => {
+                "Mend it: docs/targets.md (\"A bucket\") has the options that the URL of a bucket may have."
+            }
             StoreError::BadUrl { .. } => "Give an absolute path, file:///path, or s3://bucket/prefix.",
             StoreError::NotYetSupported { .. } => {
                 "Use a directory (a path, or file:///path) or a bucket (s3://bucket/prefix)."
@@ -274,7 +290,7 @@ impl StoreError {
             StoreError::NotOffered { .. } => "Use a target of another kind for this.",
             StoreError::Archived { .. } => "Restore with a thaw: `rozenctl restore` plans it and tells what it costs.",
             StoreError::UploadGone { .. } => {
-                "Nothing to do: the object is looked for, and sent again if it is not there."
+                "The next backup looks for the object, and sends it again if it is not there."
             }
             StoreError::Stopped => "Start it again: it goes on from what is stored.",
             StoreError::Conflict { .. } => {
@@ -300,20 +316,18 @@ impl Disposition {
     fn remedy(self) -> &'static str {
         match self {
             Disposition::Retry => {
-                "If it stays, look at the disk and its cable or network. An agent tries again by itself; a command is started again."
+                "If it stays, look at the disk and its cable or network. An agent tries again by itself; a command is run again."
             }
             Disposition::NotFound => "If the object must be there, run `rozenctl check`.",
             Disposition::Full => {
-                "Free or add space at the target (or raise the quota); the backup then goes on by itself."
+                "Free or add space at the target (or raise the quota). An agent then goes on by itself; a command is run again."
             }
             Disposition::ReadOnly => {
                 "Mount the target writable; if it turned read-only by itself, check its filesystem."
             }
             Disposition::Denied => "Let the user that runs the backup write to the target's directory.",
             Disposition::Permanent => "Look at the target's filesystem and its messages in the system log.",
-            Disposition::Spool => {
-                "Nothing to do: what was lost from the spool is read and packed again by the next run."
-            }
+            Disposition::Spool => "The next backup reads and packs again what was lost from the spool.",
         }
     }
 }

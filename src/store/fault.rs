@@ -21,6 +21,8 @@ pub enum Moment {
 
 struct Fault {
     verb: Verb,
+    /// A part of the name of what is asked for; empty for everything.
+    of: String,
     moment: Moment,
     errno: i32,
     /// Calls of the verb to let through first.
@@ -47,12 +49,19 @@ pub struct Faults {
 impl Faults {
     /// Fails the `nth` call of `verb` from now (from 1) with a system error.
     pub fn fail_nth(&self, verb: Verb, nth: u64, moment: Moment, errno: rustix::io::Errno) {
-        self.add(Fault { verb, moment, errno: errno.raw_os_error(), skip: nth.saturating_sub(1), times: 1 });
+        let (errno, skip) = (errno.raw_os_error(), nth.saturating_sub(1));
+        self.add(Fault { verb, of: String::new(), moment, errno, skip, times: 1 });
     }
 
     /// Fails every call of `verb` until [`Faults::clear`].
     pub fn fail_all(&self, verb: Verb, errno: rustix::io::Errno) {
-        self.add(Fault { verb, moment: Moment::Before, errno: errno.raw_os_error(), skip: 0, times: u64::MAX });
+        self.fail_named(verb, "", errno);
+    }
+
+    /// The same, of names that hold `part` alone.
+    pub fn fail_named(&self, verb: Verb, part: &str, errno: rustix::io::Errno) {
+        let (of, errno) = (part.to_owned(), errno.raw_os_error());
+        self.add(Fault { verb, of, moment: Moment::Before, errno, skip: 0, times: u64::MAX });
     }
 
     /// Runs `act` around every call of `verb` until [`Faults::clear`]: what others do meanwhile, or a look at the state of
@@ -77,9 +86,9 @@ impl Faults {
     }
 
     /// Counts this call against all faults of the verb; the first that is due strikes.
-    fn due(&self, verb: Verb) -> Option<(Moment, io::Error)> {
+    fn due(&self, verb: Verb, what: &str) -> Option<(Moment, io::Error)> {
         let mut due = None;
-        for fault in self.faults().iter_mut().filter(|fault| fault.verb == verb) {
+        for fault in self.faults().iter_mut().filter(|fault| fault.verb == verb && what.contains(&fault.of)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
             } else if fault.times > 0 && due.is_none() {
@@ -116,7 +125,7 @@ impl FaultyStore {
         call: impl FnOnce(&dyn Backend) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.faults.run_hooks(verb, Moment::Before);
-        let due = self.faults.due(verb);
+        let due = self.faults.due(verb, what);
         if let Some((Moment::Before, error)) = due {
             return Err(StoreError::io(verb, what, error));
         }

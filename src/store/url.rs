@@ -143,6 +143,7 @@ mod tests {
 
     #[test]
     fn keys_written_into_a_target_are_refused_and_not_repeated() {
+        assert!(StoreUrl::parse("s3://bucket/x?colour=red").unwrap_err().remedy().contains("options"));
         for text in ["s3://AKIA:hush@bucket/x", "s3://bucket/x?secret=hush", "s3://bucket?endpoint=http://u:hush@h"] {
             let error = StoreUrl::parse(text).unwrap_err().to_string();
             assert!(!error.contains("hush"), "{error}");

@@ -51,7 +51,7 @@ impl UploadError {
     /// What a person can do.
     pub fn remedy(&self) -> &'static str {
         match self {
-            UploadError::Lost { .. } => "Nothing to do: the next run reads and stores this content again.",
+            UploadError::Lost { .. } => "The next backup reads and stores this content again.",
             UploadError::Taken { .. } => {
                 "Stop the other machine or copy that uses this machine's key, then set one of them up anew."
             }
@@ -59,7 +59,7 @@ impl UploadError {
                 "The next run stores this content anew. Something else writes to the target or damages it: run `rozenctl check`."
             }
             UploadError::Unsettled { .. } => {
-                "It is tried again later. Look for a lifecycle rule or another program that ends uploads too soon."
+                "The next backup tries it again. Look for a lifecycle rule or another program that ends uploads too soon."
             }
             UploadError::Target { source, .. } => source.remedy(),
             UploadError::Spool { .. } => "Check the disk of the state directory.",

@@ -92,6 +92,7 @@ fn a_backup_that_is_asked_for_ends_with_its_answer() {
         lab.ctl(args).expect(1).says(&["paused", "resume"]);
     }
     lab.ctl(&["resume"]).expect(0);
+    lab.ctl(&["backup", "data"]).expect(0);
     lab.ctl(&["backup", "--wait", "--full", "data"]).expect(0);
     let told = lab.ctl(&["status"]).expect(0).out;
     assert!(told.contains("data") && told.contains("Safe:"), "{told}");

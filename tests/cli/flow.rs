@@ -84,7 +84,10 @@ fn another_machine_joins_with_the_recovery_file() {
         let args = ["restore", "latest", "--repo", repo, "--recovery", recovery, "--to", "out"];
         other.elsewhere(&[&args, extra].concat(), "")
     };
-    read(&[]).expect(1).says(&["several machines", "--machine"]);
+    read(&[]).expect(2).says(&["several machines", "--machine"]);
+    read(&["--machine", "zz"])
+        .expect(2)
+        .says(&["no machine begins with zz", "`rozenctl snapshots` lists the machines"]);
     // with its own configuration a machine means itself
     other.ctl(&["restore", "latest", "--recovery", recovery, "--to", "own"]).expect(0);
     assert_same(&other.root(), &other.path("own"));
@@ -184,6 +187,21 @@ fn up_protects_a_folder_of_an_ordinary_user_from_nothing() {
     lab.elsewhere(&["restore", "latest", "--repo", repo.to_str().unwrap(), "--recovery", "-", "--to", "out"], &code)
         .expect(0);
     assert_same(&lab.root(), &lab.path("out"));
+}
+
+#[test]
+fn a_program_that_sets_up_by_up_is_told_the_recovery_code() {
+    let lab = Lab::new();
+    let mut command = lab.command(env!("CARGO_BIN_EXE_rozenctl"));
+    command.args(["up", "data", "--repo", "repo", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let code = told["recovery_code"].as_str().unwrap();
+    lab.elsewhere(&["snapshots", "--repo", "repo", "--recovery", "-"], code).expect(0);
 }
 
 #[test]

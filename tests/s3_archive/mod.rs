@@ -93,6 +93,31 @@ fn what_is_in_an_archive_is_planned_priced_asked_for_awaited_and_restored() {
 }
 
 #[test]
+fn what_the_archive_refuses_says_what_helps_and_a_pack_that_is_gone_ends_no_restore() {
+    let fake = S3Fake::start();
+    let machine = machine_with_an_archive(&Server::of(&fake));
+    let to = machine.at("out");
+    let restore = || {
+        let mut command = priced_restore(&machine, &to);
+        command.arg("--yes");
+        command
+    };
+    let refused = |status, code, exit| {
+        fake.inject(Rule::new("RestoreObject", When::Always, Fault::refuse(status, code)));
+        let said = error(&expect(&mut restore(), exit));
+        fake.clear_faults();
+        said
+    };
+    let denied = refused(403, "AccessDenied", 5);
+    assert!(denied.contains("s3:RestoreObject"), "{denied}");
+    let busy = refused(503, "GlacierExpeditedRetrievalNotAvailable", 1);
+    assert!(busy.contains("another --tier"), "{busy}");
+    let gone = refused(404, "NoSuchKey", 3);
+    assert!(gone.contains("film"), "{gone}");
+    assert!(to.join("a").exists() && !to.join("film").exists());
+}
+
+#[test]
 fn what_is_damaged_where_it_reads_at_once_comes_from_an_archive_that_has_it_as_well() {
     let fake = S3Fake::start();
     let (first, second) = (Machine::new(), Machine::new());

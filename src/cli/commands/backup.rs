@@ -72,10 +72,10 @@ pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, 
     let mut agent = context.agent()?;
     let wish = Wish { roots: args.roots.clone(), full: args.full, accept: args.accept.clone() };
     if !args.wait {
-        if let Some(refusal) = refusal(&agent.status()?, &wish) {
-            return tell(refusal, context);
+        let refused = agent.backup(&wish)?;
+        if let Some(answer) = refused.or(at_rest(&agent.status()?)) {
+            return tell(answer, context);
         }
-        agent.backup(&wish)?;
         context.output.line("asked for; `rozenctl status` shows how far it is")?;
         context.output.json(|| json!({ "requested": true }))?;
         return Ok(Exit::Done);
@@ -85,12 +85,8 @@ pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, 
     tell(answer, context)
 }
 
-/// What the agent would answer at once to who waits. It takes the wish of who does not wait without a word.
-fn refusal(status: &Status, wish: &Wish) -> Option<BackupAnswer> {
-    let is_known = |id: &&RootId| status.roots.iter().any(|root| root.id == **id);
-    if let Some(root) = wish.roots.iter().chain(&wish.accept).find(|id| !is_known(id)) {
-        return Some(BackupAnswer::UnknownRoot { root: root.clone() });
-    }
+/// An agent that makes no backups now drops what it is asked for, which only who waits would hear.
+fn at_rest(status: &Status) -> Option<BackupAnswer> {
     match status.agent {
         Agent::Paused { .. } => Some(BackupAnswer::Paused),
         Agent::Stopping => Some(BackupAnswer::Stopping),

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
 
+use crate::cli::already::{self, Again};
 use crate::cli::context::{Context, variable};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::reading::{self, ReadArgs};
-use crate::cli::setup::{self, MachineOrigin, Made, Wish};
+use crate::cli::setup::{self, Made, Wish};
 use crate::config::{Config, Places};
 use crate::store::StoreUrl;
 
@@ -38,7 +38,7 @@ pub(in crate::cli) struct InitArgs {
     /// The recovery file of a repository that exists; `-` asks for the code
     #[arg(long, value_name = "FILE")]
     recovery: Option<PathBuf>,
-    /// A file with the passphrase that protects the recovery file [env: ROZEN_PASSPHRASE_FILE]
+    /// A file whose only line is the passphrase that protects the recovery file [env: ROZEN_PASSPHRASE_FILE]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -48,7 +48,10 @@ pub(in crate::cli) fn run(args: &InitArgs, context: &Context) -> Result<Exit, Cl
     let url = StoreUrl::parse(&args.repo)?;
     let roots = setup::checked_roots(&args.roots, &url, &places)?;
     if std::fs::symlink_metadata(&places.config).is_ok() {
-        return already(&Config::load(&places.config)?, &url, &roots, &places, context);
+        let found = Config::load(&places.config)?;
+        let wish = Again { url: &url, roots: &roots, recovery_out: args.recovery_out.as_deref() };
+        already::check(&found, &wish, &places, context)?;
+        return already::tell(&found, &places, context);
     }
     let wish = Wish { url, roots, secret: None, recovery_out: args.recovery_out.clone(), passphrase: None };
     let made = setup::set_up(with_secrets(args, wish, context)?, &places, context)?;
@@ -78,53 +81,10 @@ fn has_passphrase_variable() -> bool {
     variable("ROZEN_PASSPHRASE_FILE").is_some()
 }
 
-/// The same wish again is done already; another one would have to overwrite what exists.
-fn already(
-    found: &Config,
-    url: &StoreUrl,
-    roots: &[crate::config::RootConfig],
-    places: &Places,
-    context: &Context,
-) -> Result<Exit, CliError> {
-    let same_roots = roots.len() == found.roots.len()
-        && roots.iter().all(|root| found.roots.iter().any(|other| other.path == root.path));
-    let same = StoreUrl::parse(&found.repository).is_ok_and(|found| found == *url) && same_roots;
-    if !same {
-        return Err(CliError::refused(
-            format!("there is another configuration at {}", places.config.display()),
-            "Edit it to add or remove folders, or give another file with --config (and --state).",
-        ));
-    }
-    if !found.machine_key.exists() {
-        return Err(CliError::refused(
-            format!(
-                "the configuration {} is there, its key {} is not",
-                places.config.display(),
-                found.machine_key.display()
-            ),
-            "Bring the key file back, or move the configuration away and run `rozenctl init --recovery FILE`.",
-        ));
-    }
-    context.output.line(format!("this is set up already in {}: nothing was changed", places.config.display()))?;
-    context.output.json(|| json!({ "created": false, "config": places.config, "repository": found.repository }))?;
-    Ok(Exit::Done)
-}
-
 fn tell(args: &InitArgs, made: &Made, places: &Places, context: &Context) -> Result<(), CliError> {
-    let output = &context.output;
     setup::tell(made, args.recovery_out.as_deref(), places, context)?;
     let flags = context.flags_for(places);
-    output.line(format!(
+    context.output.line(format!(
         "\nNext: `rozenctl backup --once{flags}` for a backup now, or `rozenctl up{flags}` to back up continuously."
-    ))?;
-    output.json(|| {
-        json!({
-            "created": true, "config": places.config, "state": places.state, "repository": made.config.repository,
-            "machine_key": made.config.machine_key, "new_machine": made.machine == MachineOrigin::New,
-            "roots": made.config.roots.iter()
-                .map(|root| json!({ "id": root.id, "path": root.path })).collect::<Vec<_>>(),
-            "recovery_file": made.new_secret.as_ref().and(args.recovery_out.as_ref()),
-            "recovery_code": made.new_secret.as_ref().filter(|_| args.recovery_out.is_none()).map(|code| code.as_str()),
-        })
-    })
+    ))
 }

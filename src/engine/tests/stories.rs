@@ -354,6 +354,23 @@ fn doubt_that_never_ends_does_not_make_audits_follow_each_other_at_once() {
     assert!(started(&story.pass(300)).is_some());
 }
 
+#[test]
+fn what_the_target_has_lost_is_not_safe_until_it_is_stored_again() {
+    let mut story = Story::new();
+    assert!(story.root("a").recovery_point.is_some());
+    let effects = story.tell(Event::StoredLost { root: id("a") });
+    assert_eq!(started(&effects), Some((RunReason::First, vec![("a".into(), true)])));
+    assert_eq!((story.root("a").recovery_point, story.root("a").last_snapshot.clone()), (None, None));
+    story.cut();
+    let failed = Outcome::TargetFailed { message: "full".into(), remedy: "make room".into() };
+    story.tell(Event::RunFinished(failed));
+    assert_eq!((story.root("a").recovery_point, story.root("a").up_to_date), (None, false));
+    story.pass(4000);
+    story.cut();
+    story.done(&["a"]);
+    assert_eq!(story.root("a").recovery_point, Some(story.now.wall));
+}
+
 /// Nothing but the agent knows of them, so that it must not wait, and say meanwhile that it waits for changes.
 #[test]
 fn hints_that_could_not_be_kept_are_made_up_for_at_once() {
@@ -429,6 +446,52 @@ fn a_run_that_sent_nothing_does_not_say_that_the_target_is_back() {
     assert!(matches!(story.engine.status(story.now).target, Target::Down { .. }));
     story.tell(Event::TargetUp);
     assert_eq!(story.engine.status(story.now).target, Target::Up);
+}
+
+#[test]
+fn a_repository_that_is_gone_stays_so_through_outages_until_it_is_there_again() {
+    let mut story = Story::new();
+    let gone = |story: &Story| story.engine.status(story.now).target.is_gone();
+    let words = || ("what".to_owned(), "look".to_owned());
+    let (message, remedy) = words();
+    story.request("a", 1);
+    story.cut();
+    story.tell(Event::RunFinished(Outcome::RepositoryGone { message, remedy }));
+    assert!(gone(&story));
+    let (message, remedy) = words();
+    story.tell(Event::TargetDown { message, remedy });
+    assert!(gone(&story));
+    story.tell(Event::TargetUp);
+    assert!(!gone(&story));
+    story.target_fails();
+    assert!(!gone(&story));
+}
+
+#[test]
+fn a_second_copy_of_this_machine_is_one_problem_however_often_both_store() {
+    let mut story = Story::new();
+    let found = |n: u32| {
+        let text = format!("snapshots up to {n} were stored by another copy");
+        Problem::new(
+            ProblemCode::AnotherCopy,
+            n.to_string().as_bytes(),
+            text,
+            "Nothing to do where it was brought back",
+        )
+    };
+    let mut last = None;
+    for n in 1..5 {
+        story.request("a", u64::from(n));
+        story.cut();
+        let roots = vec![RootResult { root: id("a"), result: Ok(Covered::default()) }];
+        let problems = vec![found(n)];
+        story.tell(Event::RunFinished(Outcome::Done { snapshot: Some(Seq(u64::from(n))), roots, problems }));
+        let told = story.engine.status(story.now).problems;
+        let [told] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((told.path.as_str(), told.message.contains("two computers")), (&*n.to_string(), n > 1));
+        last = Some(told.clone());
+    }
+    assert!(last.unwrap().remedy.starts_with("stop one of them"));
 }
 
 #[test]

@@ -26,6 +26,7 @@ impl S3Store {
             Ok(_) if found.access.is_readable() => Ok(ThawOutcome::Readable),
             Ok(_) => Ok(ThawOutcome::Requested),
             Err(failure) if failure.code() == "RestoreAlreadyInProgress" => Ok(ThawOutcome::InProgress),
+            Err(failure) if failure.code() == "ObjectAlreadyInActiveTierError" => Ok(ThawOutcome::Readable),
             Err(failure) if failure.status() == 501 => Err(StoreError::NotOffered { verb: Verb::Thaw }),
             Err(failure) if failure.is_missing() => Err(StoreError::NotFound { name: name.clone() }),
             Err(failure) => Err(self.failed(Verb::Thaw, name, failure)),

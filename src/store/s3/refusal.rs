@@ -37,6 +37,8 @@ pub enum S3Refusal {
     ClockSkew { ours: String, theirs: String },
     #[error("the target is busy or failing: {}", answered(*status, code, message))]
     Busy { status: u16, code: String, message: String },
+    #[error("the archive has no room for what is to come at this speed ({message})")]
+    TierBusy { message: String },
     #[error("the bytes were damaged on their way ({code})")]
     DamagedOnTheWay { code: String },
     #[error("the target is full: {code} ({message})")]
@@ -110,6 +112,7 @@ impl S3Refusal {
             | S3Refusal::ProxyWantsLogin { .. }
             | S3Refusal::ProxyKind { .. }
             | S3Refusal::WholeDiffers { .. }
+            | S3Refusal::TierBusy { .. }
             | S3Refusal::Unsendable { .. }
             | S3Refusal::NotOffered { .. }
             | S3Refusal::Refused { .. } => Disposition::Permanent,
@@ -145,20 +148,25 @@ impl S3Refusal {
                 "Check the profile that profile=NAME names in the target's URL: `aws configure list-profiles` shows those that there are; \
                  nothing else is asked for keys."
             }
-            S3Refusal::CredentialsFailed { .. } => "Look at the source of the credentials; it is asked again.",
+            S3Refusal::CredentialsFailed { .. } => {
+                "Look at the source of the credentials. An agent asks it again by itself; a command is run again."
+            }
             S3Refusal::ClockSkew { .. } => "Set the clock of this machine (turn on time synchronisation).",
             S3Refusal::Busy { .. } | S3Refusal::DamagedOnTheWay { .. } | S3Refusal::Garbled(_) => {
-                "Nothing to do: it is tried again. If it stays, ask those who run the target."
+                "An agent tries again by itself; a command is run again. If it stays, ask those who run the target."
+            }
+            S3Refusal::TierBusy { .. } => {
+                "Choose another --tier: standard or bulk. What was asked for already is not asked for again."
             }
             S3Refusal::Full { .. } => {
-                "Raise the quota of the bucket or the account; the backup then goes on by itself."
+                "Raise the quota of the bucket or the account. An agent then goes on by itself; a command is run again."
             }
             S3Refusal::TimedOut(_) | S3Refusal::Unreachable { .. } => {
-                "Check the network, the endpoint and the proxy (HTTPS_PROXY, NO_PROXY); it is tried again."
+                "Check the network, the endpoint and the proxy (HTTPS_PROXY, NO_PROXY). An agent tries again by itself; a command is run again."
             }
             S3Refusal::Untrusted { .. } => {
-                "Check the clock, and whether this network answers in the target's place (a login page); it is tried again. If the target \
-                 has a certificate of your own, give its authority: …&ca=/path/to/ca.pem"
+                "Check the clock, and whether this network answers in the target's place (a login page). An agent tries again by itself; a \
+                 command is run again. If the target has a certificate of your own, give its authority: …&ca=/path/to/ca.pem"
             }
             S3Refusal::AuthorityAsServer { .. } => {
                 "Make the server a certificate that says CA:FALSE, signed by an authority of your own, and give that authority's with …&ca=FILE: \
@@ -166,7 +174,7 @@ impl S3Refusal {
             }
             S3Refusal::NoTls { .. } => {
                 "If the server speaks plain http, write endpoint=http://… into the target's URL. Else look whether this network answers in its \
-                 place; it is tried again."
+                 place. An agent tries again by itself; a command is run again."
             }
             S3Refusal::ProxyWantsLogin { .. } => {
                 "Write both into the variable (HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT), or leave the proxy out for this target with NO_PROXY."
@@ -179,7 +187,7 @@ impl S3Refusal {
                 "Use a target that offers this; for one that refuses If-None-Match, add conditional=no to its URL."
             }
             S3Refusal::WholeDiffers { .. } => {
-                "Each run sends it again. If it stays, the server sums up whole objects in another way: write checksum=md5 into its URL."
+                "The next backup sends it again. If it stays, the server sums up whole objects in another way: write checksum=md5 into its URL."
             }
             S3Refusal::Refused { .. } => "Look the answer up in the documentation of the target.",
         }
@@ -194,6 +202,24 @@ mod tests {
     fn remedies_are_written_without_gaps() {
         let denied = S3Refusal::AccessDenied { action: "s3:GetObject", message: String::new() };
         assert!(!denied.remedy().contains("  "), "{}", denied.remedy());
+    }
+
+    #[test]
+    fn who_has_given_up_is_not_told_that_it_is_tried_again() {
+        let passing = [
+            S3Refusal::Busy { status: 503, code: String::new(), message: String::new() },
+            S3Refusal::Garbled(String::new()),
+            S3Refusal::TimedOut(Duration::ZERO),
+            S3Refusal::Unreachable { source: "x".into() },
+            S3Refusal::Untrusted { source: "x".into() },
+            S3Refusal::NoTls { source: "x".into() },
+            S3Refusal::CredentialsFailed { looked_at: String::new(), source: "x".into() },
+            S3Refusal::Full { code: String::new(), message: String::new() },
+        ];
+        for refusal in passing {
+            let remedy = refusal.remedy();
+            assert!(remedy.contains("a command is run again") && !remedy.contains("Nothing to do"), "{remedy}");
+        }
     }
 
     #[test]
