@@ -179,7 +179,7 @@ fn what_is_no_file_and_stands_where_an_object_was_is_in_the_list() {
         store.put_if_absent(&name(object), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap();
     }
     let at = |text: &str| dir.path().join("m/s").join(text);
-    ["2", "3", "4", "5"].map(|leaf| fs::remove_file(at(leaf)).unwrap());
+    ["2", "3", "4", "5"].iter().for_each(|leaf| fs::remove_file(at(leaf)).unwrap());
     fs::create_dir(at("2")).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, at("3"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     std::os::unix::fs::symlink("/dev/null", at("4")).unwrap();
