@@ -6,10 +6,14 @@
     unrozen.py REPO_DIR RECOVERY_FILE_OR_CODE restore SNAPSHOT DEST [--machine ID]
     unrozen.py REPO_DIR RECOVERY_FILE_OR_CODE config SNAPSHOT [--machine ID]
 
-SNAPSHOT is a sequence number or `latest`. Several roots go to DEST/<root id>, a single one to DEST itself. `config` prints
-the settings that the machine had.
+SNAPSHOT is a sequence number or `latest`, the newest that can be read. Several roots go to DEST/<root id>, a single one to
+DEST itself. `config` prints the settings that the machine had.
 Owners, modes, times, attributes, holes and hard links come back; inode flags (chattr) do not.
-Every id, hash and signature is checked. What is damaged is named on stderr and left out; everything else is restored.
+What is restored was checked against its ids, and who made the snapshot by its signature. Not looked at are what a restore does
+not need: the listing and the hash of the manifest before, the names of packs, the directory of a pack that an index object lists.
+What is damaged is named on stderr and left out; everything else is restored. The exit code is 3 then, also where nothing of
+what is damaged was needed (rozen.json, a certificate, an index object): of that `rozenctl restore` only warns.
+A passphrase is asked for, or it is the only line of the file that the variable ROZEN_PASSPHRASE_FILE names.
 After an interruption the same command goes on: what DEST has already as the snapshot has it is skipped, what is unfinished is
 done again, and what differs is named and kept. After a power cut restore to an empty folder: nothing is synced.
 Exit: 0 done, 1 failed, 2 usage, 3 done with problems, 12 wrong key or passphrase.
@@ -169,13 +173,20 @@ def unwrap(fields):
     salt, commitment, sealed = (bytes.fromhex(fields[n]) for n in
                                 ("passphrase-salt", "passphrase-commitment", "sealed-secret"))
     path = os.environ.get("ROZEN_PASSPHRASE_FILE")
-    phrase = open(path).readline() if path else getpass.getpass("passphrase: ")
+    phrase = passphrase_of(path) if path else getpass.getpass("passphrase: ")
     kek = pwhash.argon2id.kdf(64, phrase.rstrip("\r\n").encode(), salt, ops, memory)
     cost = (salt, u(8, ops), u(8, memory))
     if HK(kek[32:], D("rozen.v1/passphrase-commit", *cost)) != commitment:
         raise WrongKey("the passphrase is wrong")
     about = D("rozen.v1/recovery-file", bytes.fromhex(fields.get("repository", "")), fields.get("url", "").encode())
     return open_aead(kek[:32], D("rozen.v1/passphrase", *cost, about), sealed, "the secret in the recovery file")
+
+def passphrase_of(path):
+    with open(path, encoding="utf-8", newline="\n") as file:
+        first, rest = file.readline(), file.read()
+    if rest.strip():
+        raise WrongKey(f"{path} has more than one line, and a passphrase is one: remove all but the first")
+    return first
 
 # --------------------------------------------------------------------------------------------- repository
 
@@ -202,7 +213,7 @@ class Repository:
         with self.goes_on("rozen.json"):
             record = self.record()
             self.id, epoch = bytes.fromhex(record["repository"]), record["epoch"]
-        self.machines, self.places, self.packs, self.indexed = {}, {}, {}, set()
+        self.machines, self.old_keys, self.places, self.packs, self.indexed = {}, {}, {}, {}, set()
         for machine in self.names("machines"):
             if re.fullmatch("[0-9a-f]{32}", machine):
                 with self.goes_on(f"machine {machine}"):
@@ -221,8 +232,11 @@ class Repository:
         except (WrongKey, Newer):
             raise
         except Exception as error:
-            print(f"{what}: {reason(error)}", file=sys.stderr)
-            self.problems.append(what)
+            self.problem(what, reason(error))
+
+    def problem(self, what, why):
+        print(f"{what}: {why}", file=sys.stderr)
+        self.problems.append(what)
 
     def names(self, folder):
         try:
@@ -251,7 +265,7 @@ class Repository:
 
     def certificates(self, machine):
         """Notes the keys that a machine signs with: each manifest carries the certificate of its own, too."""
-        epoch, self.machines[machine] = None, []
+        epoch, newest, self.machines[machine] = None, (0, 0), []
         places = [(f"machines/{machine}/certificates/{leaf}", b"ROZENMC1", 5, 48)
                   for leaf in self.names(f"machines/{machine}/certificates")]
         places += [(f"machines/{machine}/snapshots/{seq:020}", b"ROZENSN1", 4, 88) for seq in self.snapshots(machine)]
@@ -260,16 +274,20 @@ class Repository:
                 data = self.read(name)
                 self.id = self.id or self.certificate(data, at, data[16:32], machine)[2]
                 self.header(data, magic, kind, machine)
-                epoch, key, _ = self.certificate(data, at, self.id, machine)
+                epoch, key, _, serial = self.certificate(data, at, self.id, machine)
                 if key not in self.machines[machine]:
                     self.machines[machine].append(key)
+                if kind == 4:  # a recovery makes a new key: serials never go down, unless somebody still has an old one
+                    newest = max(newest, (serial, num(data[48:56])), key=lambda one: one[0])
+                    if serial < newest[0]:
+                        self.old_keys[name] = serial, *newest
         return epoch
 
     def certificate(self, data, at, repository, machine):
         serial, epoch, key, signature = (data[at + a:at + b] for a, b in ((0, 4), (4, 8), (8, 40), (40, 104)))
         verify(self.admin, D("rozen.v1/certificate", repository, bytes.fromhex(machine), serial, epoch, key), signature,
                "a certificate")
-        return num(epoch), key, repository
+        return num(epoch), key, repository, num(serial)
 
     def verify(self, machine, message, signature, what):
         """By any of the machine's keys."""
@@ -332,7 +350,28 @@ class Repository:
                             self.load_directory(name, machine)
 
     def load_directory(self, name, machine):
+        """Where that is damaged, what the heads of the frames say."""
         pack = self.pack(name)
+        try:
+            self.note(name, pack.header_length, self.directory(name, machine, pack))
+        except Exception as error:
+            frames = self.walk(name, pack)
+            self.note(name, pack.header_length, frames)
+            raise Damaged(f"{reason(error)}; frames found one by one: {len(frames)}") from None
+
+    def walk(self, name, pack):
+        """The frames from the first on, until a head does not open: there the directory begins, or damage."""
+        frames, at, size = [], pack.header_length, os.path.getsize(os.path.join(self.place, name))
+        with contextlib.suppress(Damaged, OSError):
+            while True:
+                _, head = self.head(pack, self.read(name, 104, at))
+                frame = Frame(head[:32], head[32], 128 + num(head[40:44]), num(head[36:40]))
+                at += frame.length
+                need(at <= size, "it is cut off")
+                frames.append(frame)
+        return frames
+
+    def directory(self, name, machine, pack):
         end = os.path.getsize(os.path.join(self.place, name)) - FOOTER
         sealed = self.read(name, FOOTER, max(end, 0))
         ad = (self.id, pack.header_hash)
@@ -345,7 +384,7 @@ class Repository:
         plain = open_aead(self.keys.by_purpose["directory"], D("rozen.v1/directory", *ad), sealed, "its directory")
         frames = [Frame(*frame) for frame in cbor(plain, padded=True)]
         need(len(frames) == count and pack.header_length + sum(f.length for f in frames) == offset, "lengths differ")
-        self.note(name, pack.header_length, frames)
+        return frames
 
     def pack(self, name):
         if name not in self.packs:
@@ -356,9 +395,14 @@ class Repository:
             need(1 <= count <= 256 and data[50:52] == b"\0\0" and length == 88 + 169 * count, "its header is damaged")
             digest = data[length - 32:length]
             need(H(data[:length - 32]) == digest, "the hash of its header does not fit")
-            slots = {}
+            slots, failed = {}, None
             for at in range(56, length - 32, 169):
-                slots[data[at:at + 16]] = self.open_slot(data[at:at + 169])[0]
+                try:
+                    slots[data[at:at + 16]] = self.open_slot(data[at:at + 169])[0]
+                except Damaged as error:  # it costs the frames that are under it
+                    slots[data[at:at + 16]], failed = None, error
+            if not any(slots.values()):
+                raise failed
             self.packs[name] = Pack(digest, length, slots)
         return self.packs[name]
 
@@ -393,25 +437,30 @@ class Repository:
         pack = self.pack(place.pack)
         need(0 <= place.length <= MAX_RAW + 256, "it is too long")
         frame = self.read(place.pack, place.length, place.offset)
-        for slot_id, body_key in pack.slots.items():
-            try:
-                ad = D("rozen.v1/frame-head", self.id, slot_id)
-                head = open_aead(self.keys.by_purpose["frame-head"], ad, frame[:104], "its head")
-                break
-            except Damaged as error:
-                failed = error
-        else:
-            raise failed
+        slot_id, head = self.head(pack, frame[:104])
         kind, codec, raw, length = head[32], head[33], num(head[36:40]), num(head[40:44])
         need(head[:32] == chunk_id, "another chunk is there")
-        need(kind in KINDS and codec in (0, 1) and head[34:36] == b"\0\0" and not any(head[44:]), "unknown feature")
         need(raw <= MAX_RAW and len(frame) == 128 + length, "its lengths contradict each other")
-        content = open_aead(body_key, D("rozen.v1/frame-body", self.id, slot_id, head), frame[104:], "its body")
+        need(pack.slots[slot_id], "its key slot does not open")
+        content = open_aead(pack.slots[slot_id], D("rozen.v1/frame-body", self.id, slot_id, head), frame[104:], "its body")
         if codec == 1:
             need(zstandard.frame_content_size(content) == raw, "its zstd frame has another length")
             content = zstandard.ZstdDecompressor(max_window_size=MAX_RAW).decompress(content)
         need(len(content) == raw and HK(self.keys.chunk_id[kind], content) == chunk_id, "its content has another id")
         return content
+
+    def head(self, pack, sealed):
+        """The slot that a frame is under, and its head."""
+        for slot_id in pack.slots:
+            with contextlib.suppress(Damaged):
+                ad = D("rozen.v1/frame-head", self.id, slot_id)
+                head = open_aead(self.keys.by_purpose["frame-head"], ad, sealed, "its head")
+                break
+        else:
+            raise Damaged("its head does not decrypt")
+        kind, codec = head[32], head[33]
+        need(kind in KINDS and codec in (0, 1) and head[34:36] == b"\0\0" and not any(head[44:]), "unknown feature")
+        return slot_id, head
 
     # -- snapshots and trees
 
@@ -423,12 +472,19 @@ class Repository:
         need(len(data) >= 365 + 40 + 40 + 64, "it is truncated")
         self.header(data, b"ROZENSN1", 4, machine)
         signed, signature = data[:-64], data[-64:]
-        _, key, _ = self.certificate(data, 88, self.id, machine)
+        _, key, _, _ = self.certificate(data, 88, self.id, machine)
         verify(key, D("rozen.v1/manifest-signature", H(signed)), signature, f"snapshot {seq}")
         need(num(data[48:56]) == seq, "its number is not the one of its name")
         key = self.open_slot(data[192:361])[1]
         sealed = signed[365 + num(data[361:365]):]
         return cbor(open_aead(key, D("rozen.v1/manifest", data[:365]), sealed, "its body"), padded=True)
+
+    def tell_old_key(self, machine, seq):
+        name = f"machines/{machine}/snapshots/{seq:020}"
+        if name in self.old_keys:
+            serial, later, before = self.old_keys[name]
+            self.problem(f"snapshot {seq} of machine {machine}", f"it was signed with key {serial}, which a recovery had replaced "
+                         f"(snapshot {before} has key {later}): who made it had the old key")
 
     def config(self, machine, digest):
         data = self.read(f"machines/{machine}/config/{digest.hex()}")
@@ -504,7 +560,7 @@ class Restore:
     def __init__(self, repository, machine, top, progress):
         self.repository, self.machine, self.top, self.progress = repository, machine, top, progress
         self.at, self.fd = [], os.dup(top)
-        self.links, self.directories = {}, []
+        self.links, self.directories, self.known, self.lost = {}, [], set(), {}
         if not os.listdir(top):
             with contextlib.suppress(OSError):
                 os.chmod(top, UNFINISHED_DIR)
@@ -532,6 +588,12 @@ class Restore:
         os.close(self.fd)
         self.fd = below
         self.at.pop() if name == b".." else self.at.append(name)
+        if name != b"..":
+            self.walked(b"/".join(self.at))
+
+    def walked(self, path):
+        if path not in self.known:
+            self.lost[path] = None
 
     def run(self, root):
         count = 0
@@ -545,8 +607,18 @@ class Restore:
             with self.repository.goes_on(shown(path) or "the root"):
                 self.go_to(path)
                 self.describe(b".", entry)
+        self.walked(b"")
+        for path in reversed(list(self.lost)):
+            with self.repository.goes_on(shown(path) or "the root"):
+                self.go_to(path)
+                self.make_private()
         os.close(self.fd)
         need(count == root[3], f"the snapshot has {root[3]!r} entries, and {count} were found in its tree")
+
+    def make_private(self):
+        """A directory that a restore made, and whose own entry is lost, is finished with no rights but its owner's."""
+        if stat.S_IMODE(os.fstat(self.fd).st_mode) & ~stat.S_ISGID == UNFINISHED_DIR:
+            os.fchmod(self.fd, stat.S_IRWXU)
 
     def entry(self, path, name, entry):
         need(isinstance(entry, dict), "it is no entry")
@@ -594,6 +666,7 @@ class Restore:
 
     def directory(self, path, name, entry, found):
         """One that is there already stays as it is, unless an earlier run made it."""
+        self.known.add(path)
         if found is None:
             os.mkdir(name, UNFINISHED_DIR, dir_fd=self.fd)
         else:
@@ -722,18 +795,28 @@ def list_snapshots(repository, _args):
         for seq in repository.snapshots(machine):
             with repository.goes_on(f"snapshot {seq} of machine {machine}"):
                 body = repository.manifest(machine, seq)
-                roots = ", ".join(f"{shown(root[0])} ({shown(root[1])}, {root[3]:d} entries)" for root in body[3])
+                roots = ", ".join(f"{shown(root[0])} ({shown(root[1])}, {root[3]:d} entries{age(root)})" for root in body[3])
+                repository.tell_old_key(machine, seq)
                 print(f"{seq:6}  {date(body[1])}  {shown(body[2])}  {'partial  ' if body[5] else ''}{roots}")
+
+def age(root):
+    """What the run did not read is in its snapshot as it was before."""
+    return "" if root[5] else f", as it was at {date(root[7])}" if 7 in root else ", as it was before"
 
 def pick(repository, args):
     candidates = [m for m in repository.machines if m.startswith(args.machine) and repository.snapshots(m)]
     need(len(candidates) == 1, f"{len(candidates)} machines fit: name one with --machine: {' '.join(candidates)}")
     machine = candidates[0]
     seqs = repository.snapshots(machine)
-    seq = str(max(seqs)) if args.snapshot == "latest" else args.snapshot
-    need(seq in map(str, seqs), f"machine {machine} has no snapshot {seq}: name one by its number, or `latest`")
-    seq = int(seq)
-    return machine, repository.manifest(machine, seq)
+    is_latest = args.snapshot == "latest"
+    need(is_latest or args.snapshot in map(str, seqs),
+         f"machine {machine} has no snapshot {args.snapshot}: name one by its number, or `latest`")
+    for seq in reversed(seqs) if is_latest else [int(args.snapshot)]:
+        with repository.goes_on(f"snapshot {seq} cannot be read" + " and is passed over" * is_latest):
+            body = repository.manifest(machine, seq)
+            repository.tell_old_key(machine, seq)
+            return machine, body
+    raise Damaged("no snapshot can be read" if is_latest else "`list` names the snapshots that can be read")
 
 def show_config(repository, args):
     machine, body = pick(repository, args)

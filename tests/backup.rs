@@ -264,6 +264,27 @@ fn what_is_backed_up_reads_back_equal_at_every_size() {
     assert_eq!(progress.files_read.load(std::sync::atomic::Ordering::Relaxed), 3017);
 }
 
+/// In a process of its own: the limit holds for all of it.
+#[test]
+fn a_run_over_many_small_folders_gets_along_with_few_open_files() {
+    const CHILD: &str = "ROZEN_TEST_OPEN_FILES";
+    if std::env::var_os(CHILD).is_none() {
+        let test = ["a_run_over_many_small_folders_gets_along_with_few_open_files", "--exact"];
+        let child = std::process::Command::new(std::env::current_exe().unwrap()).args(test).env(CHILD, "").output();
+        let child = child.unwrap();
+        return assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    }
+    let lab = Lab::new();
+    // while this is read, the files behind it wait
+    lab.write("0", &noise(1, 30 << 20));
+    (0..1500).for_each(|n| lab.write(&format!("d{n}/f"), b"f"));
+    let limit = rustix::process::Rlimit { current: Some(256), maximum: Some(256) };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    let (report, progress) = lab.backup();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert_eq!(progress.files_read.load(std::sync::atomic::Ordering::Relaxed), 1501);
+}
+
 #[test]
 fn a_second_run_stores_what_changed_and_an_unchanged_one_nothing() {
     let lab = Lab::new();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{facts::Facts, read_facts};
 use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunRequest};
-use rozen::check::{self, CheckOptions, CheckProgress, CheckReport};
+use rozen::check::{self, CheckOptions, CheckProgress, CheckReport, Finding, FindingCode};
 use rozen::chunk::ChunkLimits;
 use rozen::clock::Clock;
 use rozen::config::exclude::{ExcludeConfig, Rules};
@@ -39,24 +39,29 @@ struct Patient {
 
 /// Two small runs: small files in a bundle, one file in chunks, a directory, links. Each has packs of its own.
 fn patient() -> Patient {
+    patient_of("a")
+}
+
+/// `whose`: told by the contents of the files.
+fn patient_of(whose: &str) -> Patient {
     let (dir, store) = (tempfile::tempdir().unwrap(), Store::memory());
     let secret = RecoverySecret::generate();
     let id = repo::create(&store, &secret, ChunkLimits::DEFAULT, "now").unwrap();
     let keys = repo::enroll(&store, &secret, id).unwrap();
     let (root, state) = (dir.path().join("root"), dir.path().join("state"));
     fs::create_dir_all(root.join("folder/empty")).unwrap();
-    fs::write(root.join("folder/small"), "a small file").unwrap();
-    fs::write(root.join("folder/another"), "another small file").unwrap();
+    fs::write(root.join("folder/small"), format!("{whose} small file")).unwrap();
+    fs::write(root.join("folder/another"), format!("{whose} other small file")).unwrap();
     fs::hard_link(root.join("folder/small"), root.join("linked")).unwrap();
     std::os::unix::fs::symlink("folder/small", root.join("symlink")).unwrap();
-    fs::write(root.join("large"), "in chunks".repeat(20_000)).unwrap();
+    fs::write(root.join("large"), format!("{whose} file in chunks").repeat(20_000)).unwrap();
     let (backup, _) =
         Backup::open(&state, store.clone(), keys.clone(), Clock::system(), BackupOptions::default()).unwrap();
     let backup = backup.with_config("# settings of the machine\n".to_owned());
     let mut sources = BTreeMap::new();
     for seq in SNAPSHOTS {
         if seq == 2 {
-            fs::write(root.join("folder/new"), "only in the second snapshot").unwrap();
+            fs::write(root.join("folder/new"), format!("{whose}, only in the second snapshot")).unwrap();
         }
         sources.insert(seq, read_facts(&root));
         let rules = Rules::compile(&ExcludeConfig::default()).unwrap();
@@ -132,6 +137,14 @@ impl Patient {
         let repository = Repository::open(self.store(objects), &self.secret).map_err(|error| error.to_string())?;
         check::run(&repository, CheckOptions { read_data: 100 }, &CheckProgress::default())
             .map_err(|error| error.to_string())
+    }
+
+    /// As [`Self::examine`]; a check says that something is wrong.
+    fn assert_noticed(&self, objects: &Objects) -> [Outcome; 2] {
+        let outcomes = self.examine(objects);
+        let report = self.check(objects);
+        assert!(report.as_ref().map_or(true, |report| !report.is_clean()), "{outcomes:?}, {report:?}");
+        outcomes
     }
 
     fn restore(&self, store: Store, seq: u64, to: &Path) -> Result<RestoreReport, String> {
@@ -312,14 +325,27 @@ fn truncated_lengthened_and_missing_objects_are_noticed() {
     let patient = patient();
     for (name, bytes) in &patient.objects {
         let said = Said(format!("{name} cut, lengthened or missing"));
-        for keep in [0, 1, bytes.len() / 2, bytes.len() - 1] {
-            patient.examine(&patient.with(name, bytes[..keep].to_vec()));
+        // a record ends with a line end, which may be missing
+        for keep in [0, 1, bytes.len() / 2, bytes.trim_ascii_end().len() - 1] {
+            patient.assert_noticed(&patient.with(name, bytes[..keep].to_vec()));
         }
-        patient.examine(&patient.with(name, [bytes.as_slice(), b"x"].concat()));
-        patient.examine(&patient.without(name));
+        patient.assert_noticed(&patient.with(name, [bytes.as_slice(), b"x"].concat()));
+        let objects = patient.without(name);
+        if patient.of_kind("index").contains(name) {
+            // a backup that is under way has packs without one
+            let report = patient.check(&objects).unwrap();
+            assert!(report.is_clean() && report.packs_unlisted > 0, "{report:?}");
+        } else if patient.of_kind("snapshots").last() == Some(name) {
+            // nobody but the machine itself knows that there was one more
+            let outcomes = patient.examine(&objects);
+            assert!(matches!(outcomes, [Outcome::Whole, Outcome::Refused { .. }]), "{outcomes:?}");
+        } else {
+            patient.assert_noticed(&objects);
+        }
         drop(said);
     }
     assert!(patient.examine(&patient.objects).iter().all(|outcome| matches!(outcome, Outcome::Whole)));
+    assert!(patient.check(&patient.objects).unwrap().is_clean());
 }
 
 #[test]
@@ -332,23 +358,59 @@ fn objects_in_each_others_place_are_noticed() {
         let mut objects = patient.objects.clone();
         objects.insert(names[0].clone(), patient.objects[&names[1]].clone());
         objects.insert(names[1].clone(), patient.objects[&names[0]].clone());
-        let outcomes = patient.examine(&objects);
-        if kind == "snapshots" {
-            assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused { .. })), "{outcomes:?}");
-        }
+        let outcomes = patient.assert_noticed(&objects);
+        let is_as_expected = |outcome: &Outcome| match kind {
+            "snapshots" => matches!(outcome, Outcome::Refused { .. }),
+            "index" => matches!(outcome, Outcome::Whole),
+            _ => matches!(outcome, Outcome::Partly),
+        };
+        assert!(outcomes.iter().all(is_as_expected), "{outcomes:?}");
         drop(said);
     }
 }
 
 #[test]
 fn objects_of_another_repository_are_refused() {
-    let (patient, stranger) = (patient(), self::patient());
+    let (patient, stranger) = (patient(), patient_of("the stranger's"));
     for kind in ["packs", "trees", "index", "snapshots"] {
         let (ours, theirs) = (patient.of_kind(kind), stranger.of_kind(kind));
-        let said = Said(format!("{kind} of another repository"));
-        for (our, their) in ours.iter().zip(&theirs) {
-            patient.examine(&patient.with(our, stranger.objects[their].clone()));
+        for (at, (our, their)) in ours.iter().zip(&theirs).enumerate() {
+            let said = Said(format!("{kind} {at} of another repository"));
+            let outcomes = patient.assert_noticed(&patient.with(our, stranger.objects[their].clone()));
+            match kind {
+                // their names are their numbers
+                "snapshots" => assert!(matches!(outcomes[at], Outcome::Refused { .. }), "{outcomes:?}"),
+                "index" => assert!(outcomes.iter().all(|o| matches!(o, Outcome::Whole)), "{outcomes:?}"),
+                // a snapshot has a tree of its own, and the second the content of both
+                _ => assert!(outcomes.iter().any(|o| matches!(o, Outcome::Partly)), "{outcomes:?}"),
+            }
+            drop(said);
         }
-        drop(said);
+    }
+}
+
+/// What the index objects say, each pack says itself, and each of its frames again.
+#[test]
+fn without_index_objects_damage_in_a_directory_or_footer_costs_no_file() {
+    let patient = patient();
+    let packs: Vec<ObjectName> = ["packs", "trees"].iter().flat_map(|kind| patient.of_kind(kind)).collect();
+    // in the footer, and in the directory, the last bytes of which are padding that is sealed with it
+    for from_end in [1, 100, 161, 200] {
+        let mut objects = patient.objects.clone();
+        patient.of_kind("index").iter().for_each(|index| drop(objects.remove(index)));
+        for pack in &packs {
+            let bytes = objects.get_mut(pack).unwrap();
+            let at = bytes.len() - from_end;
+            bytes[at] ^= 1;
+        }
+        let outcomes = patient.assert_noticed(&objects);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Whole)), "{outcomes:?}");
+        let report = patient.check(&objects).unwrap();
+        for pack in &packs {
+            let is_of = |finding: &&Finding| finding.object == pack.as_str();
+            let codes: Vec<_> = report.findings.iter().filter(is_of).map(|finding| finding.code).collect();
+            assert_eq!(codes, [FindingCode::PackDirectory, FindingCode::PackChanged], "{report:?}");
+        }
+        assert_eq!((report.packs_unlisted, report.damage_count), (0, 0), "{report:?}");
     }
 }

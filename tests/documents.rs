@@ -4,16 +4,40 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// They name files below `src/` as the rooms that they are in.
+const ABOUT_CODE: [&str; 4] = ["architecture.md", "semantics.md", "testing.md", "uploads.md"];
+
 #[test]
 fn promises_and_answers_name_tests_that_exist() {
     let tests = test_names();
     for document in ["docs/semantics.md", "docs/uploads.md"] {
         let text = read(document);
-        let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|name| is_test_name(name)).collect();
+        let named: Vec<&str> = quoted(&text).filter(|name| is_test_name(name)).collect();
         assert!(named.len() > 30, "{document} names its tests in backticks");
         let missing: Vec<_> = named.iter().filter(|name| !tests.contains(**name)).collect();
         assert!(missing.is_empty(), "{document} names tests that are not there: {missing:#?}");
     }
+}
+
+#[test]
+fn files_that_the_documents_name_are_there() {
+    let sources: BTreeSet<_> = rust_files().iter().filter_map(|path| path.file_name().map(ToOwned::to_owned)).collect();
+    let mut missing = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        let is_about_code = ABOUT_CODE.iter().any(|name| document.ends_with(name));
+        for name in quoted(&text).filter(|name| is_file_name(name, is_about_code)) {
+            let below = |folder: &str| project().join(folder).join(name);
+            let room = [below("src"), below("src").with_extension("rs")];
+            let is_there = below("").exists()
+                || is_about_code && room.iter().any(|path| path.exists())
+                || is_about_code && sources.contains(name.as_ref() as &std::ffi::OsStr);
+            if !is_there {
+                missing.push(format!("{}: {name}", document.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]
@@ -87,18 +111,41 @@ fn documents() -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "md")).collect()
 }
 
-/// Long names in snake case: shorter ones are keys, rooms and commands.
-fn is_test_name(text: &str) -> bool {
-    text.matches('_').count() >= 3 && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+/// What stands in backticks, without blocks of code.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split("```").step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2))
 }
 
-/// Names of all functions that look like tests' names.
+/// What the code names by its path: `src/x/y.rs`, `x/y.rs`, `x/y`, `y.rs`. Elsewhere such words may be names of objects, so only those
+/// count that begin with a folder of the project.
+fn is_file_name(text: &str, is_about_code: bool) -> bool {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) && !text.starts_with('/');
+    let is_path = text.contains('/') || text.ends_with(".rs");
+    let folders = [".ci/", "docs/", "launchd/", "src/", "systemd/", "tests/"];
+    is_plain && is_path && (is_about_code || folders.iter().any(|folder| text.starts_with(folder)))
+}
+
+/// In the documents that name tests every word in snake case is one, but for these.
+fn is_test_name(text: &str) -> bool {
+    const OTHERS: [&str; 1] = ["io_submit"];
+    let is_snake = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    is_snake && text.contains('_') && !OTHERS.contains(&text)
+}
+
+/// Functions with `#[test]` before them.
 fn test_names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for file in rust_files() {
         let text = fs::read_to_string(file).unwrap();
-        let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
-        names.extend(functions.filter(|name| is_test_name(name)).map(String::from));
+        let mut is_test = false;
+        for line in text.lines().map(str::trim) {
+            if line == "#[test]" {
+                is_test = true;
+            } else if let Some(rest) = line.strip_prefix("fn ") {
+                names.extend(is_test.then(|| rest.split('(').next().unwrap().to_owned()));
+                is_test = false;
+            }
+        }
     }
     names
 }

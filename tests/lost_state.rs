@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::machine::expect;
+use common::machine::{expect, text};
 use common::{Agent, Machine, Noise, assert_same, read_facts};
 
 fn machine_with_files() -> Machine {
@@ -109,11 +109,15 @@ fn a_target_that_was_put_back_from_an_older_copy_holds_everything_after_the_next
         fs::rename(machine.at("away"), &other).unwrap();
     };
     fs::write(machine.root().join("monday"), Noise::new(5).bytes(90_000)).unwrap();
+    machine.configure("[run]\nsettle = \"3s\"");
     assert_eq!(machine.backup()["snapshot"], 2);
     swap();
     // also where nothing has changed since; no number is used twice
     assert_eq!(backup_after_going_back(&machine), 3);
     assert_latest_is_the_tree(&machine, "copy");
+    let mut check = machine.rozenctl("check");
+    let checked = text(&expect(check.arg("--recovery").arg(machine.recovery()), 3));
+    assert!(!checked.contains("config/"), "the configuration of the newest snapshot is not stored: {checked}");
     // it is told once
     machine.backup();
     fs::write(machine.root().join("tuesday"), "t").unwrap();
@@ -125,6 +129,33 @@ fn a_target_that_was_put_back_from_an_older_copy_holds_everything_after_the_next
     assert_latest_is_the_tree(&machine, "first");
     let added = machine.content_bytes() - before;
     assert!(added < 48 << 10, "{added} bytes though this disk has nearly everything");
+}
+
+#[test]
+fn a_target_that_went_back_and_takes_nothing_leaves_no_claim_that_anything_is_safe() {
+    let machine = machine_with_files();
+    machine.configure("[run]\nsettle = \"100ms\"");
+    machine.backup();
+    let older = machine.at("older");
+    copy_dir(&machine.repository(), &older);
+    let mut agent = Agent::start(&machine);
+    fs::write(machine.root().join("new"), Noise::new(6).bytes(90_000)).unwrap();
+    agent.settle();
+    fs::rename(machine.repository(), machine.at("away")).unwrap();
+    fs::rename(&older, machine.repository()).unwrap();
+    // what is being written has no place
+    let _ = fs::remove_dir_all(machine.repository().join("tmp"));
+    fs::write(machine.repository().join("tmp"), "").unwrap();
+    fs::write(machine.root().join("new"), "once more").unwrap();
+    let unsafe_now = |status: &serde_json::Value| {
+        let root = &status["roots"][0];
+        root["recovery_point"].is_null() && root["last_snapshot"].is_null()
+    };
+    agent.wait_for("nothing is called safe", unsafe_now);
+    fs::remove_file(machine.repository().join("tmp")).unwrap();
+    agent.settle();
+    agent.stop();
+    assert_latest_is_the_tree(&machine, "latest");
 }
 
 #[test]

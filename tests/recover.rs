@@ -193,9 +193,9 @@ fn the_repository_may_be_elsewhere_and_one_of_several_machines_is_named() {
     let machines = told["machines"].as_array().unwrap();
     assert_eq!(machines.len(), 2, "{told}");
     let lost = machines.iter().find(|machine| machine["snapshots"] == 1).unwrap();
-    let error = expect(&mut recover(&[]), 1);
+    let error = expect(&mut recover(&[]), 2);
     assert!(String::from_utf8_lossy(&error.stderr).contains("--machine"));
-    expect(&mut recover(&["--machine", "nobody"]), 1);
+    expect(&mut recover(&["--machine", "nobody"]), 2);
     assert!(!new.at("").exists(), "nothing was written for a name that does not fit");
     expect(&mut recover(&["--machine", &lost["machine"].as_str().unwrap()[..8]]), 0);
     let text = fs::read_to_string(new.at("rozen.toml")).unwrap();

@@ -19,8 +19,9 @@ use common::{Machine, Noise, assert_same, hostile, is_full, is_root, read_facts}
 use rozen::backup::{Backup, BackupOptions, Progress, RootPlan, RootScope, RunRequest};
 use rozen::clock::Clock;
 use rozen::config::exclude::{ExcludeConfig, Rules};
-use rozen::crypto::MachineKeys;
-use rozen::model::{MergeRule, StorageClass};
+use rozen::crypto::{MachineKeys, RecoveryFile};
+use rozen::model::{MergeRule, ObjectHash, Seq, StorageClass};
+use rozen::repo::Repository;
 use rozen::store::{Store, StoreUrl};
 
 const PACKAGES: [&str; 2] = ["pynacl", "zstandard"];
@@ -48,6 +49,95 @@ fn it_needs_no_index_objects() {
 }
 
 #[test]
+fn it_finds_what_is_in_packs_that_have_lost_index_and_directory() {
+    let Some(lab) = Lab::with_a_backup() else { return };
+    lab.objects("index").iter().for_each(|path| fs::remove_file(path).unwrap());
+    let packs: Vec<PathBuf> = ["packs", "trees"].iter().flat_map(|folder| lab.objects(folder)).collect();
+    packs.iter().for_each(|pack| change(pack, |bytes| *bytes.last_mut().unwrap() ^= 1));
+    let restored = lab.dir.path().join("restored");
+    let output = lab.unrozen(&["restore", "latest", restored.to_str().unwrap()]);
+    assert_eq!(code(&output), 3, "{}", errors(&output));
+    assert_eq!(errors(&output).matches("found one by one").count(), packs.len(), "{}", errors(&output));
+    assert_eq!(described(&restored), described(&lab.root()));
+}
+
+#[test]
+fn where_the_newest_snapshot_cannot_be_read_it_says_so_and_takes_the_one_before_it() {
+    let Some(lab) = Lab::with_a_backup() else { return };
+    let before = described(&lab.root());
+    fs::write(lab.root().join("later"), "later").unwrap();
+    lab.rozenctl(&["backup", "--once"]);
+    let newest = lab.objects("snapshots").into_iter().max().unwrap();
+    change(&newest, |bytes| bytes.truncate(300));
+    let restored = lab.dir.path().join("restored");
+    let output = lab.unrozen(&["restore", "latest", restored.to_str().unwrap()]);
+    assert_eq!(code(&output), 3, "{}", errors(&output));
+    assert!(
+        errors(&output).contains("snapshot 2 cannot be read and is passed over: it is truncated"),
+        "{}",
+        errors(&output)
+    );
+    assert_eq!(described(&restored), before);
+    let output = lab.unrozen(&["restore", "2", restored.to_str().unwrap()]);
+    assert_eq!(code(&output), 1);
+    assert!(errors(&output).contains("`list` names"), "{}", errors(&output));
+}
+
+/// Runs the program; of the folder `dir` no entry comes out of its tree, as when the node is damaged that has it.
+const WITHOUT_AN_ENTRY: &str = "
+import sys, unrozen
+whole = unrozen.Repository.entries
+def entries(self, *of):
+    yield from (found for found in whole(self, *of) if found[:2] != (b'', b'dir'))
+unrozen.Repository.entries = entries
+unrozen.main()
+";
+
+#[test]
+fn a_folder_whose_own_entry_is_lost_is_private_in_the_end_and_holds_what_is_below_it() {
+    let Some(lab) = Lab::with_a_backup() else { return };
+    let restored = lab.dir.path().join("restored");
+    let mut command = Command::new(lab.python);
+    command.env("PYTHONPATH", script().parent().unwrap()).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.args(["-c", WITHOUT_AN_ENTRY]).arg(lab.dir.path().join("repo")).arg(&lab.recovery);
+    let output = command.args(["restore", "latest"]).arg(&restored).output().unwrap();
+    assert_eq!(code(&output), 3, "{}", errors(&output));
+    let (mut expected, mut found) = (described(&lab.root()), described(&restored));
+    assert_eq!(found.remove(&b"dir"[..]).unwrap().mode & 0o7777, 0o700);
+    expected.remove(&b"dir"[..]);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn it_names_a_snapshot_that_came_with_an_old_key_after_a_recovery() {
+    let Some(lab) = Lab::with_a_backup() else { return };
+    let place = |name: &str| lab.dir.path().join(name);
+    let old = MachineKeys::load(&place("rozen.key")).unwrap().value;
+    ["rozen.toml", "rozen.key"].iter().for_each(|name| fs::remove_file(place(name)).unwrap());
+    fs::remove_dir_all(place("state")).unwrap();
+    lab.rozenctl(&["recover", "--repo", place("repo").to_str().unwrap(), "--recovery", lab.recovery.to_str().unwrap()]);
+    fs::write(lab.root().join("later"), "later").unwrap();
+    lab.rozenctl(&["backup", "--once"]);
+    assert_eq!(code(&lab.unrozen(&["list"])), 0);
+    let secret = RecoveryFile::load(&lab.recovery, None).unwrap().value.secret;
+    let repository = Repository::open(Store::open(&StoreUrl::Dir(place("repo"))).unwrap(), &secret).unwrap();
+    let machine = repository.machine(old.machine_id).unwrap();
+    let body = repository.manifest(&machine, Seq(2)).unwrap().body;
+    let forged = rozen::format::seal_manifest(&body, Seq(3), ObjectHash([0; 32]), &old);
+    let newest = lab.objects("snapshots").into_iter().max().unwrap();
+    fs::write(newest.with_file_name(format!("{:020}", 3)), forged).unwrap();
+    for args in [&["list"][..], &["config", "latest"]] {
+        let output = lab.unrozen(args);
+        assert_eq!(code(&output), 3, "{args:?}: {}", errors(&output));
+        assert!(
+            errors(&output).contains("which a recovery had replaced (snapshot 2 has key 2)"),
+            "{}",
+            errors(&output)
+        );
+    }
+}
+
+#[test]
 fn it_needs_neither_the_record_of_the_repository_nor_the_certificate_objects() {
     let Some(lab) = Lab::with_a_backup() else { return };
     fs::write(lab.dir.path().join("repo/rozen.json"), "{}").unwrap();
@@ -63,12 +153,11 @@ fn it_needs_neither_the_record_of_the_repository_nor_the_certificate_objects() {
 fn it_names_what_is_damaged_and_restores_everything_else() {
     let Some(lab) = Lab::with_a_backup() else { return };
     let pack = lab.objects("packs").into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
-    let mut bytes = fs::read(&pack).unwrap();
     // in the largest file, or in a bundle of small ones: several workers fill a pack
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::remove_file(&pack).unwrap();
-    fs::write(&pack, bytes).unwrap();
+    change(&pack, |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
     let restored = lab.dir.path().join("restored");
     let output = lab.unrozen(&["restore", "1", restored.to_str().unwrap()]);
     assert_eq!(code(&output), 3, "{}", errors(&output));
@@ -149,8 +238,12 @@ fn several_roots_come_back_with_a_recovery_file_under_a_passphrase() {
     for (root, content) in [("one", "1"), ("two", "2")] {
         assert_eq!(fs::read_to_string(lab.dir.path().join("restored").join(root).join("file")).unwrap(), content);
     }
-    fs::write(&passphrase, "correct house\n").unwrap();
-    assert_eq!(code(&lab.unrozen(&["list"])), 12);
+    for (wrong, told) in [("correct house\n", "is wrong"), ("correct horse\nbattery\n", "more than one line")] {
+        fs::write(&passphrase, wrong).unwrap();
+        let output = lab.unrozen(&["list"]);
+        assert_eq!(code(&output), 12);
+        assert!(errors(&output).contains(told), "{}", errors(&output));
+    }
 }
 
 #[test]
@@ -258,6 +351,14 @@ impl Lab {
         let machine = machines.next().unwrap().unwrap().path();
         fs::read_dir(machine.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
+}
+
+/// Objects may not be written to.
+fn change(path: &Path, change: impl Fn(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
 }
 
 /// One of everything that the format can hold and this user may make.

@@ -34,6 +34,11 @@ pub(super) fn store(backup: &Backup) -> Result<Option<ObjectHash>, RunError> {
     Ok(Some(durable.hash()))
 }
 
+/// For a target that may not hold it any more: it is stored again.
+pub(super) fn forget(backup: &Backup) -> Result<(), RunError> {
+    Ok(backup.journal.set_fact(FACT, &[])?)
+}
+
 /// The object that holds the present text.
 fn stored(backup: &Backup) -> Result<Option<ObjectHash>, RunError> {
     let (Some(text), Some(fact)) = (&backup.config, backup.journal.fact(FACT)?) else { return Ok(None) };

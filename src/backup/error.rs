@@ -7,7 +7,7 @@ use crate::pack::PackError;
 use crate::repo::RepoError;
 use crate::seal::SealError;
 use crate::source::SourceError;
-use crate::store::{Disposition, StoreError};
+use crate::store::StoreError;
 use crate::upload::UploadError;
 
 #[derive(Debug, thiserror::Error)]
@@ -82,23 +82,6 @@ impl RunError {
             RunError::Seal(_) => "Run a memory test: content changed in memory while it was being backed up.",
             RunError::LocalTree { .. } => "The next backup compares the root in full.",
             RunError::Stopped => "Start the backup again: it goes on from what is stored.",
-        }
-    }
-
-    /// May the same run succeed later without a person's help?
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            RunError::Upload(
-                UploadError::Lost { .. } | UploadError::Damaged { .. } | UploadError::Unsettled { .. },
-            )
-            | RunError::Source { .. }
-            | RunError::Freeze { .. }
-            | RunError::Doubtful { .. }
-            | RunError::FreezeTooOld { .. }
-            | RunError::LocalTree { .. } => true,
-            _ => self
-                .of_target()
-                .is_some_and(|error| matches!(error.disposition(), Disposition::Retry | Disposition::Full)),
         }
     }
 }

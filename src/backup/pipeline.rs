@@ -27,10 +27,10 @@ use crate::model::{ChunkId, Entry, Problem, RelPath, Timestamp};
 use crate::pack::PackWriter;
 use crate::scan::{Found, ReadJob, Scan, ScanError};
 use crate::seal::{ChunkIds, FrameKind, FrameSealer};
-use crate::source::{Names, SourceError};
+use crate::source::{Names, SourceError, open_file_limit};
 use crate::tree::{NodeSource, TreeKey};
 
-/// Jobs between scan and reader: metadata only.
+/// Jobs between scan and reader: metadata, and a directory that is held open. Fewer where few files may be open.
 const JOBS: usize = 1024;
 /// Batches and chunks between reader and workers, up to 4 MiB each.
 const WORK: usize = 4;
@@ -171,7 +171,7 @@ where
     N::Error: std::fmt::Display,
 {
     let (packed, packed_queue) = queue(PACKED);
-    let (jobs, job_queue) = queue(JOBS);
+    let (jobs, job_queue) = queue(JOBS.min(open_file_limit() / 4).max(1));
     let (work, work_queue) = queue(WORK);
     let (packs, pack_queue) = queue(PACKS);
     let flow = Flow {

@@ -45,7 +45,7 @@ impl Reader<'_> {
                 Ok(false) => {}
                 Err(Failure::Halt(halt)) => return Err(halt),
                 Err(Failure::Source(error)) => match error.disposition() {
-                    Disposition::Vanished => return self.flow.delete(job.key()),
+                    Disposition::Vanished => return self.vanished(&job),
                     Disposition::Changed if attempt < TRIES => {}
                     Disposition::StopRun => return Err(self.flow.fail_source(error)),
                     Disposition::Changed | Disposition::Unreadable => return self.unreadable(&job, error),
@@ -58,7 +58,7 @@ impl Reader<'_> {
                     return Ok(());
                 }
                 Ok(now) => stat = now,
-                Err(SourceError::Vanished { .. }) => return self.flow.delete(job.key()),
+                Err(SourceError::Vanished { .. }) => return self.vanished(&job),
                 Err(error) => return self.unreadable(&job, error),
             }
         }
@@ -88,8 +88,8 @@ impl Reader<'_> {
     fn attempt(&mut self, job: &ReadJob, stat: &crate::source::Stat, last: bool) -> Result<bool, Failure> {
         let read_at = self.frozen_at.unwrap_or_else(|| self.clock.wall());
         let file = job.dir.open_file(&job.name, stat)?;
-        let (mut entry, problems) = file.read_entry(&mut self.names);
-        entry.fs = job.fs;
+        let (entry, problems) = file.read_entry(&mut self.names);
+        let mut entry = job.found(entry);
         mark_racy(&mut entry, read_at);
         let done = match file.stat().size {
             0..=SMALL_FILE => self.small(job, file, entry, last)?,
@@ -171,6 +171,13 @@ impl Reader<'_> {
     fn count(&self, read: &ReadFile) {
         Progress::add(&self.progress.files_read, 1);
         Progress::add(&self.progress.bytes_read, read.data_len);
+    }
+
+    fn vanished(&mut self, job: &ReadJob) -> Result<(), Halt> {
+        match job.vanished(&mut self.names) {
+            None => self.flow.delete(job.key()),
+            Some(entry) => self.flow.put(job.key(), entry),
+        }
     }
 
     /// What is known of it stays, marked so that it is read again; a file that was never read gets an entry without content.

@@ -3,7 +3,7 @@
 use super::agent::Backup;
 use super::arena;
 use super::error::RunError;
-use super::{snapshot, view};
+use super::{config, snapshot, view};
 use crate::journal::{PackRow, RunState};
 use crate::model::{MachineId, ObjectHash, Problem, ProblemCode};
 use crate::pack::SpooledPack;
@@ -37,7 +37,10 @@ pub(super) fn recover(backup: &Backup) -> Result<Recovered, RunError> {
     let interrupted = end_interrupted_run(backup)?;
     let now_ms = backup.clock.wall_ms();
     let rebuilt = match backup.journal.head()? {
-        None => Some(repo::rebuild(&backup.store, &backup.keys, &backup.journal, now_ms)?),
+        None => {
+            config::forget(backup)?;
+            Some(repo::rebuild(&backup.store, &backup.keys, &backup.journal, now_ms)?)
+        }
         Some(_) => None,
     };
     let caught_up = if backup.is_target_asked() { catch_up(backup)? } else { None };
@@ -71,6 +74,7 @@ pub(super) fn catch_up(backup: &Backup) -> Result<Option<CaughtUp>, RunError> {
     if caught_up.is_some() {
         // the one that was taken over may be
         snapshot::remember_partial(backup, true)?;
+        config::forget(backup)?;
         tracing::warn!("the target has another history of this machine than the journal");
     }
     Ok(caught_up)

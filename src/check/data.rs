@@ -33,11 +33,20 @@ struct Chosen {
     frames: Vec<(ChunkId, ChunkLocation)>,
 }
 
-/// A random part of the packs that can be read.
+/// A random part of the packs that can be read: of those that read at once, and of those in archives, which may have been thawed.
+/// Of each at least one.
 pub(super) fn choose(objects: &Objects, percent: u8) -> HashSet<PackKey> {
+    let readable = objects.packs.iter().filter(|(pack, _)| !objects.unreadable.contains_key(pack));
+    let (at_once, archived): (Vec<_>, Vec<_>) = readable.partition(|(_, pack)| pack.class.reads_at_once());
     let seed: [u8; 32] = crypto::random();
-    let readable = objects.packs.keys().filter(|pack| !objects.unreadable.contains_key(pack));
-    readable.filter(|pack| is_chosen(pack, percent, &seed)).copied().collect()
+    let part = |packs: Vec<(&PackKey, _)>| {
+        let mut packs: Vec<PackKey> = packs.into_iter().map(|(pack, _)| *pack).collect();
+        let count = (packs.len() * usize::from(percent)).div_ceil(100);
+        packs.sort_by_cached_key(|pack| crypto::hash(&[&seed[..], pack.hash.as_bytes()].concat()));
+        packs.truncate(count);
+        packs
+    };
+    part(at_once).into_iter().chain(part(archived)).collect()
 }
 
 /// What reading these takes, by class; what is archived is not read.
@@ -90,12 +99,6 @@ pub(super) fn read_packs(
     let rest: Vec<Chosen> =
         waiting.into_iter().map(|pack| Chosen { pack, size: packs[&pack].size, frames: vec![] }).collect();
     reading.all(&rest, bad_chunks, report)
-}
-
-fn is_chosen(pack: &PackKey, percent: u8, seed: &[u8; 32]) -> bool {
-    let dice = crypto::hash(&[&seed[..], pack.hash.as_bytes()].concat());
-    let dice = u64::from_le_bytes(dice.0[..8].try_into().expect("8 of 32 bytes"));
-    dice % 100 < u64::from(percent)
 }
 
 struct Reading<'a> {

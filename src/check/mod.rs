@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod snapshots;
 mod trees;
+mod unlisted;
 
 #[cfg(test)]
 mod tests;

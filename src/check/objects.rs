@@ -13,11 +13,14 @@ use crate::store::ObjectName;
 const MAX_INDEX: u64 = 256 << 20;
 
 /// What the target holds, and what of it is known to be bad.
+#[derive(Default)]
 pub(super) struct Objects {
     /// With size 0 those that cannot be read.
     pub packs: HashMap<PackKey, ListedPack>,
     /// Packs that are there and cannot even be looked at, and why.
     pub unreadable: HashMap<PackKey, String>,
+    /// Packs that no index object lists.
+    pub unlisted: HashSet<PackKey>,
     /// Readable ones.
     pub indexes: Vec<(Machine, ObjectName)>,
     /// Chunks whose frames do not open, and why.
@@ -30,14 +33,13 @@ type Indexed = (PackKey, u64);
 impl Objects {
     /// Index objects first: they list only packs that are there already, whoever adds to the repository meanwhile.
     pub fn read(repository: &Repository, machines: &[Machine], report: &mut CheckReport) -> Result<Self, CheckError> {
-        let (packs, unreadable) = (HashMap::new(), HashMap::new());
-        let mut objects = Self { packs, unreadable, indexes: vec![], bad_chunks: HashMap::new() };
+        let mut objects = Self::default();
         let indexed = objects.read_indexes(repository, machines, report)?;
         objects.list_packs(repository, machines)?;
         objects.compare(&indexed, report);
         objects.tell_unreadable(report);
         let listed: HashSet<&PackKey> = indexed.iter().map(|(key, _)| key).collect();
-        report.packs_unlisted = objects.packs.keys().filter(|key| !listed.contains(key)).count() as u64;
+        objects.unlisted = objects.packs.keys().filter(|key| !listed.contains(key)).copied().collect();
         Ok(objects)
     }
 

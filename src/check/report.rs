@@ -37,6 +37,8 @@ pub enum FindingCode {
     PackUnreadable,
     /// A pack is not as long as it was when it was stored.
     PackSize,
+    /// No index object lists a pack, and its own directory cannot be used.
+    PackDirectory,
     /// The bytes of a pack are not those that its name is made of.
     PackChanged,
     /// A frame of a pack does not open to its chunk.
@@ -46,7 +48,8 @@ pub enum FindingCode {
 impl FindingCode {
     /// What of such a pack is still on the disk of its machine can be stored again.
     pub fn is_of_pack(self) -> bool {
-        matches!(self, Self::PackMissing | Self::PackUnreadable | Self::PackSize | Self::PackChanged | Self::Frame)
+        use FindingCode::*;
+        matches!(self, PackMissing | PackUnreadable | PackSize | PackDirectory | PackChanged | Frame)
     }
 }
 
@@ -88,8 +91,11 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
     /// Of packs that are not as they should be, while all that they held lies in sound packs too: nothing is lost, nothing to do.
     pub made_good: Vec<Finding>,
-    /// Packs that no index object lists: found by their own directories. A backup that is under way, or was cut off, leaves some.
+    /// Packs that no index object lists, and that were read by their own directories. A backup that is under way, or was cut off,
+    /// leaves some.
     pub packs_unlisted: u64,
+    /// Packs that no index object lists, and that are archived: what is in them is not known.
+    pub packs_unlisted_archived: u64,
     /// Some content lies in no pack at all; which pack it was in is not known any more.
     pub has_lost_chunks: bool,
     /// Paths that cannot be restored from some snapshot.

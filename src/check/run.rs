@@ -9,6 +9,7 @@ use super::progress::CheckProgress;
 use super::report::{CheckReport, Finding, FindingCode};
 use super::snapshots::{check_snapshots, tell_lost};
 use super::trees::Trees;
+use super::unlisted::check_unlisted;
 use super::{CheckError, report::DamageList};
 use crate::format::Manifest;
 use crate::model::{PackKey, with_causes};
@@ -55,6 +56,7 @@ impl<'a> Check<'a> {
         let objects = Objects::read(repository, &machines, &mut report)?;
         report.packs = objects.packs.len() as u64;
         tell_lost(&without_any, &objects, &mut report);
+        check_unlisted(&contents, &objects, &mut report)?;
         let chosen = data::choose(&objects, options.read_data);
         Ok(Self { repository, progress, manifests, contents, objects, chosen, report })
     }

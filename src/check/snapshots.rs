@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use super::CheckError;
 use super::objects::Objects;
 use super::report::{CheckReport, Finding, FindingCode};
-use crate::crypto::{self, Serial};
+use crate::crypto;
 use crate::format::{Manifest, open_manifest};
 use crate::model::{MachineId, ObjectHash, Seq, with_causes};
-use crate::repo::{Machine, RepoError, Repository, names};
+use crate::repo::{Machine, RepoError, Repository, Succession, names};
 
 const MAX_MANIFEST: u64 = 64 << 20;
 
@@ -20,7 +20,8 @@ pub(super) fn check_snapshots(
 ) -> Result<(Vec<Manifest>, Vec<MachineId>), CheckError> {
     let (mut manifests, mut without_any) = (Vec::new(), Vec::new());
     for machine in machines {
-        let mut chain = Chain { repository, machine, last: Seq(0), hash: Some(ObjectHash([0; 32])), serial: Serial(0) };
+        let (hash, keys) = (Some(ObjectHash([0; 32])), Succession::default());
+        let mut chain = Chain { repository, machine, last: Seq(0), hash, keys };
         let listed = repository.snapshots(machine)?;
         if listed.is_empty() {
             without_any.push(machine.id);
@@ -58,8 +59,7 @@ struct Chain<'a> {
     last: Seq,
     /// Of the last one; `None` when it could not be read.
     hash: Option<ObjectHash>,
-    /// The newest key so far.
-    serial: Serial,
+    keys: Succession,
 }
 
 /// A number that nobody signed may be anything.
@@ -89,11 +89,9 @@ impl Chain<'_> {
                         "it does not follow the snapshot before it: one of the two was exchanged or taken back";
                     found(FindingCode::Chain, message.into());
                 }
-                if manifest.serial < self.serial {
-                    let message = "it was signed with a key that a recovery had replaced: who made it had the old key";
-                    found(FindingCode::Chain, message.into());
+                if let Some(old) = self.keys.next(&manifest) {
+                    found(FindingCode::Chain, old.to_string());
                 }
-                self.serial = self.serial.max(manifest.serial);
                 self.hash = Some(hash);
                 Some(manifest)
             }

@@ -139,6 +139,53 @@ fn what_was_lost_together_with_its_index_can_be_stored_again_too() {
 }
 
 #[test]
+fn a_pack_without_index_and_directory_is_a_finding_and_costs_nothing_while_its_frames_are_right() {
+    let repo = repo();
+    names(&repo, "/index/").iter().for_each(|name| repo.store.delete(name).unwrap());
+    for folder in ["/packs/", "/trees/"] {
+        let pack = names(&repo, folder).remove(0);
+        repo.change(pack.as_str(), |bytes| *bytes.last_mut().unwrap() ^= 1);
+        let report = check(&repo, 0);
+        let found = report.findings.iter().find(|finding| finding.object == pack.as_str()).unwrap();
+        assert!(found.code == FindingCode::PackDirectory && found.message.contains("found one by one"), "{found:?}");
+        assert_eq!(report.damage_count, 0, "{report:?}");
+        assert_eq!(report.packs_unlisted + report.findings.len() as u64, report.packs);
+    }
+    let pack = names(&repo, "/packs/").remove(1);
+    repo.change(pack.as_str(), |bytes| bytes[50] ^= 1);
+    let report = check(&repo, 0);
+    let found = report.findings.iter().find(|finding| finding.object == pack.as_str()).unwrap();
+    assert!(found.message.contains("nothing in it can be found"), "{found:?}");
+    assert!(report.damage_count == 1 && report.can_be_stored_again(), "{report:?}");
+}
+
+#[test]
+fn an_archived_pack_that_no_index_object_lists_is_counted_and_no_finding() {
+    let mut repo = TestRepo::at(crate::store::Store::memory_bucket());
+    repo.class = crate::model::StorageClass::DeepArchive;
+    let entries = Entries::from([(b"f".to_vec(), file(&mut repo, &[1; 250]))]);
+    repo.commit(&entries);
+    names(&repo, "/index/").iter().for_each(|name| repo.store.delete(name).unwrap());
+    let report = check(&repo, 0);
+    assert_eq!((report.packs_unlisted, report.packs_unlisted_archived), (1, 1), "{report:?}");
+    assert!(report.findings.is_empty(), "{report:?}");
+}
+
+#[test]
+fn a_part_of_the_data_is_never_none_of_it_and_as_large_as_was_said() {
+    let mut repo = TestRepo::new();
+    let mut entries = Entries::from([(vec![], Entry::test_dir())]);
+    for at in 0..5u8 {
+        entries.insert(vec![b'a' + at], file(&mut repo, &[at; 250]));
+        repo.commit(&entries);
+    }
+    for (percent, packs) in [(0, 0), (1, 1), (10, 1), (11, 2), (20, 2), (99, 10), (100, 10)] {
+        let report = check(&repo, percent);
+        assert_eq!((report.packs_read, report.packs), (packs, 10), "{percent} %");
+    }
+}
+
+#[test]
 fn packs_of_nodes_that_do_not_open_are_named_to_be_stored_again() {
     let repo = repo();
     repo.damage("/trees/");

@@ -45,6 +45,10 @@ fn write(out: &mut String, report: &CheckReport) -> fmt::Result {
             "{packs} that no index object lists: read by their own directories (a backup leaves such until it ends)"
         )?;
     }
+    if report.packs_unlisted_archived > 0 {
+        let packs = counted(report.packs_unlisted_archived, "pack", "packs");
+        writeln!(out, "{packs} that no index object lists, in an archive class: what is in them is not known")?;
+    }
     for finding in &report.findings {
         writeln!(out, "{}: {}", finding.object, finding.message)?;
     }
@@ -89,8 +93,12 @@ fn verdict(report: &CheckReport) -> String {
         }
         (0, true) if report.snapshots == 0 => "there is no snapshot yet: nothing to check".to_owned(),
         (0, true) if report.packs == 0 => "no damage found".to_owned(),
-        (0, true) if report.packs_read == 0 => {
+        (0, true) if report.packs_read + report.packs_archived == 0 => {
             "no damage found; the data itself was not read, `--read-data` reads it".to_owned()
+        }
+        (0, true) if report.packs_read < report.packs => {
+            let packs = counted(report.packs, "pack", "packs");
+            format!("no damage found; data was read of {} of {packs}, not of the others", report.packs_read)
         }
         (0, true) => "no damage found".to_owned(),
         (0, false) => "every file of the readable snapshots can be restored all the same".to_owned(),
@@ -127,6 +135,10 @@ mod tests {
         let read = CheckReport { packs_read: 2, bytes_read: 1536, ..clean };
         assert!(told(&read).contains("read in full: 2 packs, 1.5 KiB"));
         assert_eq!(last(&read), "no damage found");
+        let a_part = CheckReport { packs: 3, ..read.clone() };
+        assert_eq!(last(&a_part), "no damage found; data was read of 2 of 3 packs, not of the others");
+        let archived = CheckReport { packs: 3, packs_read: 0, packs_archived: 1, ..read.clone() };
+        assert_eq!(last(&archived), "no damage found; data was read of 0 of 3 packs, not of the others");
         let finding = Finding { code: FindingCode::Index, object: "i".into(), message: "cut short".into() };
         let found = CheckReport { findings: vec![finding], ..read };
         assert!(told(&found).contains("i: cut short"));

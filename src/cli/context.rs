@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::args::Global;
+use super::args::Common;
 use super::error::CliError;
 use super::output::Output;
 use super::stop;
@@ -18,12 +18,12 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     /// Set by Ctrl-C and SIGTERM; a second signal ends the process.
     pub(super) stop: Arc<AtomicBool>,
-    global: Global,
+    common: Common,
 }
 
 impl Context {
-    pub(super) fn new(global: Global, output: Output) -> Result<Self, CliError> {
-        Ok(Self { output, clock: Clock::system(), stop: stop::on_signals()?, global })
+    pub(super) fn new(common: Common, output: Output) -> Result<Self, CliError> {
+        Ok(Self { output, clock: Clock::system(), stop: stop::on_signals()?, common })
     }
 
     /// For commands that only read and print: there is nothing to tidy when they are interrupted. Not while a prompt may have
@@ -34,7 +34,7 @@ impl Context {
 
     /// Fails only when neither flags nor a home directory say where.
     pub(super) fn places(&self) -> Result<Places, CliError> {
-        resolve(&Overrides { config: self.global.config.clone(), state: self.global.state.clone() })
+        resolve(&Overrides { config: self.common.config.clone(), state: self.common.state.clone() })
     }
 
     /// What must be given with a command so that it finds these places; empty for the usual ones.

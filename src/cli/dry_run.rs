@@ -24,7 +24,7 @@ const MIB_BYTES: u64 = 128;
 /// The target is not asked. Nothing is written, but that the journal of an older program is brought up to date.
 pub(super) fn run(accepted: &[RootId], context: &Context) -> Result<Exit, CliError> {
     let (config, places) = (context.config()?, context.places()?);
-    let keys = reading::warned(MachineKeys::load(&config.machine_key)?, context);
+    let keys = reading::warned(MachineKeys::load(&config.machine_key).map_err(CliError::MachineKey)?, context);
     // a machine that was never backed up has none, and gets none
     let has_journal = places.state.join("journal.db").exists();
     let journal = has_journal.then(|| Journal::open(&places.state)).transpose()?;

@@ -17,27 +17,31 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::history::HistoryError;
+use crate::source::raise_open_file_limit;
+use crate::status::printable;
 
 /// Parses the command line, runs the command, prints what went wrong.
 pub fn main() -> ExitCode {
+    raise_open_file_limit();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let output = Output::new("rozenctl", arguments.global.json, arguments.global.verbose);
+    let output = Output::new("rozenctl", arguments.json, arguments.common.verbose);
     output.start_logging(LevelFilter::WARN);
-    let context = Context::new(arguments.global, output.clone());
+    let context = Context::new(arguments.common, output.clone());
     finish(&output, context.and_then(|context| run(arguments.command, &context)))
 }
 
 /// The same for the agent.
 pub fn agent_main() -> ExitCode {
+    raise_open_file_limit();
     let arguments = match AgentArguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return explain(&error),
     };
-    let output = Output::new("rozend", false, arguments.global.verbose);
-    let context = Context::new(arguments.global, output.clone());
+    let output = Output::new("rozend", false, arguments.common.verbose);
+    let context = Context::new(arguments.common, output.clone());
     finish(&output, context.and_then(|context| agent::run(&context)))
 }
 
@@ -81,16 +85,30 @@ fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
     }
 }
 
-/// Help and version are no errors; everything else is told by clap itself, in an object for programs.
+/// In an object for programs; which argument is not text we tell.
 fn usage(error: &clap::Error) -> ExitCode {
-    let is_error = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if is_error && wants_json(std::env::args_os()) {
-        Output::new("rozenctl", true, 0).error(&told(error));
+    let is_json = wants_json(std::env::args_os());
+    let own = match error.kind() {
+        ErrorKind::InvalidUtf8 => Some(not_text(std::env::args_os())),
+        _ => (!is_asked_for(error) && is_json).then(|| told(error)),
+    };
+    if let Some(own) = own {
+        Output::new("rozenctl", is_json, 0).error(&own);
         return Exit::Usage.into();
     }
+    explain(error)
+}
+
+/// In clap's own words.
+fn explain(error: &clap::Error) -> ExitCode {
     // a closed terminal changes nothing about the exit code
     let _ = error.print();
-    if is_error { Exit::Usage.into() } else { Exit::Done.into() }
+    if is_asked_for(error) { Exit::Done.into() } else { Exit::Usage.into() }
+}
+
+/// Help and version are no errors.
+fn is_asked_for(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
 /// Of a command line that cannot be understood: what stands behind `--` is no flag.
@@ -110,4 +128,16 @@ fn told(error: &clap::Error) -> CliError {
         Some((what, remedy)) => CliError::usage(what, remedy.trim_start()),
         None => CliError::usage(text, HELP),
     }
+}
+
+/// clap does not say which.
+fn not_text(arguments: impl Iterator<Item = OsString>) -> CliError {
+    let bad: Vec<String> = arguments
+        .filter(|argument| argument.to_str().is_none())
+        .map(|argument| format!("`{}`", printable(&argument.to_string_lossy())))
+        .collect();
+    CliError::usage(
+        format!("not UTF-8, where it must be: {}", bad.join(", ")),
+        "Files and folders may have any name; a repository is written with %-escapes: file:///path%FF",
+    )
 }

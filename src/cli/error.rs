@@ -21,6 +21,9 @@ use crate::source::DestinationError;
 use crate::store::{Disposition, S3Refusal, StoreError};
 use crate::upload::UploadError;
 
+/// What a person can do where the machine key is not there.
+pub(super) const MACHINE_KEY_IS_LOST: &str = "Bring the file back, or set the machine up again: rozenctl recover";
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error(transparent)]
@@ -45,9 +48,12 @@ pub(super) enum CliError {
     Cost(#[from] CostError),
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// Named as the recovery file, which holds the secret: there is none.
+    /// Named as the file with the secret, or with its passphrase: there is none.
     #[error(transparent)]
     NotRecovery(KeyFileError),
+    /// That of this machine, which the configuration names.
+    #[error("the key of this machine cannot be read")]
+    MachineKey(#[source] KeyFileError),
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error(transparent)]
@@ -102,7 +108,7 @@ impl CliError {
             Self::Check(CheckError::Repository(error)) => of_repository(error),
             Self::Check(CheckError::Interrupted) | Self::Interrupted => Exit::Interrupted,
             Self::Cost(error) => of_cost(error),
-            Self::KeyFile(error) => of_key_file(error),
+            Self::KeyFile(error) | Self::MachineKey(error) => of_key_file(error),
             Self::Control(error) => of_control(error),
             Self::Agent(error) => of_agent(error),
             Self::Usage { .. } => Exit::Usage,
@@ -128,6 +134,7 @@ impl CliError {
             Self::Check(error) => error.remedy().into(),
             Self::Cost(error) => error.remedy().into(),
             Self::KeyFile(error) | Self::NotRecovery(error) => key_file_remedy(error).into(),
+            Self::MachineKey(error) => machine_key_remedy(error).into(),
             Self::Control(error) => error.remedy().into(),
             Self::Agent(error) => error.remedy().into(),
             Self::Bucket(error) => error.remedy().into(),
@@ -222,6 +229,7 @@ fn of_restore(error: &RestoreError) -> Exit {
         RestoreError::Target(error) | RestoreError::TargetFails(error) => of_store(error),
         RestoreError::Path(_) | RestoreError::InRepository { .. } => Exit::Usage,
         RestoreError::Destination(DestinationError::InUse { .. }) => Exit::InUse,
+        RestoreError::Destination(error) if error.is_denied() => Exit::NotPermitted,
         RestoreError::Interrupted => Exit::Interrupted,
         _ => Exit::Failed,
     }
@@ -231,6 +239,7 @@ fn of_history(error: &HistoryError) -> Exit {
     match error {
         HistoryError::Repository(error) | HistoryError::Snapshot { source: error, .. } => of_repository(error),
         HistoryError::Spec(_) | HistoryError::Path(_) => Exit::Usage,
+        HistoryError::NoSuchMachine(_) | HistoryError::WhichMachine(_) => Exit::Usage,
         _ => Exit::Failed,
     }
 }
@@ -260,6 +269,13 @@ fn of_io(error: &io::Error) -> Exit {
     }
 }
 
+fn machine_key_remedy(error: &KeyFileError) -> &'static str {
+    match error {
+        KeyFileError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => MACHINE_KEY_IS_LOST,
+        error => key_file_remedy(error),
+    }
+}
+
 fn key_file_remedy(error: &KeyFileError) -> &'static str {
     match error {
         KeyFileError::InFile { source, .. } => key_file_remedy(source),
@@ -269,7 +285,14 @@ fn key_file_remedy(error: &KeyFileError) -> &'static str {
         KeyFileError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
             "Give another path: an existing key file is never replaced."
         }
+        KeyFileError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            "Free space on its disk, or give another path."
+        }
+        KeyFileError::Io { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+            "Give the path of a file: this is a folder."
+        }
         KeyFileError::Io { .. } => "Check the path and its permissions.",
+        KeyFileError::Unfit { .. } => "Check the path: this is another file.",
         KeyFileError::NotKeyFile(_) => "Give the file that `rozenctl init` wrote, or a file with the recovery code.",
         KeyFileError::Newer { .. } | KeyFileError::CodeVersion { .. } => "Install the newest version of Rozen.",
         KeyFileError::Damaged { .. } => "Use another copy of the file, or type the recovery code: --recovery -",
@@ -278,9 +301,30 @@ fn key_file_remedy(error: &KeyFileError) -> &'static str {
         | KeyFileError::CodeGroups { .. }
         | KeyFileError::CodeWhole => "Compare it with what you wrote down: 14 groups of 5 letters and digits.",
         KeyFileError::PassphraseNeeded => "Give it with --passphrase-file FILE (or ROZEN_PASSPHRASE_FILE).",
-        KeyFileError::WrongPassphrase => "Try again: capital letters, the layout of the keyboard, spaces at the end.",
+        KeyFileError::WrongPassphrase => {
+            "Try again: capital letters, the layout of the keyboard, spaces at the end; an accented letter is not the same bytes on \
+             every system."
+        }
         KeyFileError::PassphraseEmpty => "Put the passphrase into the first line of the file.",
+        KeyFileError::PassphraseLines => {
+            "Remove all lines but the first: earlier versions of Rozen used that one and never looked at the others."
+        }
         KeyFileError::PassphraseCost { .. } => "Use another copy of the file: this one was altered.",
         KeyFileError::NotEnoughMemory { .. } => "Close other programs, or use a machine with more memory.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_that_may_not_be_written_to_is_a_matter_of_permission() {
+        let root = |source: io::ErrorKind| {
+            let error = DestinationError::Root { path: "/x".into(), source: source.into() };
+            of_restore(&RestoreError::Destination(error))
+        };
+        assert_eq!(root(io::ErrorKind::PermissionDenied), Exit::NotPermitted);
+        assert_eq!(root(io::ErrorKind::NotFound), Exit::Failed);
     }
 }

@@ -52,12 +52,42 @@ pub(super) fn line(root: &ManifestRoot) -> String {
     format!("{}: not backed up {since}, it is kept as it was: the configuration does not name it", printable(&root.id))
 }
 
-/// Beside whatever is told of this snapshot.
-pub(super) fn tell(repository: &Repository, machine: &Machine, manifest: &Manifest, context: &Context) {
+/// Beside whatever is told of this snapshot. One of which nothing was ever stored is left out.
+pub(super) fn tell(repository: &Repository, machine: &Machine, manifest: &mut Manifest, context: &Context) {
     let mut kept = Kept::default();
-    for root in &manifest.body.roots {
-        if kept.is_kept(repository, machine, manifest, root) == Some(true) {
-            context.output.note(line(root));
-        }
+    let roots = manifest.body.roots.iter();
+    let mut is_kept = |root: &ManifestRoot| kept.is_kept(repository, machine, manifest, root) == Some(true);
+    let old: BTreeSet<String> = roots.filter(|root| is_kept(root)).map(|root| root.id.clone()).collect();
+    leave_out_empty(&mut manifest.body.roots, &old);
+    let told = manifest.body.roots.iter().filter(|root| old.contains(&root.id));
+    told.for_each(|root| context.output.note(line(root)));
+}
+
+/// Snapshots of earlier versions list every folder that was ever named, a misspelt one too: of those that nobody names any more there is
+/// nothing to tell, and nothing to restore.
+fn leave_out_empty(roots: &mut Vec<ManifestRoot>, old: &BTreeSet<String>) {
+    let is_empty = |root: &ManifestRoot| root.tree.is_none() && old.contains(&root.id);
+    if !roots.iter().all(is_empty) {
+        roots.retain(|root| !is_empty(root));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChunkId;
+    use crate::repo::testing::manifest_of;
+
+    #[test]
+    fn a_folder_of_which_nothing_was_ever_stored_and_that_nobody_names_is_left_out() {
+        let mut roots = manifest_of(&[("home", "/home"), ("away", "/a"), ("old", "/o"), ("typo", "/t")]).body.roots;
+        roots[0].tree = Some(ChunkId([1; 32]));
+        roots[2].tree = Some(ChunkId([1; 32]));
+        let old = BTreeSet::from(["old".to_owned(), "typo".to_owned()]);
+        leave_out_empty(&mut roots, &old);
+        assert_eq!(roots.iter().map(|root| root.id.as_str()).collect::<Vec<_>>(), ["home", "away", "old"]);
+        let mut nothing = manifest_of(&[("typo", "/t")]).body.roots;
+        leave_out_empty(&mut nothing, &old);
+        assert_eq!(nothing.len(), 1);
     }
 }

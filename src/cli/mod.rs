@@ -9,35 +9,45 @@
 //!
 //! Not here: the agent itself (room `daemon`), what may be asked of it over the socket (room `control`).
 
-mod already;
+// the frame of every command: from the command line to output and exit code
 mod args;
-mod at_once;
-mod bill;
-mod checked;
-mod commands;
 mod context;
-mod doctor;
-mod dry_run;
-mod entries;
 mod entry;
 mod error;
 mod exit;
-mod kept;
 mod output;
-mod pacing;
-mod prices;
-mod prompt;
+mod stop;
+
+mod commands;
+mod doctor;
+
+// what several commands do: set up, back up, open and read, restore, recover
+mod already;
 mod protection;
-mod read_plan;
 mod reading;
 mod recovering;
 mod restoring;
 mod running;
 mod setup;
-mod show;
-mod stop;
 mod thaw;
+
+// what a person gives: secrets and answers, paths, rates
+mod pacing;
+mod prompt;
 mod typed;
+
+// prices, and what is told before they are paid
+mod at_once;
+mod bill;
+mod prices;
+mod read_plan;
 mod ways_back;
+
+// words and JSON
+mod checked;
+mod dry_run;
+mod entries;
+mod kept;
+mod show;
 
 pub use entry::{agent_main, main};

@@ -11,6 +11,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::error::CliError;
+use super::stop::AtOnce;
 use crate::crypto::Passphrase;
 
 /// A recovery file with all its comments is far shorter.
@@ -27,6 +28,7 @@ pub(super) fn is_possible() -> bool {
 pub(super) fn recovery_code(stop: &AtomicBool) -> Result<Zeroizing<String>, CliError> {
     let mut text = Zeroizing::new(String::new());
     if !is_possible() {
+        let _at_once = AtOnce::start(stop)?;
         io::stdin().lock().take(MAX_PIPED).read_to_string(&mut text).map_err(CliError::Input)?;
         return Ok(text);
     }

@@ -1,5 +1,6 @@
 //! Opening a repository to read it: which one, and with which secret.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use super::context::{Context, variable};
 use super::error::CliError;
 use super::pacing::{self, Flags};
+use super::stop::AtOnce;
 use super::{kept, prompt, show};
 use crate::config::Rate;
 use crate::crypto::{KeyFileError, Loaded, MachineKeys, Passphrase, RecoveryFile};
@@ -26,7 +28,7 @@ pub(super) struct ReadArgs {
     /// The recovery file, or a file with the recovery code; `-` asks for the code [env: ROZEN_RECOVERY_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Repository")]
     pub(super) recovery: Option<PathBuf>,
-    /// A file with the passphrase of the recovery file [env: ROZEN_PASSPHRASE_FILE]
+    /// A file whose only line is the passphrase of the recovery file [env: ROZEN_PASSPHRASE_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Repository")]
     pub(super) passphrase_file: Option<PathBuf>,
     /// Read no faster than this, such as 2MiB/s; `off`: as fast as it goes [default: as in the configuration, if there is one]
@@ -67,11 +69,14 @@ pub(super) fn pick_of(
 ) -> Result<Picked, CliError> {
     let viewer = show::viewer(&context.clock);
     let spec = SnapshotSpec::parse(text, viewer.now, viewer.offset).map_err(HistoryError::from)?;
-    let picked = history::pick(repository, machine, spec)?;
+    let mut picked = history::pick(repository, machine, spec)?;
     for (seq, error) in &picked.unreadable {
         context.output.warn(format!("snapshot {seq} cannot be read and is passed over: {error}"));
     }
-    kept::tell(repository, machine, &picked.manifest, context);
+    if let Some(old) = &picked.old_key {
+        context.output.warn(format!("{old}; `rozenctl snapshots` lists the others"));
+    }
+    kept::tell(repository, machine, &mut picked.manifest, context);
     Ok(picked)
 }
 
@@ -79,6 +84,11 @@ pub(super) fn pick_of(
 pub(super) fn passed_over(picked: &Picked) -> Vec<Value> {
     let told = |(seq, error): &(Seq, RepoError)| json!({ "snapshot": seq, "error": error.to_string() });
     picked.unreadable.iter().map(told).collect()
+}
+
+/// For programs: why its key speaks against it.
+pub(super) fn old_key(picked: &Picked) -> Value {
+    json!(picked.old_key.map(|old| old.to_string()))
 }
 
 /// The one that was named, this machine itself, or the only one.
@@ -207,29 +217,36 @@ pub(super) fn recovery(args: &ReadArgs, context: &Context) -> Result<RecoveryFil
         if text.trim().is_empty() {
             return Err(CliError::NoCode);
         }
-        return with_passphrase(passphrase, context, |given| RecoveryFile::parse(&text, given));
+        return with_passphrase(passphrase, context, |given| Ok(RecoveryFile::parse(&text, given)?));
     }
-    with_passphrase(passphrase, context, |given| RecoveryFile::load(&path, given))
+    with_passphrase(passphrase, context, |given| {
+        let _at_once = AtOnce::start(&context.stop)?;
+        Ok(RecoveryFile::load(&path, given)?)
+    })
 }
 
 /// From a file, if one is named.
 pub(super) fn passphrase(flag: Option<&Path>, context: &Context) -> Result<Option<Passphrase>, CliError> {
     let path = flag.map(Path::to_path_buf).or_else(|| variable("ROZEN_PASSPHRASE_FILE").map(PathBuf::from));
     let Some(path) = path else { return Ok(None) };
-    Ok(Some(warned(Passphrase::load(&path)?, context)))
+    let _at_once = AtOnce::start(&context.stop)?;
+    match Passphrase::load(&path) {
+        Err(error) if has_no_secret(&error) => Err(CliError::NotRecovery(error)),
+        loaded => Ok(Some(warned(loaded?, context))),
+    }
 }
 
 /// Asks for the passphrase only when the file turns out to need one.
 fn with_passphrase(
     given: Option<Passphrase>,
     context: &Context,
-    open: impl Fn(Option<&Passphrase>) -> Result<Loaded<RecoveryFile>, KeyFileError>,
+    open: impl Fn(Option<&Passphrase>) -> Result<Loaded<RecoveryFile>, CliError>,
 ) -> Result<RecoveryFile, CliError> {
     let loaded = match open(given.as_ref()) {
-        Err(error) if needs_passphrase(&error) && prompt::is_possible() => {
+        Err(CliError::KeyFile(error)) if needs_passphrase(&error) && prompt::is_possible() => {
             open(Some(&prompt::passphrase(&context.stop)?))?
         }
-        Err(error) if has_no_secret(&error) => return Err(CliError::NotRecovery(error)),
+        Err(CliError::KeyFile(error)) if has_no_secret(&error) => return Err(CliError::NotRecovery(error)),
         other => other?,
     };
     Ok(warned(loaded, context))
@@ -246,8 +263,8 @@ fn needs_passphrase(error: &KeyFileError) -> bool {
 fn has_no_secret(error: &KeyFileError) -> bool {
     match error {
         KeyFileError::InFile { source, .. } => has_no_secret(source),
-        KeyFileError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-        error => matches!(error, KeyFileError::NotKeyFile(_)),
+        KeyFileError::Io { source, .. } => matches!(source.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory),
+        error => matches!(error, KeyFileError::NotKeyFile(_) | KeyFileError::Unfit { .. }),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::format::{Manifest, ManifestRoot};
 use crate::history::{self, HistoryError, SnapshotSpec};
 use crate::journal::Journal;
 use crate::model::RootId;
-use crate::repo::{self, Machine, Rebuilt, RepoError, Repository};
+use crate::repo::{self, Machine, Rebuilt, Repository};
 use crate::status::printable;
 use crate::store::StoreUrl;
 
@@ -82,18 +82,21 @@ pub(super) fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result
     let (mut fitting, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(fits);
     match (fitting.len(), wanted) {
         (1, _) => Ok(fitting.swap_remove(0)),
-        (0, Some(wanted)) => Err(RepoError::NoMachine(wanted.to_owned()).into()),
+        (0, Some(wanted)) => Err(CliError::usage(
+            format!("no machine begins with {wanted}, and none has it as its host name"),
+            "`rozenctl snapshots` lists the machines.",
+        )),
         (0, None) => Err(HistoryError::NoMachine.into()),
         (_, Some(wanted)) => {
             let all = fitting.iter().map(Candidate::name).collect::<Vec<_>>().join(", ");
-            Err(CliError::refused(
+            Err(CliError::usage(
                 format!("{wanted} is the name of several machines, or the beginning of their ids: {all}"),
                 "Give the whole id of the one that is meant with --machine.",
             ))
         }
         _ => {
             let all = fitting.iter().chain(&others).map(Candidate::name).collect::<Vec<_>>().join(", ");
-            Err(RepoError::WhichMachine(all).into())
+            Err(HistoryError::WhichMachine(all).into())
         }
     }
 }

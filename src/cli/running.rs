@@ -15,7 +15,7 @@ use crate::backup::{Backup, BackupOptions, Phase, Progress, Recovered, RootPlan,
 use crate::config::exclude::Rules;
 use crate::config::{Config, Places, RootConfig};
 use crate::crypto::MachineKeys;
-use crate::daemon::{RootCheck, RootMemory, check_root, guard_root, remember_root};
+use crate::daemon::{RootCheck, RootMemory, check_root, forget_unstored, guard_root, remember_root};
 use crate::journal::Journal;
 use crate::model::{Problem, RootId};
 use crate::status::counted;
@@ -23,7 +23,7 @@ use crate::store::{RetryPolicy, Store, StoreUrl};
 
 /// Opens journal, spool and target; completes what an earlier process left.
 pub(super) fn open(config: &Config, places: &Places, pace: Flags, context: &Context) -> Result<Backup, CliError> {
-    let keys = warned(MachineKeys::load(&config.machine_key)?, context);
+    let keys = warned(MachineKeys::load(&config.machine_key).map_err(CliError::MachineKey)?, context);
     let limiter = pacing::limiter(config.limits.clone(), pace, context);
     let store = Store::open_limited(&StoreUrl::parse(&config.repository)?, &limiter)?;
     let store = store.retrying(RetryPolicy::default(), context.clock.clone());
@@ -57,6 +57,7 @@ pub(super) fn check_roots(backup: &Backup, config: &Config, accepted: &[RootId])
         // also one that cannot be read is listed by the next snapshot
         backup.journal.upsert_root(root.id.as_str(), &root.path, backup.clock.wall_ms())?;
     }
+    forget_unstored(&backup.journal, &backup.keys, config)?;
     look_at_roots(Some(&backup.journal), &backup.keys, config, accepted)
 }
 

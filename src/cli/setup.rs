@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use serde_json::{Value, json};
 
 use super::context::{Context, quoted};
 use super::error::CliError;
@@ -351,6 +352,7 @@ pub(super) fn tell(
         (Some(code), None) => tell_recovery_code(code, &made.config.repository, output)?,
         (None, _) => {}
     }
+    output.json(|| made_json(made, recovery_out, places))?;
     warn_shared_disk(&made.config, output)?;
     protection::try_new_target(&made.config, places, context)
 }
@@ -368,6 +370,18 @@ fn tell_made(made: &Made, places: &Places, output: &Output) -> Result<(), CliErr
         .iter()
         .map(|root| format!("folder         {} as `{}`", printable(&root.path.to_string_lossy()), root.id))
         .try_for_each(|line| output.line(line))
+}
+
+/// With the recovery code, which stands nowhere else.
+fn made_json(made: &Made, recovery_out: Option<&Path>, places: &Places) -> Value {
+    let (config, new_secret) = (&made.config, made.new_secret.as_ref());
+    json!({
+        "created": true, "config": places.config, "state": places.state, "repository": config.repository,
+        "machine_key": config.machine_key, "new_machine": made.machine == MachineOrigin::New,
+        "roots": config.roots.iter().map(|root| json!({ "id": root.id, "path": root.path })).collect::<Vec<_>>(),
+        "recovery_file": new_secret.and(recovery_out),
+        "recovery_code": new_secret.filter(|_| recovery_out.is_none()).map(|code| code.as_str()),
+    })
 }
 
 pub(super) fn tell_recovery_file(path: &Path, output: &Output) -> Result<(), CliError> {

@@ -24,8 +24,29 @@ pub(super) fn on_signals() -> Result<Arc<AtomicBool>, CliError> {
 
 /// From now on the first signal ends the process at once, whatever it waits for: a limit, a server, who reads its output.
 pub(super) fn at_once(stop: &AtomicBool) -> Result<(), CliError> {
+    at_once_while(&Arc::new(AtomicBool::new(true)), stop)
+}
+
+/// While it lives the first signal ends the process at once: whoever writes into a pipe may never come.
+pub(super) struct AtOnce(Arc<AtomicBool>);
+
+impl AtOnce {
+    pub(super) fn start(stop: &AtomicBool) -> Result<Self, CliError> {
+        let waits = Self(Arc::new(AtomicBool::new(true)));
+        at_once_while(&waits.0, stop)?;
+        Ok(waits)
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+fn at_once_while(waits: &Arc<AtomicBool>, stop: &AtomicBool) -> Result<(), CliError> {
     for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, Arc::new(AtomicBool::new(true)))
+        flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, waits.clone())
             .map_err(CliError::Signals)?;
     }
     // one that came before

@@ -69,7 +69,13 @@ fn repository(section: &mut Section<'_, '_>) -> String {
             section.fault("repository", line, FaultKind::BadValue { reason });
             String::new()
         }
-        Some(At { value, .. }) => value,
+        Some(At { value, line }) => match no_target(&value) {
+            Some(reason) => {
+                section.bad_value("repository", line, reason);
+                String::new()
+            }
+            None => value,
+        },
         None => {
             section.require("repository", EXPECTED);
             String::new()
@@ -77,9 +83,31 @@ fn repository(section: &mut Section<'_, '_>) -> String {
     }
 }
 
+/// Why this is no repository, as far as its beginning tells: what a URL says in full the room `store` knows.
+fn no_target(url: &str) -> Option<&'static str> {
+    if url.contains('\0') {
+        return Some("it must not hold a NUL byte");
+    }
+    match url.split_once("://")? {
+        ("file", rest) if rest.starts_with('/') => None,
+        ("file", _) => Some("it must be file:///path: three slashes, and no host"),
+        ("s3", rest) if rest.starts_with(['/', '?']) || rest.is_empty() => {
+            Some("it names no bucket: s3://bucket/prefix")
+        }
+        // told as not supported yet
+        ("s3" | "sftp", _) => None,
+        (scheme, _) if scheme.starts_with('/') => None,
+        _ => Some("it must begin with file:// or s3://, or with `/`"),
+    }
+}
+
 fn machine_key(section: &mut Section<'_, '_>, config: &Path) -> PathBuf {
     match section.string("machine_key", "the path of a file") {
         // joining an absolute path replaces the base
+        Some(At { value, line }) if value.is_empty() => {
+            section.bad_value("machine_key", line, "it is empty; leave it out for the usual place");
+            config.with_extension("key")
+        }
         Some(At { value, .. }) => config.parent().unwrap_or(Path::new("")).join(value),
         None => config.with_extension("key"),
     }
@@ -87,7 +115,7 @@ fn machine_key(section: &mut Section<'_, '_>, config: &Path) -> PathBuf {
 
 fn roots(section: &mut Section<'_, '_>, has_classes: bool) -> Vec<RootConfig> {
     let mut roots: Vec<RootConfig> = Vec::new();
-    let tables = section.tables("root");
+    let tables = section.tables("root", "a list of tables, each begun by [[root]]");
     if tables.is_empty() {
         section.require("root", "at least one directory to protect: [[root]] with `id` and `path`");
     }
@@ -280,7 +308,8 @@ fn archive(mut section: Section<'_, '_>) -> ArchiveConfig {
 fn limits(mut section: Section<'_, '_>) -> LimitsConfig {
     let upload = rate(&mut section, "upload").flatten();
     let download = rate(&mut section, "download").flatten();
-    let windows = section.tables("at").into_iter().filter_map(window).collect();
+    let windows =
+        section.tables("at", "a list of tables, each begun by [[limits.at]]").into_iter().filter_map(window).collect();
     section.finish();
     LimitsConfig { always: Rates { upload, download }, windows }
 }

@@ -139,10 +139,10 @@ impl<'d, 't> Section<'d, 't> {
     }
 
     /// The tables of `[[key]]`, in order.
-    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Section<'d, 't>> {
+    pub(super) fn tables(&mut self, key: &'static str, expected: &'static str) -> Vec<Section<'d, 't>> {
         let Some((line, value)) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = value else {
-            self.wrong::<()>(key, line, "a list of tables, each begun by [[root]]", &value);
+            self.wrong::<()>(key, line, expected, &value);
             return Vec::new();
         };
         let mut sections = Vec::new();

@@ -185,6 +185,13 @@ fn values_that_cannot_work_are_refused_with_a_reason() {
         ("repository = \"/x\"".into(), "`root` is missing"),
         ("repository = \"/x\"\nroot = 5".into(), "`root` must be a list of tables"),
         ("repository = \"/x\"\nroot = [5]".into(), "`root[1]` must be a table"),
+        (root("[limits.at]\nfrom = \"08:00\""), "`limits.at` must be a list of tables, each begun by [[limits.at]]"),
+        (root("").replacen("\n", "\nmachine_key = \"\"\n", 1), "line 2: `machine_key` cannot be used: it is empty"),
+        (root("").replace("file:///r", "file://"), "line 1: `repository` cannot be used: it must be file:///path"),
+        (root("").replace("file:///r", "FILE:///r"), "must begin with file:// or s3://"),
+        (root("").replace("file:///r", "http://x"), "must begin with file:// or s3://"),
+        (root("").replace("file:///r", "s3://"), "names no bucket"),
+        (root("").replace("file:///r", "/r\\u0000"), "NUL byte"),
         (
             "repository = \"backup\"\n[[root]]\nid = \"a\"\npath = \"/a\"\nclass = \"GLACIER\"".into(),
             "line 1: `repository` cannot",

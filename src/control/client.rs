@@ -84,9 +84,10 @@ impl Client {
         parsed(self.call("usage", json!({}))?)
     }
 
-    /// Asks for a backup and does not wait for it.
-    pub fn backup(&mut self, wish: &Wish) -> Result<(), ControlError> {
-        self.call("backup", params(wish, false)).map(drop)
+    /// Asks for a backup and does not wait for it. An answer is why there will be none.
+    pub fn backup(&mut self, wish: &Wish) -> Result<Option<BackupAnswer>, ControlError> {
+        let answer = self.call("backup", params(wish, false))?;
+        if answer["accepted"] == true { Ok(None) } else { parsed(answer).map(Some) }
     }
 
     /// The same, and waits as long as it takes.

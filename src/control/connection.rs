@@ -16,9 +16,10 @@ use tokio::time::timeout;
 
 use super::delta;
 use super::lines::{Line, next_line};
-use super::protocol::{self, ErrorCode, MAX_LINE, Method, PROTOCOL, Request, WireError};
+use super::protocol::{self, Backup, ErrorCode, MAX_LINE, Method, PROTOCOL, Request, WireError};
 use super::server::{Ask, Reply, Shared};
-use crate::status::Usage;
+use crate::model::RootId;
+use crate::status::{BackupAnswer, Usage};
 
 /// Answers that wait for the client to read.
 const OUTGOING: usize = 256;
@@ -133,8 +134,19 @@ impl Reader {
                 let ask = |reply| Ask::Backup { wish: backup.into_wish(), reply: Some(reply) };
                 self.ask_and_wait(id, ask, move |answer| protocol::result(id, json!(answer))).await
             }
-            Method::Backup(backup) => self.order(id, Ask::Backup { wish: backup.into_wish(), reply: None }).await,
+            Method::Backup(backup) => match self.unknown_root(&backup) {
+                Some(root) => self.send(protocol::result(id, json!(BackupAnswer::UnknownRoot { root }))).await,
+                None => self.order(id, Ask::Backup { wish: backup.into_wish(), reply: None }).await,
+            },
         }
+    }
+
+    /// The agent drops such a wish, which only who waits would hear. It has the same roots for as long as it runs.
+    fn unknown_root(&self, backup: &Backup) -> Option<RootId> {
+        let state = self.shared.publisher.latest();
+        let roots = state["roots"].as_array().into_iter().flatten();
+        let known: Vec<&str> = roots.filter_map(|root| root["id"].as_str()).collect();
+        backup.roots.iter().chain(&backup.accept).find(|id| !known.contains(&id.as_str())).cloned()
     }
 
     async fn order(&self, id: u64, ask: Ask) -> Result<(), ()> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
-use crate::model::{Seq, StorageClass, Timestamp};
+use crate::model::{RootId, Seq, StorageClass, Timestamp};
 use crate::status::{Agent, BackupAnswer, KindOfUse, Status, StoredUsage, Target, Usage};
 
 struct Setup {
@@ -107,7 +107,7 @@ fn a_client_asks_orders_and_waits() {
     assert!(matches!(setup.next_ask(), Ask::Pause { length: Some(l) } if l.as_secs() == 60));
     client.resume().unwrap();
     assert!(matches!(setup.next_ask(), Ask::Resume));
-    client.backup(&Wish { full: true, ..Wish::default() }).unwrap();
+    assert_eq!(client.backup(&Wish { full: true, ..Wish::default() }).unwrap(), None);
     assert!(matches!(setup.next_ask(), Ask::Backup { wish: Wish { full: true, .. }, reply: None }));
 
     let done = BackupAnswer::Done { snapshot: Some(Seq(3)), problems: vec![] };
@@ -153,6 +153,21 @@ fn while_one_request_waits_the_connection_takes_others() {
     drop(reply);
     let answer = read(&mut raw).unwrap();
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&1.into(), &"stopping".into()));
+}
+
+#[test]
+fn an_unknown_root_is_refused_at_once_also_for_who_does_not_wait() {
+    let setup = Setup::new();
+    let mut raw = setup.raw();
+    for key in ["roots", "accept"] {
+        let line = format!("{{\"id\":1,\"method\":\"backup\",\"params\":{{\"{key}\":[\"zz\"]}}}}\n");
+        let answer = ask(&mut raw, line.as_bytes());
+        assert_eq!(answer["result"], serde_json::json!({ "outcome": "unknown_root", "root": "zz" }));
+    }
+    let root: RootId = "zz".parse().unwrap();
+    let refused = setup.client().backup(&Wish { roots: vec![root.clone()], ..Wish::default() }).unwrap();
+    assert_eq!(refused, Some(BackupAnswer::UnknownRoot { root }));
+    assert!(setup.asks.try_recv().is_err(), "nothing may reach the agent");
 }
 
 #[test]

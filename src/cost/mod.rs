@@ -11,8 +11,8 @@
 //!
 //! `money tiers` are the numbers, `table` holds the prices, `lookup` finds them, `offer import` make a table from the files
 //! that AWS publishes. The formulas: `stored` (a month), `requests` (what was asked for, what an upload will ask for),
-//! `outlook` (a run that is still to come), `restore`, `prune`, `compact`, `forecast`. `usage` counts what
-//! the journal knows, `bill` applies the formulas to it.
+//! `outlook` (a run that is still to come), `restore`, `forecast`; `prune` and `compact` are for the prune to come, and no
+//! command shows them yet. `usage` counts what the journal knows, `bill` applies the formulas to it.
 //!
 //! Not here: writing down what is stored and what was asked for (rooms `journal`, `backup`), how it is shown (room `cli`).
 

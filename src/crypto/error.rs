@@ -23,6 +23,9 @@ pub enum KeyFileError {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("could not use the key file {path:?}")]
     InFile { path: PathBuf, source: Box<KeyFileError> },
+    /// Whatever is in it, it is no secret.
+    #[error("could not use {path:?}: it is {found}")]
+    Unfit { path: PathBuf, found: &'static str },
     #[error("this is not a {0}")]
     NotKeyFile(&'static str),
     #[error("this {kind} has version {found}, this program knows version {known}: use a newer rozen")]
@@ -47,6 +50,8 @@ pub enum KeyFileError {
     WrongPassphrase,
     #[error("the passphrase is empty")]
     PassphraseEmpty,
+    #[error("there is more than one line in it, and a passphrase is one")]
+    PassphraseLines,
     #[error("{what} of the passphrase is {found}, only {min} to {max} is accepted")]
     PassphraseCost { what: &'static str, found: u64, min: u64, max: u64 },
     #[error("not enough memory to check the passphrase: {needed_bytes} bytes are needed")]
@@ -58,9 +63,12 @@ impl KeyFileError {
     pub fn is_wrong_key(&self) -> bool {
         match self {
             Self::InFile { source, .. } => source.is_wrong_key(),
-            Self::PassphraseNeeded | Self::WrongPassphrase | Self::PassphraseEmpty => true,
+            Self::PassphraseNeeded | Self::WrongPassphrase => true,
+            Self::PassphraseEmpty | Self::PassphraseLines => true,
             Self::CodeCharacter { .. } | Self::CodeLength { .. } | Self::CodeGroups { .. } | Self::CodeWhole => true,
-            Self::Io { .. } | Self::NotKeyFile(_) | Self::Newer { .. } | Self::Damaged { .. } => false,
+            Self::Io { .. } | Self::Unfit { .. } | Self::NotKeyFile(_) | Self::Newer { .. } | Self::Damaged { .. } => {
+                false
+            }
             Self::CodeVersion { .. } | Self::PassphraseCost { .. } | Self::NotEnoughMemory { .. } => false,
         }
     }

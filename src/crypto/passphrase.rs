@@ -28,12 +28,21 @@ impl Passphrase {
         Ok(Self(Zeroizing::new(text.to_string())))
     }
 
-    /// From the first line of a file.
+    /// From the only line of a file; empty ones may follow.
     pub fn load(path: &std::path::Path) -> Result<super::Loaded<Self>, KeyFileError> {
         super::private_file::read(path)?.try_map(|text| {
-            let value = Self::new(text.lines().next().unwrap_or("")).map_err(super::private_file::in_file(path))?;
+            let value = Self::of_file(&text).map_err(super::private_file::in_file(path))?;
             Ok(super::Loaded { value, warnings: Vec::new() })
         })
+    }
+
+    /// Whoever wrote a second line believes that it counts.
+    fn of_file(text: &str) -> Result<Self, KeyFileError> {
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        if !rest.trim().is_empty() {
+            return Err(KeyFileError::PassphraseLines);
+        }
+        Self::new(first)
     }
 }
 
@@ -139,4 +148,23 @@ impl WrapKeys {
 
 fn bound(cost: PassphraseCost, salt: &[u8], ad: &[u8]) -> Vec<u8> {
     fields("rozen.v1/passphrase", &[salt, &cost.ops.to_le_bytes(), &cost.memory_bytes.to_le_bytes(), ad])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_holds_one_passphrase_in_one_line_and_more_is_refused() {
+        for text in ["correct horse", "correct horse\n", "correct horse\r\n", "correct horse\n \n\r\n"] {
+            assert_eq!(*Passphrase::of_file(text).unwrap().0, "correct horse", "{text:?}");
+        }
+        assert_eq!(*Passphrase::of_file(" a \n").unwrap().0, " a ", "spaces are part of it");
+        for text in ["abc\ndef", "abc\n\ndef\n", "\nabc\n", "abc\r\n d\n"] {
+            assert!(matches!(Passphrase::of_file(text), Err(KeyFileError::PassphraseLines)), "{text:?}");
+        }
+        for text in ["", "\n", "\r\n"] {
+            assert!(matches!(Passphrase::of_file(text), Err(KeyFileError::PassphraseEmpty)), "{text:?}");
+        }
+    }
 }

@@ -66,9 +66,9 @@ pub(super) fn read(path: &Path) -> Result<Loaded<Zeroizing<String>>, KeyFileErro
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1));
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(io_error("read", path)(io::Error::other("it is too large for a key file")));
+        return Err(unfit(path, "too large for a key file"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| io_error("read", path)(io::Error::other("it is not text")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| unfit(path, "not text"))?;
     Ok(Loaded { value: Zeroizing::new(text.to_string()), warnings })
 }
 
@@ -76,6 +76,10 @@ fn exposure(path: &Path, metadata: &fs::Metadata) -> Option<KeyFileWarning> {
     let mode = metadata.mode() & 0o777;
     let is_exposed = metadata.is_file() && mode & 0o077 != 0;
     is_exposed.then(|| KeyFileWarning::ReadableByOthers { path: path.to_path_buf(), mode })
+}
+
+fn unfit(path: &Path, found: &'static str) -> KeyFileError {
+    KeyFileError::Unfit { path: path.to_path_buf(), found }
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyFileError {

@@ -28,6 +28,9 @@ const CHECK_BITS: usize = (SYMBOLS - 1) * 5 - 256;
 pub struct RecoveryCode(Zeroizing<String>);
 
 impl RecoveryCode {
+    pub(super) const GROUPS: usize = GROUPS;
+    pub(super) const GROUP_LEN: usize = GROUP_LEN;
+
     pub fn new(secret: &RecoverySecret) -> Self {
         let symbols = to_symbols(secret);
         let mut text = Zeroizing::new(String::with_capacity(CODE_LEN + GROUPS));

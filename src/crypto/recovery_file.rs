@@ -91,13 +91,17 @@ impl RecoveryFile {
         Ok(writer.hex_field(SEALED, &wrapped.sealed).finish())
     }
 
-    /// Takes the text of a recovery file, or of nothing but the recovery code.
+    /// Takes the text of a recovery file, or of the recovery code, whatever stands around it.
     pub fn parse(text: &str, passphrase: Option<&Passphrase>) -> Result<Loaded<Self>, KeyFileError> {
+        let text = text.trim_start_matches('\u{feff}');
         match Armour::parse(&KIND, text) {
             Ok(armour) => Ok(Loaded { value: Self::from_armour(&armour, passphrase)?, warnings: Vec::new() }),
-            Err(KeyFileError::NotKeyFile(kind)) => match looks_like_code(text) {
-                true => Ok(Loaded { value: Self::from_secret(RecoveryCode::parse(text)?), warnings: Vec::new() }),
-                false => Err(KeyFileError::NotKeyFile(kind)),
+            Err(KeyFileError::NotKeyFile(kind)) => match code_within(text) {
+                Some(secret) => Ok(Loaded { value: Self::from_secret(secret), warnings: Vec::new() }),
+                None if looks_like_code(text) => {
+                    Ok(Loaded { value: Self::from_secret(RecoveryCode::parse(text)?), warnings: Vec::new() })
+                }
+                None => Err(KeyFileError::NotKeyFile(kind)),
             },
             Err(damage @ KeyFileError::Damaged { .. }) => match intact_code(text) {
                 Some(secret) => {
@@ -157,6 +161,15 @@ impl RecoveryFile {
 fn looks_like_code(text: &str) -> bool {
     let is_dash = |c: char| matches!(c, '-' | '_' | '.' | '\u{2010}'..='\u{2015}');
     text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_whitespace() || is_dash(c)) && !text.trim().is_empty()
+}
+
+/// A whole code in words of a person: it checks itself, so that no other text is taken for one.
+fn code_within(text: &str) -> Option<RecoverySecret> {
+    let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.windows(RecoveryCode::GROUPS).find_map(|groups| {
+        let is_code = groups.iter().all(|group| group.len() == RecoveryCode::GROUP_LEN);
+        is_code.then(|| RecoveryCode::parse(&Zeroizing::new(groups.join("-"))).ok())?
+    })
 }
 
 /// A recovery code checks itself: it can be trusted where the file around it cannot.

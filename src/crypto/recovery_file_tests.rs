@@ -104,6 +104,23 @@ fn the_code_alone_is_a_recovery_file() {
 }
 
 #[test]
+fn a_code_is_found_whatever_a_person_wrote_around_it() {
+    let file = sample();
+    let code = RecoveryCode::new(&file.secret);
+    let [first, second] = code.lines();
+    for text in [
+        format!("\u{feff}{}", code.as_str()),
+        format!("My Rozen code: {}\n(the old disk, 2026)\n", code.as_str()),
+        format!("> code:\r\n> {first}\r\n> {second}\r\n"),
+    ] {
+        let loaded = RecoveryFile::parse(&text, None).unwrap();
+        assert!(loaded.value.secret.is_same(&file.secret) && loaded.warnings.is_empty(), "{text}");
+    }
+    let mistyped = format!("My Rozen code: {}", code.as_str().replace('-', ""));
+    assert!(matches!(failure(&mistyped, None), KeyFileError::NotKeyFile(_)));
+}
+
+#[test]
 fn a_damaged_file_with_a_whole_code_still_opens_with_a_warning() {
     let file = sample();
     let damaged = file.text().replace("/media", "/nedia");

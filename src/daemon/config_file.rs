@@ -54,7 +54,11 @@ fn told(path: &Path, holds: &Config, now: Result<Config, ConfigError>) -> Option
             "Start the agent again (`systemctl restart rozend`; where `rozenctl up` runs, end it with Ctrl-C and type it again).",
         ),
         Err(error) => (
-            format!("it cannot be used any more, and the next start would fail: {}", with_causes(&error)),
+            // in one line: it has one for each fault
+            format!(
+                "it cannot be used any more, and the next start would fail: {}",
+                with_causes(&error).replace("\n ", "")
+            ),
             "Correct it, or bring it back: what the agent does now was written there before.",
         ),
     };
@@ -86,7 +90,9 @@ mod tests {
         assert!(told.message.contains("has changed") && told.remedy.contains("restart"), "{told:?}");
         assert_eq!(file.look(), None, "once");
         replace("garbage = 1");
-        assert!(file.look().unwrap().unwrap().message.contains("garbage"));
+        let message = file.look().unwrap().unwrap().message;
+        assert!(message.contains("used: line 1: `repository`") && message.contains("garbage"), "{message}");
+        assert!(!message.contains('\n'), "{message}");
         fs::remove_file(&path).unwrap();
         assert!(file.look().unwrap().is_some());
         replace(&one);

@@ -83,16 +83,17 @@ fn compare(path: &Path, known: Option<&RootState>, listed: Option<&ListedRoot>) 
         Ok(now) => now,
         Err(error) => return RootCheck::Doubtful(unreadable(path, &error)),
     };
-    // the journal was lost, or the machine: what is there must look like what was stored
-    let was_seen = known.is_some_and(|state| state.identity.is_some() || state.tree.is_some());
+    // one that was never stored has nothing to lose. A tree alone does not tell: the local one may have been dropped
+    let was_stored = |state: &&RootState| state.tree.is_some() || state.last_audit_ms.is_some();
+    // the journal was lost, or the machine, or a person chose another path (of which no run has told yet what stands there): what is
+    // there must look like what was stored
+    let was_seen = known.is_some_and(|state| state.identity.is_some() && state.path == path);
     if let (false, Some(listed)) = (was_seen, listed)
         && let Some(found) = far_less(path, listed.entries)
     {
-        return RootCheck::Doubtful(emptied(path, found, listed.entries));
+        let is_moved = known.as_ref().is_some_and(was_stored);
+        return RootCheck::Doubtful(emptied(path, found, listed.entries, is_moved));
     }
-    // a root of another path was chosen by a person; one that was never stored has nothing to lose. A tree alone does not
-    // tell: the local one may have been dropped
-    let was_stored = |state: &&RootState| state.tree.is_some() || state.last_audit_ms.is_some();
     let known = known.filter(|state| state.path == path).filter(was_stored);
     let before = known.and_then(|state| Identity::parse(state.identity.as_deref()?));
     let text = now.identity.to_text();
@@ -156,13 +157,19 @@ fn far_less(path: &Path, stored: u64) -> Option<u64> {
     (stored > 1 && found < wanted.max(2)).then_some(found)
 }
 
-fn emptied(path: &Path, found: u64, stored: u64) -> Problem {
+fn emptied(path: &Path, found: u64, stored: u64, is_moved: bool) -> Problem {
+    let (why, first) = match is_moved {
+        false => ("the files of the folder are probably not restored yet", "restore them first (`rozenctl restore`)"),
+        true => ("the folder has another path than before", "look whether the path in the configuration is right"),
+    };
     Problem::new(
         ProblemCode::RootUnavailable,
         path.as_os_str().as_encoded_bytes(),
-        format!("only {found} of {stored} entries are there: the files of the folder are probably not restored yet"),
-        "restore them first (`rozenctl restore`); if this is meant to be the folder now, say so with `rozenctl backup \
-         --accept NAME` (the folder's name; add --once where no agent runs)",
+        format!("only {found} of {stored} entries are there: {why}"),
+        format!(
+            "{first}; if this is meant to be the folder now, say so with `rozenctl backup --accept NAME` (the folder's name; \
+             add --once where no agent runs)"
+        ),
     )
 }
 
@@ -399,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_lost_journal_a_folder_that_holds_far_less_than_was_stored_is_a_question() {
+    fn after_a_lost_journal_or_at_another_path_a_folder_that_holds_far_less_than_was_stored_is_a_question() {
         let dir = tempfile::tempdir().unwrap();
         let listed = |entries| ListedRoot {
             tag: RootTag([1; 16]),
@@ -421,6 +428,13 @@ mod tests {
             compare(dir.path(), Some(&RootState { tree: None, ..seen }), Some(&listed(9))),
             RootCheck::Same(_)
         ));
+        let moved = RootState { identity: None, ..known(dir.path(), "") };
+        let planned = known(Path::new("/before"), "2 3 4");
+        for state in [&moved, &planned] {
+            assert!(matches!(compare(dir.path(), Some(state), Some(&listed(6))), RootCheck::Same(_)));
+            let RootCheck::Doubtful(problem) = compare(dir.path(), Some(state), Some(&listed(7))) else { panic!() };
+            assert!(problem.message.contains("another path"), "{problem:?}");
+        }
         let forgotten = RootState { tree: None, identity: None, ..known(dir.path(), "") };
         assert!(matches!(compare(dir.path(), Some(&forgotten), Some(&listed(9))), RootCheck::Doubtful(_)));
     }

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::exclude::Rules;
 use crate::config::{Config, RootConfig};
-use crate::crypto;
+use crate::crypto::{self, MachineKeys};
 use crate::engine::{HintSeq, KnownRoot};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, RootState};
 use crate::model::{RootId, Timestamp};
 use crate::status::{PathText, RootStatus, SnapshotStatus};
 
@@ -35,6 +35,25 @@ pub(super) fn known_roots(
         known.push(known_root(journal, root)?);
     }
     Ok(known)
+}
+
+/// A root that the configuration does not name any more and of which nothing was ever stored (a misspelt path) is forgotten: snapshots would
+/// list it for ever. To be asked when the target is open, as only then the journal is sure to know what was stored.
+pub fn forget_unstored(journal: &Journal, keys: &MachineKeys, config: &Config) -> Result<(), JournalError> {
+    for state in journal.roots()? {
+        let is_named = config.roots.iter().any(|root| root.id.as_str() == state.id);
+        if !is_named && !was_stored(journal, keys, &state)? {
+            journal.forget_root(&state.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// In doubt it was.
+fn was_stored(journal: &Journal, keys: &MachineKeys, state: &RootState) -> Result<bool, JournalError> {
+    let was_read = state.tree.is_some() || state.last_audit_ms.is_some() || state.recovery_point_ms.is_some();
+    let listed = journal.listed_root(&keys.id.root_tag(&state.id))?;
+    Ok(was_read || listed.is_some_and(|listed| listed.tree.is_some()))
 }
 
 /// What was left out before has left no hints.
@@ -96,4 +115,39 @@ fn name(id: &RootId) -> String {
 fn timestamp(ms: i64) -> Timestamp {
     let nanos = u32::try_from(ms.rem_euclid(1000)).expect("below a thousand") * 1_000_000;
     Timestamp::new(ms.div_euclid(1000), nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::{ChunkId, ListedRoot, ObjectHash, Seq};
+    use crate::repo::testing::TestRepo;
+
+    #[test]
+    fn what_is_not_in_the_configuration_any_more_is_forgotten_only_when_nothing_of_it_was_ever_stored() {
+        let (dir, keys) = (tempfile::tempdir().unwrap(), TestRepo::new().keys);
+        let journal = Journal::open(dir.path()).unwrap();
+        for root in ["home", "typo", "old", "older"] {
+            journal.upsert_root(root, Path::new("/nowhere"), 1).unwrap();
+        }
+        journal.set_recovery_point("older", Some(5)).unwrap();
+        let listed = |root, tree| ListedRoot {
+            tag: keys.id.root_tag(root),
+            tree,
+            entries: 0,
+            bytes: 0,
+            complete: false,
+            recovery_point: None,
+        };
+        let listing = [listed("typo", None), listed("old", Some(ChunkId([1; 32])))];
+        journal.adopt_head(Seq(1), ObjectHash([0; 32]), &listing, 1).unwrap();
+        let text = "repository = \"/r\"\n[[root]]\nid = \"home\"\npath = \"/home\"\n";
+        let config = Config::parse(text, Path::new("rozen.toml")).unwrap();
+        forget_unstored(&journal, &keys, &config).unwrap();
+        let mut left: Vec<_> = journal.roots().unwrap().into_iter().map(|root| root.id).collect();
+        left.sort();
+        assert_eq!(left, ["home", "old", "older"]);
+    }
 }

@@ -29,3 +29,4 @@ mod watching;
 pub use agent::{Agent, AgentOptions, Stopper};
 pub use error::DaemonError;
 pub use identity::{RootCheck, RootMemory, check_root, guard_root, remember_root};
+pub use memory::forget_unstored;

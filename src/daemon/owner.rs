@@ -111,6 +111,8 @@ impl Owner {
         let effects = self.engine.apply(event, now);
         if finished {
             self.is_running = false;
+            // folders that came with the changes are watched by now: the status tells both together
+            self.next_look = now.mono;
             // before anything else happens: only the engine knows how far the recovery points go
             if let Err(error) = memory::keep(&self.setup.journal, &self.engine.status(now).roots) {
                 // says less than is true after a restart; whatever is wrong with the journal, the next run tells

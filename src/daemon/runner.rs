@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::costs;
 use super::error::DaemonError;
 use super::identity::{RootCheck, RootMemory, check_root, guard_hints, guard_root, remember_root};
+use super::memory::forget_unstored;
 use super::message::Message;
 use super::watching::Watching;
 use crate::backup::{self, Backup, BackupOptions, MergedPacks, RootReport, RootScope, RunError, RunReport, RunRequest};
@@ -112,12 +113,27 @@ struct Worker {
 impl Worker {
     fn execute(&self, plans: &[RootPlan]) {
         let billed_before = costs::last_billed(&self.setup);
+        let safe_before = self.setup.safe_roots();
         let outcome = self.try_run(plans).unwrap_or_else(|error| failed(&error));
+        self.tell_lost(&safe_before, &outcome);
         if let Some(text) = costs::since(&self.setup, billed_before) {
             tracing::info!(cost = text, "a run is over");
             self.tell(Event::RunCost { text });
         }
         self.tell(Event::RunFinished(outcome));
+    }
+
+    /// A run that finds out that the target has lost something takes the recovery points of all roots out of the journal. It makes good
+    /// only those that it stores itself.
+    fn tell_lost(&self, safe_before: &[RootId], outcome: &Outcome) {
+        let still_safe = self.setup.safe_roots();
+        let is_stored = |root: &RootId| match outcome {
+            Outcome::Done { roots, .. } => roots.iter().any(|done| done.root == *root && done.result.is_ok()),
+            _ => false,
+        };
+        for root in safe_before.iter().filter(|root| !still_safe.contains(root) && !is_stored(root)) {
+            self.tell(Event::StoredLost { root: root.clone() });
+        }
     }
 
     fn try_run(&self, plans: &[RootPlan]) -> Result<Outcome, RunError> {
@@ -197,6 +213,7 @@ impl Worker {
     fn back_up(&self, request: &RunRequest) -> Result<RunReport, RunError> {
         let mut backup = self.setup.open()?;
         self.look_at_target(&mut backup, request)?;
+        forget_unstored(&self.setup.journal, &self.setup.keys, &self.setup.config)?;
         let progress = backup::Progress::default();
         let (end, ended) = mpsc::channel::<()>();
         let over = AtomicBool::new(false);
@@ -316,6 +333,15 @@ impl Setup {
         let (backup, recovered) = opened?;
         tracing::debug!(?recovered, "the repository is open");
         Ok(backup.with_config(self.config_text.clone()))
+    }
+
+    /// Roots that have a recovery point.
+    fn safe_roots(&self) -> Vec<RootId> {
+        let is_safe = |id: &RootId| {
+            let state = self.journal.root_state(id.as_str());
+            state.is_ok_and(|state| state.recovery_point_ms.is_some())
+        };
+        self.config.roots.iter().map(|root| root.id.clone()).filter(is_safe).collect()
     }
 
     pub(super) fn memory(&self, root: &RootId) -> RootMemory {

@@ -21,6 +21,9 @@ impl Engine {
             self.mode = Mode::Ended;
             effects.push(Effect::Exit);
         }
+        for request in self.requests.take_looked(now.mono) {
+            self.queue(request, effects);
+        }
         if self.mode == Mode::Watching {
             let due = self.roots.values_mut().filter_map(|root| root.probe(now).then(|| root.id().clone()));
             effects.extend(due.map(Effect::ProbeRoot));
@@ -34,6 +37,7 @@ impl Engine {
             return;
         }
         let roots: Vec<RootPlan> = self.roots.values().filter_map(|root| self.plan(root, now)).collect();
+        let away = self.unavailable().map(|(root, problem)| (root.clone(), vec![problem.clone()])).collect();
         let serves = self.requests.take();
         if roots.is_empty() {
             return self.refuse(serves, effects);
@@ -42,7 +46,7 @@ impl Engine {
         effects.push(Effect::StartRun { reason, roots: roots.clone() });
         let (cut, cancelled, progress) = (None, false, Progress::default());
         let (started, taken) = (now.wall, BTreeMap::new());
-        self.run = Some(Running { reason, roots, started, cut, taken, serves, progress, cancelled });
+        self.run = Some(Running { reason, roots, away, started, cut, taken, serves, progress, cancelled });
     }
 
     /// Somebody asks, or something is due and no setback holds it back.
@@ -99,6 +103,6 @@ impl Engine {
         let idle = self.run.is_none();
         let work = self.roots.values().filter(|_| idle).filter_map(|root| root.due(&self.settings.run, now));
         let probes = self.roots.values().filter_map(Root::probe_at);
-        work.map(|due| due.max(barrier)).chain(probes).min()
+        work.map(|due| due.max(barrier)).chain(probes).chain(self.requests.look_ends()).min()
     }
 }

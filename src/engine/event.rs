@@ -40,6 +40,10 @@ pub enum Event {
     HintsLost {
         root: RootId,
     },
+    /// The target has lost what was stored of the root, or its last snapshot, and no run has made that good.
+    StoredLost {
+        root: RootId,
+    },
     /// What is to be told of the configuration from now on.
     Config(Option<Problem>),
     Coverage {

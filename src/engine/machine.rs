@@ -1,7 +1,7 @@
 //! The state machine. [`Engine::apply`] first takes the event in, then decides what follows from the whole state, so
 //! that no event needs to know what the others left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::backoff::{Jitter, Setback};
@@ -12,6 +12,9 @@ use super::{Effect, Event, Now, WaitId};
 use crate::config::RunConfig;
 use crate::model::{Problem, RootId, Timestamp};
 use crate::status::{ArenaUsage, BackupAnswer, Limits};
+
+/// A request waits no longer for the answer whether a root is back.
+const LOOK_AT_MOST: Duration = Duration::from_secs(5);
 
 /// What does not change while the agent runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -110,9 +113,16 @@ impl Engine {
             Event::Doubt { root } => self.with_root(&root, Root::doubt),
             Event::Config(problem) => self.config_problem = problem,
             Event::HintsLost { root } => self.with_root(&root, Root::lose_hints),
+            Event::StoredLost { root } => self.with_root(&root, Root::lose_stored),
             Event::Coverage { root, coverage } => self.with_root(&root, |r| r.set_coverage(coverage)),
-            Event::RootUnavailable { root, problem } => self.with_root(&root, |r| r.lose(problem, now)),
-            Event::RootAvailable { root } => self.with_root(&root, Root::find),
+            Event::RootUnavailable { root, problem } => {
+                self.with_root(&root, |r| r.lose(problem, now));
+                self.requests.looked(&root);
+            }
+            Event::RootAvailable { root } => {
+                self.with_root(&root, Root::find);
+                self.requests.looked(&root);
+            }
             Event::CutTaken(cut) => self.cut_taken(cut),
             Event::RunProgress(progress) => self.progress(progress),
             Event::PartialStored { seq } => self.partial_stored(seq, now.wall),
@@ -125,7 +135,9 @@ impl Engine {
             Event::TargetDown { message, remedy } => self.target_failed(message, remedy, now),
             Event::TargetUp => self.target_up(),
             Event::Limits(limits) => self.limits = limits,
-            Event::BackupRequested { roots, full, wait } => self.requested(roots, full, wait, effects),
+            Event::BackupRequested { roots, full, wait } => {
+                self.requested(roots, full, wait, now, effects);
+            }
             Event::Pause { length } => self.pause(length.map(|length| now.mono.saturating_add(length)), effects),
             Event::Resume => self.resume(),
             Event::Tick => self.armed = None,
@@ -154,13 +166,27 @@ impl Engine {
         }
     }
 
-    fn requested(&mut self, roots: Vec<RootId>, full: bool, wait: Option<WaitId>, effects: &mut Vec<Effect>) {
+    fn requested(&mut self, roots: Vec<RootId>, full: bool, wait: Option<WaitId>, now: Now, effects: &mut Vec<Effect>) {
         let unknown = roots.iter().find(|root| !self.roots.contains_key(root)).cloned();
         let roots = if roots.is_empty() { self.roots.keys().cloned().collect() } else { roots };
         let request = Request { roots, full, wait };
         match unknown {
             Some(root) => effects.extend(request.answer(BackupAnswer::UnknownRoot { root })),
-            None => self.queue(request, effects),
+            None => self.look_first(request, now, effects),
+        }
+    }
+
+    /// What was away may be back.
+    fn look_first(&mut self, request: Request, now: Now, effects: &mut Vec<Effect>) {
+        let away = |id: &&RootId| self.roots.get(*id).is_some_and(|root| root.unavailable.is_some());
+        let away: BTreeSet<RootId> = request.roots.iter().filter(away).cloned().collect();
+        if away.is_empty() || !matches!(self.mode, Mode::Starting | Mode::Watching) {
+            return self.queue(request, effects);
+        }
+        let unseen = away.iter().filter(|root| !self.requests.is_looking_for(root));
+        effects.extend(unseen.cloned().map(Effect::ProbeRoot));
+        if let Err(request) = self.requests.look(request, away, now.mono.saturating_add(LOOK_AT_MOST)) {
+            effects.extend(request.answer(BackupAnswer::Busy));
         }
     }
 
@@ -213,7 +239,7 @@ impl Engine {
 
     /// Whoever waits hears why; the run is asked to end.
     fn drop_work(&mut self, answer: BackupAnswer, effects: &mut Vec<Effect>) {
-        let mut over = self.requests.take();
+        let mut over = self.requests.take_all();
         if let Some(run) = &mut self.run {
             over.append(&mut run.serves);
             if !run.cancelled {

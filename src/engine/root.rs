@@ -98,6 +98,13 @@ impl Root {
         self.audit_not_before = Duration::ZERO;
     }
 
+    /// Nothing is safe until it has been stored again.
+    pub(super) fn lose_stored(&mut self) {
+        self.lose_hints();
+        self.known.recovery_point = None;
+        self.known.last_snapshot = None;
+    }
+
     /// Both the beginning and the end of a blind spot ask for a full comparison.
     pub(super) fn set_coverage(&mut self, coverage: Coverage) {
         if coverage.doubts != self.coverage.doubts {

@@ -12,6 +12,8 @@ use crate::status::{BackupAnswer, RunReason, RunStatus};
 pub(super) struct Running {
     pub(super) reason: RunReason,
     pub(super) roots: Vec<RootPlan>,
+    /// Roots that could not be read when it began, and why: they are not in it, though somebody may have asked for them.
+    pub(super) away: Vec<(RootId, Vec<Problem>)>,
     pub(super) started: Timestamp,
     pub(super) cut: Option<Cut>,
     pub(super) taken: BTreeMap<RootId, Taken>,

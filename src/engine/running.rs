@@ -109,7 +109,7 @@ impl Engine {
         } else {
             self.setback = None;
         }
-        let mut found = Vec::new();
+        let mut found = std::mem::take(&mut run.away);
         for RootResult { root, result } in results {
             match result {
                 Ok(covered) => {

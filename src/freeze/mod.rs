@@ -1,4 +1,4 @@
-//! Freezing a filesystem: a read-only snapshot of its own, made to read from, and gone after the run.
+//! Freezing a filesystem: a read-only state that it keeps itself, made to read from, and gone after the run.
 //!
 //! What must hold:
 //! - A frozen view holds every change that was complete before [`Plan::create`] was called, and never changes.
@@ -10,7 +10,7 @@
 //! - Where freezing is not possible the view is live and says why; a backup is never refused for it.
 //! - Only names of our own form *and* machine inside [`FREEZE_DIR`] are ever removed.
 //!
-//! What survives a crash: the filesystem snapshots. Their names are known before they are made ([`Plan::names`]: the
+//! What survives a crash: the freezes. Their names are known before they are made ([`Plan::names`]: the
 //! caller records them as an intent), and [`Freezer::reap`] removes all that no run claims. The mount through which they
 //! are made and read has no place in the tree of files and ends with the process.
 //!

@@ -87,7 +87,7 @@ pub struct Frozen {
     pub hold: Hold,
 }
 
-/// The filesystem snapshots behind a view.
+/// The freezes behind a view.
 #[must_use]
 pub struct Hold {
     freezes: Option<(FreezeDir, Vec<FreezeName>)>,
@@ -175,7 +175,7 @@ impl Hold {
         self.freezes.as_ref().map_or(&[], |(_, names)| names)
     }
 
-    /// Removes the filesystem snapshots. All are tried; the first error is given. May be repeated by the reaper.
+    /// Removes the freezes. All are tried; the first error is given. May be repeated by the reaper.
     pub fn release(self) -> Result<(), FreezeError> {
         let Some((dir, names)) = self.freezes else { return Ok(()) };
         let results: Vec<_> = names.iter().map(|name| dir.remove(name)).collect();
@@ -259,7 +259,7 @@ fn not_frozen(place: &Place, reason: &LiveReason) -> Problem {
 
 fn not_covered(place: &Place, at: &RelPath, why: &str) -> Problem {
     let path = at.under(&place.path);
-    let message = format!("this nested subvolume or mount is not in the snapshot: {why}");
+    let message = format!("this nested subvolume or mount is not in the freeze: {why}");
     let remedy = "exclude it, or make it a root of its own";
     Problem::new(ProblemCode::NotCovered, path.as_os_str().as_encoded_bytes(), message, remedy)
 }

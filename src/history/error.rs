@@ -21,6 +21,10 @@ pub enum HistoryError {
     Spec(#[from] SpecError),
     #[error("the repository holds no machine yet")]
     NoMachine,
+    #[error("no machine begins with {0}")]
+    NoSuchMachine(String),
+    #[error("the repository has several machines: {0}; name one with --machine")]
+    WhichMachine(String),
     #[error("machine {0} has no snapshot yet")]
     NoSnapshots(MachineId),
     #[error("there is no snapshot {wanted} of machine {machine}")]
@@ -59,6 +63,9 @@ impl HistoryError {
             }
             HistoryError::Spec(_) | HistoryError::NoSnapshot { .. } => {
                 "Use `latest`, a sequence number, or a time such as 2026-11-20T12:00 or \"2 days ago\"; `rozenctl snapshots` lists them."
+            }
+            HistoryError::NoSuchMachine(_) | HistoryError::WhichMachine(_) => {
+                "`rozenctl snapshots` lists the machines."
             }
             HistoryError::NoMachine | HistoryError::NoSnapshots(_) => "Make a backup first: `rozenctl backup --once`.",
             HistoryError::Path(_) | HistoryError::NotInSnapshot(_) | HistoryError::NotAFile(_) => {

@@ -32,7 +32,7 @@ fn a_snapshot_is_picked_by_number_by_time_and_as_the_latest() {
     let finished = |seq: i64| Timestamp::new(1_700_000_000 + 3600 * seq, 0);
     assert_eq!(seq(SnapshotSpec::At(finished(2))).unwrap(), Seq(2));
     assert!(matches!(seq(SnapshotSpec::At(finished(0))), Err(HistoryError::NoSnapshot { .. })));
-    assert!(matches!(pick_machine(&repository, Some("zz")), Err(HistoryError::Repository(_))));
+    assert!(matches!(pick_machine(&repository, Some("zz")), Err(HistoryError::NoSuchMachine(_))));
 }
 
 #[test]
@@ -48,6 +48,30 @@ fn a_damaged_manifest_is_named_and_the_one_before_it_is_taken() {
     assert_eq!(error.to_string(), "snapshot 3 cannot be read");
     let listed = snapshots(&repository, &[machine]).unwrap();
     assert_eq!(listed.iter().map(|s| s.manifest.is_ok()).collect::<Vec<_>>(), [true, true, false]);
+}
+
+#[test]
+fn a_snapshot_that_came_with_an_old_key_after_a_recovery_is_told_and_the_older_ones_are_not() {
+    let mut repo = TestRepo::new();
+    (0..2).for_each(|_| drop(repo.commit(&entries(&[""]))));
+    let (old, opened) = (repo.keys.clone(), repo.open());
+    repo.keys = crate::repo::take_over(&opened, &repo.secret, &opened.machine(old.machine_id).unwrap()).unwrap();
+    let told = |repo: &TestRepo, spec| {
+        let repository = repo.open();
+        let picked = pick(&repository, &pick_machine(&repository, None).unwrap(), spec).unwrap();
+        assert_eq!(picked.is_sure(), picked.old_key.is_none());
+        picked.old_key.map(|old| old.to_string())
+    };
+    assert_eq!(told(&repo, SnapshotSpec::Latest), None, "the new key has made nothing yet");
+    repo.commit(&entries(&[""]));
+    repo.keys = old;
+    (0..2).for_each(|_| drop(repo.commit(&entries(&[""]))));
+    for spec in [SnapshotSpec::Latest, SnapshotSpec::Seq(Seq(4))] {
+        assert!(told(&repo, spec).unwrap().contains("(snapshot 3 has key 2)"));
+    }
+    for seq in 1..=3 {
+        assert_eq!(told(&repo, SnapshotSpec::Seq(Seq(seq))), None);
+    }
 }
 
 #[test]

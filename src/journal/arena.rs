@@ -148,7 +148,8 @@ impl Journal {
         })
     }
 
-    /// Packs of which another one holds all, in no order: what a prune may remove without losing anything.
+    /// Packs of which another one holds all, in no order: what a prune may remove without losing anything. Nothing does yet;
+    /// tests look at it.
     pub fn packs_superseded(&self) -> Result<Vec<ObjectHash>, JournalError> {
         self.read("read superseded packs", |connection| {
             let sql = "SELECT hash FROM packs WHERE superseded_by IS NOT NULL";

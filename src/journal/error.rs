@@ -78,6 +78,11 @@ impl JournalError {
             JournalError::Sql { source, .. } if is_damage(&source) => {
                 JournalError::Damaged { path: path.to_path_buf(), doing, source }
             }
+            // one process has one connection: somebody has taken our lock file away
+            JournalError::Sql { source, .. } if source.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                let state_dir = path.parent().unwrap_or(path).to_path_buf();
+                JournalError::InUse { state_dir, pid: None }
+            }
             JournalError::Sql { source, .. } => JournalError::Sql { doing, source },
             other => other,
         }
@@ -99,4 +104,19 @@ fn is_damage(error: &rusqlite::Error) -> bool {
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::InvalidColumnType(..)
     ) || matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_another_process_holds_is_in_use_also_when_somebody_took_the_lock_file_away() {
+        let busy = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None);
+        let error = JournalError::from(busy).during("open it", std::path::Path::new("/state/journal.db"));
+        assert!(
+            matches!(&error, JournalError::InUse { state_dir, pid: None } if state_dir.ends_with("state")),
+            "{error}"
+        );
+    }
 }

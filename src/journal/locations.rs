@@ -66,34 +66,19 @@ impl LocationTable {
             let text =
                 "SELECT machine, is_tree, hash, offset, len FROM chunks JOIN packs ON packs.key = pack WHERE id = ?1
                         ORDER BY pack";
-            self.connection.prepare_cached(text)?.query_map([id], |row| location(row, 0))?.collect()
+            self.connection.prepare_cached(text)?.query_map([id], location)?.collect()
         };
         find().map_err(sql("look for a chunk"))
     }
-
-    /// Every chunk in the order of packs and offsets.
-    pub fn each(&self, visit: &mut dyn FnMut(ChunkId, ChunkLocation)) -> Result<(), JournalError> {
-        let mut each = || -> rusqlite::Result<()> {
-            let text = "SELECT id, machine, is_tree, hash, offset, len FROM chunks JOIN packs ON packs.key = pack
-                        ORDER BY pack, offset";
-            let mut statement = self.connection.prepare(text)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(row.get(0)?, location(row, 1)?);
-            }
-            Ok(())
-        };
-        each().map_err(sql("list the chunks"))
-    }
 }
 
-/// The columns machine, is_tree, hash, offset, len from `at` on.
-fn location(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<ChunkLocation> {
-    let machine: [u8; 16] = row.get(at)?;
-    let hash: ObjectHash = row.get(at + 2)?;
-    let offset: i64 = row.get(at + 3)?;
-    let pack = PackKey { machine: MachineId(machine), is_tree: row.get(at + 1)?, hash };
-    Ok(ChunkLocation { pack, offset: offset as u64, len: row.get(at + 4)? })
+/// The columns machine, is_tree, hash, offset, len.
+fn location(row: &rusqlite::Row<'_>) -> rusqlite::Result<ChunkLocation> {
+    let machine: [u8; 16] = row.get(0)?;
+    let hash: ObjectHash = row.get(2)?;
+    let offset: i64 = row.get(3)?;
+    let pack = PackKey { machine: MachineId(machine), is_tree: row.get(1)?, hash };
+    Ok(ChunkLocation { pack, offset: offset as u64, len: row.get(4)? })
 }
 
 fn sql(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {

@@ -67,6 +67,8 @@ impl Journal {
         self.write("adopt the last snapshot", |tx| {
             listing::insert(tx, seq, listing)?;
             set_head(tx, seq, &manifest)?;
+            // what was safe need not be in this one
+            tx.execute_batch("UPDATE roots SET recovery_point_ms = NULL")?;
             roots::mark_all(tx, "the last snapshot is one that the journal did not know", now_ms)
         })
     }

@@ -52,7 +52,6 @@ pub use handle::Journal;
 pub use hints::{Cut, Hint, HintRow, Pending};
 pub use locations::LocationTable;
 pub use packs::{FrameRow, MemberRow, PackContents, PackKind, PackRow};
-pub use presence::ChunkLocation;
 pub use roots::{AuditMark, Distrust, RootState};
 pub use runs::{Run, RunId, RunRow, RunState};
 pub use staging::StagedEntry;

@@ -16,11 +16,6 @@ impl Journal {
         })
     }
 
-    /// Adds nodes outside of a run: while the local state is rebuilt from the target.
-    pub fn import_nodes(&self, root: &str, nodes: &[(ChunkId, Vec<u8>)]) -> Result<(), JournalError> {
-        self.write("import tree nodes", |tx| apply(tx, roots::key(tx, root)?, nodes, &[]))
-    }
-
     /// Nodes that the run under way has made. They are part of the tree once it is committed; when the run fails, the next
     /// one drops them.
     pub fn make_nodes(&self, root: &str, nodes: &[(ChunkId, Vec<u8>)]) -> Result<(), JournalError> {
@@ -36,12 +31,6 @@ impl Journal {
             }
             Ok(())
         })
-    }
-
-    /// Takes over the tree of a snapshot in the target, whose nodes are imported. What happened since is unknown: the
-    /// root stays marked for audit.
-    pub fn adopt_tree(&self, root: &str, tree: &ChunkId) -> Result<(), JournalError> {
-        self.write("adopt a tree", |tx| set_tree(tx, roots::key(tx, root)?, tree))
     }
 
     /// Forgets tree and nodes: the next run builds the tree anew.

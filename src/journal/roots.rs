@@ -25,13 +25,6 @@ pub struct RootState {
     pub audit: Option<AuditMark>,
 }
 
-impl RootState {
-    /// Hints since the last audit are known to be complete.
-    pub fn coverage_valid(&self) -> bool {
-        self.last_audit_ms.is_some() && self.audit.is_none()
-    }
-}
-
 /// Why and since when a full comparison is wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuditMark {

@@ -18,13 +18,10 @@ pub struct Run {
 /// How far a run came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RunState {
-    /// Its hints are taken over; nothing else happened.
+    /// Its hints are taken over; it has announced no manifest.
     Cut,
-    /// Views are open; the freezes have rows of their own.
-    Frozen,
+    /// It goes on after a partial snapshot.
     Scanning,
-    /// All packs are spooled.
-    Uploading,
     /// Packs and index are durable; the manifest may or may not be in the target.
     Committing {
         seq: Seq,
@@ -73,21 +70,6 @@ impl Journal {
                 tx.execute("INSERT OR IGNORE INTO run_roots (run, root) VALUES (?1, ?2)", [id, key])?;
             }
             Ok(Run { id: RunId(id), cut })
-        })
-    }
-
-    /// A step forward of a run that has not ended; outlives a power cut. Its manifest is announced by
-    /// [`Journal::announce_manifest`]; its ends are [`Journal::finish_run`] and [`Journal::fail_run`].
-    pub fn advance_run(&self, run: RunId, state: &RunState) -> Result<(), JournalError> {
-        match state {
-            RunState::Cut | RunState::Frozen | RunState::Scanning | RunState::Uploading => {}
-            RunState::Committing { .. } | RunState::Done { .. } | RunState::Failed { .. } => {
-                return Err(JournalError::WrongRunState { run: run.0, wanted: "advance", found: format!("{state:?}") });
-            }
-        }
-        self.write_durably("advance a run", |tx| {
-            require_unfinished(tx, run, "advance")?;
-            set_state(tx, run, state)
         })
     }
 
@@ -172,9 +154,7 @@ impl RunState {
     pub(super) fn name(&self) -> &'static str {
         match self {
             RunState::Cut => "cut",
-            RunState::Frozen => "frozen",
             RunState::Scanning => "scanning",
-            RunState::Uploading => "uploading",
             RunState::Committing { .. } => "committing",
             RunState::Done { .. } => "done",
             RunState::Failed { .. } => "failed",
@@ -185,9 +165,8 @@ impl RunState {
         let name: String = row.get(3)?;
         Ok(match name.as_str() {
             "cut" => RunState::Cut,
-            "frozen" => RunState::Frozen,
-            "scanning" => RunState::Scanning,
-            "uploading" => RunState::Uploading,
+            // two that were told apart once
+            "scanning" | "frozen" | "uploading" => RunState::Scanning,
             "committing" => RunState::Committing { seq: row.get(4)?, manifest: row.get(5)? },
             "done" => RunState::Done { seq: row.get(4)? },
             "failed" => RunState::Failed { message: row.get(6)? },

@@ -9,6 +9,7 @@ use super::open::{Machine, Repository};
 use super::openers::Openers;
 use super::placement::{DamagedPlaces, Listed};
 use super::shelf::Shelf;
+use super::unlisted::UnlistedPack;
 use super::{RepoError, names};
 use crate::crypto::ReadKeys;
 use crate::journal::LocationTable;
@@ -23,8 +24,8 @@ pub struct Contents {
     pub(super) keys: ReadKeys,
     pub(super) machines: Vec<Machine>,
     pub(super) table: Mutex<LocationTable>,
-    /// Set when the packs' own directories have been read as well.
-    pub(super) scanned: Mutex<bool>,
+    /// Packs that no index object names; `None` until they were looked into.
+    pub(super) unlisted: Mutex<Option<Arc<Vec<UnlistedPack>>>>,
     pub(super) listed: Listed,
     pub(super) damaged: DamagedPlaces,
     pub(super) openers: Openers,
@@ -41,7 +42,7 @@ impl Contents {
             keys: repository.keys.clone(),
             machines,
             table: Mutex::new(LocationTable::temporary()?),
-            scanned: Mutex::new(false),
+            unlisted: Mutex::new(None),
             listed: Listed::default(),
             damaged: repository.damaged.clone(),
             openers: Openers::default(),
@@ -122,11 +123,6 @@ impl Contents {
     /// Whether it is worth knowing what will be wanted next.
     pub fn is_far(&self) -> bool {
         self.store.is_far()
-    }
-
-    /// Every frame that the index objects and directories name. For checks.
-    pub fn each_location(&self, visit: &mut dyn FnMut(ChunkId, ChunkLocation)) -> Result<(), RepoError> {
-        Ok(self.table.lock().expect("no panic while it is held").each(visit)?)
     }
 
     fn read_at(&self, at: &ChunkLocation, id: &ChunkId) -> Result<Vec<u8>, RepoError> {

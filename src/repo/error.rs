@@ -56,10 +56,6 @@ pub enum RepoError {
     SequenceTaken { machine: MachineId, seq: Seq },
     #[error("the target does not hold the last snapshot of machine {machine} any more")]
     WentBack { machine: MachineId },
-    #[error("the repository has several machines: {0}; name one with --machine")]
-    WhichMachine(String),
-    #[error("no machine {0} in this repository")]
-    NoMachine(String),
     #[error("no certificate of machine {machine} can be read: what it stored cannot be verified")]
     NoCertificate { machine: MachineId },
     #[error("{name} is missing; the certificate was found in a manifest")]
@@ -129,7 +125,6 @@ impl RepoError {
                 "Find out what else writes to the target. To go on behind it, remove the state directory: nothing that is stored is uploaded again."
             }
             RepoError::WentBack { .. } => "The next run stores again what is missing. `rozenctl check` names it.",
-            RepoError::WhichMachine(_) | RepoError::NoMachine(_) => "`rozenctl snapshots` lists the machines.",
             RepoError::Journal(error) => error.remedy(),
             _ => {
                 "`rozenctl check --read-data` lists all that is damaged and which files it costs; everything else restores."

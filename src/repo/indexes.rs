@@ -1,4 +1,4 @@
-//! Where chunks are: index objects first, the packs' own directories where an index is missing or damaged.
+//! Where chunks are, by index objects. Packs that none of them names are looked into by themselves (`unlisted`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,7 +6,7 @@ use super::certificates::unless_gone;
 use super::contents::Contents;
 use super::open::Machine;
 use super::{RepoError, names};
-use crate::format::{FOOTER_LEN, Footer, FormatError, IndexBody, IndexedPack, open_directory, open_index};
+use crate::format::{IndexBody, IndexedPack, open_index};
 use crate::model::PackKey;
 use crate::store::{Listed, StoreError};
 
@@ -55,61 +55,13 @@ impl Contents {
             .map_err(|source| RepoError::Object { name: listed.name.clone(), source })
     }
 
-    fn insert(&self, machine: &Machine, packs: &[IndexedPack]) -> Result<(), RepoError> {
+    pub(super) fn insert(&self, machine: &Machine, packs: &[IndexedPack]) -> Result<(), RepoError> {
         let mut table = self.table.lock().expect("no panic while it is held");
         for pack in packs {
             let key = PackKey { machine: machine.id, is_tree: pack.is_tree, hash: pack.hash };
             table.insert(key, pack.located().map(|(frame, offset)| (frame.id, offset, frame.len)))?;
         }
         Ok(())
-    }
-
-    /// Reads the directories of all packs that no index object named. Once.
-    pub(super) fn scan_packs(&self) -> Result<(), RepoError> {
-        let mut scanned = self.scanned.lock().expect("no panic while it is held");
-        if *scanned {
-            return Ok(());
-        }
-        for machine in &self.machines {
-            for (folder, is_tree) in [("trees", true), ("packs", false)] {
-                for listed in self.store.list(&names::folder(&machine.id, folder))? {
-                    let Some(hash) = names::hash_of(&listed.name) else { continue };
-                    let pack = PackKey { machine: machine.id, is_tree, hash };
-                    if self.table.lock().expect("no panic while it is held").knows(&pack)? {
-                        continue;
-                    }
-                    match self.read_directory(machine, &pack, listed.size) {
-                        Ok(read) => self.insert(machine, &[read])?,
-                        Err(error) => self.note(unless_gone(error)?),
-                    }
-                }
-            }
-        }
-        *scanned = true;
-        Ok(())
-    }
-
-    fn read_directory(&self, machine: &Machine, pack: &PackKey, size: u64) -> Result<IndexedPack, RepoError> {
-        let name = names::pack(&pack.machine, pack.is_tree, &pack.hash);
-        let object = |source| RepoError::Object { name: name.clone(), source };
-        let layout = self.layout(pack)?;
-        let tail_at = size.checked_sub(FOOTER_LEN as u64);
-        let tail_at = tail_at.ok_or_else(|| object(FormatError::Truncated { len: size, needed: FOOTER_LEN as u64 }))?;
-        let tail = self.store.get_range(&name, tail_at, FOOTER_LEN as u64)?;
-        let footer = Footer::open(&tail, &layout, &self.keys.index, Some(&machine.signers)).map_err(object)?;
-        if footer.directory_offset.checked_add(footer.directory_len) != Some(tail_at) {
-            return Err(object(FormatError::Damaged("its footer points outside")));
-        }
-        let sealed = self.store.get_range(&name, footer.directory_offset, footer.directory_len)?;
-        let frames = open_directory(&sealed, &footer, &layout, &self.keys.index).map_err(object)?;
-        Ok(IndexedPack {
-            hash: pack.hash,
-            is_tree: pack.is_tree,
-            size,
-            first_frame: layout.header_len,
-            frames,
-            members: vec![],
-        })
     }
 }
 

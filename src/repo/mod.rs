@@ -21,6 +21,7 @@ mod create;
 mod error;
 mod files;
 mod gather;
+mod heads;
 mod indexes;
 pub mod names;
 mod open;
@@ -30,8 +31,10 @@ mod places;
 mod ranges;
 mod rebuild;
 mod shelf;
+mod succession;
 #[cfg(test)]
 pub(crate) mod testing;
+mod unlisted;
 
 pub use adopt::{CaughtUp, catch_up, is_last_there};
 pub use ahead::Ahead;
@@ -45,3 +48,5 @@ pub use open::{Machine, Repository, SnapshotRef};
 pub use placement::{ListedPack, ListedPacks};
 pub use places::{PathQueryError, Place, places_of};
 pub use rebuild::{Rebuilt, contents_of, missing_packs, open_for_backup, rebuild};
+pub use succession::{OldKey, Succession};
+pub use unlisted::{FoundBy, UnlistedPack};

@@ -59,7 +59,7 @@ impl Contents {
     pub fn places(&self, id: &ChunkId) -> Result<Vec<ChunkLocation>, RepoError> {
         let mut found = self.table.lock().expect("no panic while it is held").find(id)?;
         if found.is_empty() {
-            self.scan_packs()?;
+            self.unlisted()?;
             found = self.table.lock().expect("no panic while it is held").find(id)?;
         }
         if found.len() > 1 && self.store.has_classes() {

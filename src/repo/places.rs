@@ -14,15 +14,15 @@ pub struct Place {
 /// A path that names nothing that a snapshot could hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathQueryError {
-    #[error("{path:?} is in none of the roots of this snapshot ({roots})")]
+    #[error("{path:?} is in none of the folders of this snapshot ({roots})")]
     Outside { path: String, roots: String },
-    #[error("{path:?} may be in any of the roots {roots}: write it as ROOT:PATH or as an absolute path")]
+    #[error("{path:?} may be in any of the folders {roots}: write it as NAME:PATH or as an absolute path")]
     WhichRoot { path: String, roots: String },
     #[error(transparent)]
     Path(#[from] PathError),
 }
 
-/// Understands an absolute path as it was on the machine, `ROOT:PATH` with the id of a root, and a path relative to the
+/// Understands an absolute path as it was on the machine, `NAME:PATH` with the id of a root, and a path relative to the
 /// only root. Several places where roots lie inside each other: the innermost first.
 pub fn places_of(manifest: &Manifest, path: &[u8]) -> Result<Vec<Place>, PathQueryError> {
     let roots = &manifest.body.roots;

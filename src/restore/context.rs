@@ -15,7 +15,7 @@ use super::stages::Stages;
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
 use crate::repo::{ContentError, Contents, Files, RepoError};
-use crate::source::{Destination, DestinationError};
+use crate::source::{CoarseTimes, Destination, DestinationError, MetadataWriter};
 use crate::store::StoreError;
 
 pub(super) struct Context<'a> {
@@ -34,6 +34,7 @@ pub(super) struct Context<'a> {
     pub collector: &'a Collector,
     pub progress: &'a Progress,
     pub flushing: Flushing,
+    coarse_times: CoarseTimes,
     outage: Outage,
     stopped: AtomicBool,
     fatal: Mutex<Option<RestoreError>>,
@@ -72,15 +73,27 @@ impl<'a> Context<'a> {
             collector,
             progress,
             flushing: Flushing::default(),
+            coarse_times: CoarseTimes::default(),
             outage: Outage::default(),
             stopped: AtomicBool::new(false),
             fatal: Mutex::new(None),
         }
     }
 
+    /// One for each thread.
+    pub fn metadata_writer(&self) -> MetadataWriter {
+        MetadataWriter::telling(self.options.owner, self.coarse_times.clone())
+    }
+
     /// Ends the whole restore; the first reason counts.
     pub fn stop(&self, error: RestoreError) {
         self.stopped.store(true, Relaxed);
+        let error = match error {
+            RestoreError::Destination(source) if source.is_full() => {
+                RestoreError::Full { place: self.root.place.clone(), source }
+            }
+            error => RestoreError::of_open_files(&error).unwrap_or(error),
+        };
         self.fatal.lock().expect("nothing panics while it is held").get_or_insert(error);
     }
 
@@ -134,10 +147,21 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// What an earlier restore made, or somebody has had since, and is not to be changed: else what could not be set the first time
+    /// would be right the second time.
+    pub fn differs(&self, path: &RelPath, differences: &[&str]) {
+        let message = format!("it is there already with another {}, which stays", differences.join(" and another "));
+        let remedy = "--overwrite changed sets it, as far as the rights of whoever restores and the filesystem allow";
+        self.problem(path, ProblemCode::Metadata, message, remedy);
+    }
+
     /// One entry could not be restored: a problem, or the end of the restore where all others would fail as well.
     pub fn failed(&self, path: &RelPath, error: ItemError) {
         const OTHER_SNAPSHOT: &str = "look for it in another snapshot: rozenctl history PATH";
         const THAW: &str = "`rozenctl restore` thaws it, and tells before what that costs";
+        if let Some(error) = RestoreError::of_open_files(&error) {
+            return self.stop(error);
+        }
         let (code, remedy) = match error {
             ItemError::Content(ContentError::Chunk(ref source)) if source.is_archived() => {
                 if self.options.leave_archived {
@@ -160,6 +184,9 @@ impl<'a> Context<'a> {
 
     /// A directory could not be made or opened.
     pub fn dir_failed(&self, path: &RelPath, error: DestinationError) {
+        if let Some(error) = RestoreError::of_open_files(&error) {
+            return self.stop(error);
+        }
         if error.is_full() {
             return self.stop(RestoreError::Destination(error));
         }
@@ -173,6 +200,7 @@ impl<'a> Context<'a> {
             (error, _) if error.is_by_flags() => {
                 "look for flags that forbid it (lsattr), take them away (chattr -i -a), then restore again"
             }
+            (error, _) if error.is_read_only() => "mount it so that it can be written to, then restore again",
             (DestinationError::Permission { .. }, _) => "restore as root, or as the user that owns the files",
             (_, RestoreTo::Dir(_)) => "look at what stands there, or restore into another directory",
             (_, RestoreTo::InPlace) => "look at what stands there, or restore with --to",

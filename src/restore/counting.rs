@@ -2,10 +2,12 @@
 
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::existing::{Decision, decide};
+use super::places::Refused;
 use super::plan::{Plan, PlanTotals, PlannedRoot};
-use super::{Overwrite, RestoreError, RestoreOptions, places};
+use super::{Overwrite, RestoreError, RestoreOptions, RestoreTo, places};
 use crate::format::Manifest;
 use crate::model::{Entry, EntryKind, RelPath};
 use crate::repo::Contents;
@@ -16,12 +18,15 @@ use crate::tree::{Seen, TreeKey, TreeReader};
 pub fn plan(contents: &Contents, manifest: &Manifest, options: &RestoreOptions) -> Result<Plan, RestoreError> {
     let mut plan = Plan::new(manifest, options)?;
     places::refuse_repository(contents.store(), &plan.roots)?;
-    let mut totals = PlanTotals::default();
+    let (mut totals, mut problems) = (PlanTotals::default(), Vec::new());
+    let mut refused = Refused::new(&plan);
     for root in &plan.roots {
-        let standing = Standing::open(root, options.overwrite)?;
-        Counting { standing, totals: &mut totals }.root(contents, root)?;
+        match Standing::open(root, options) {
+            Ok(standing) => Counting { standing, totals: &mut totals }.root(contents, root)?,
+            Err(error) => problems.push(refused.problem(root, RestoreError::from_destination(error))?),
+        }
     }
-    plan.totals = Some(totals);
+    (plan.totals, plan.problems) = (Some(totals), problems);
     Ok(plan)
 }
 
@@ -55,6 +60,11 @@ impl Counting<'_> {
     }
 
     fn entry(&mut self, key: &TreeKey, entry: &Entry) {
+        let path = key.path();
+        if path.as_ref().is_some_and(|path| self.standing.blocks(path, entry)) {
+            self.totals.blocked += 1;
+            return;
+        }
         match entry.kind {
             EntryKind::File => {
                 self.totals.files += 1;
@@ -63,7 +73,7 @@ impl Counting<'_> {
             EntryKind::Dir => self.totals.dirs += 1,
             _ => self.totals.others += 1,
         }
-        match key.path().and_then(|path| self.standing.decision(&path, entry)) {
+        match path.and_then(|path| self.standing.decision(&path, entry)) {
             Some(Decision::Complete) => self.totals.there += 1,
             Some(Decision::Keep) => self.totals.kept += 1,
             Some(Decision::Replace) => self.totals.replaced += 1,
@@ -79,16 +89,35 @@ struct Standing {
     destination: Option<Destination>,
     /// The directory that was looked into last; a tree comes directory by directory.
     dir: Option<(RelPath, Option<DestDir>)>,
+    /// Directories that something else stands in the way of, and that stays.
+    blocked: Vec<RelPath>,
 }
 
 impl Standing {
-    fn open(root: &PlannedRoot, overwrite: Overwrite) -> Result<Self, RestoreError> {
+    /// Refuses what the restore would refuse, as far as can be told without writing.
+    fn open(root: &PlannedRoot, options: &RestoreOptions) -> Result<Self, DestinationError> {
+        let may_be_made = || options.to != RestoreTo::InPlace || root.place.parent().is_some_and(Path::is_dir);
         let destination = match Destination::open(&root.place) {
-            Ok(destination) => Some(destination),
-            Err(DestinationError::Root { source, .. }) if source.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(RestoreError::Destination(error)),
+            Ok(destination) => {
+                destination.refuse_read_only(&root.place)?;
+                Some(destination)
+            }
+            Err(DestinationError::Root { source, .. }) if source.kind() == ErrorKind::NotFound && may_be_made() => None,
+            Err(error) => return Err(error),
         };
-        Ok(Self { overwrite, destination, dir: None })
+        Ok(Self { overwrite: options.overwrite, destination, dir: None, blocked: vec![] })
+    }
+
+    /// Does something stand in its way, or in the way of a directory above it?
+    fn blocks(&mut self, path: &RelPath, entry: &Entry) -> bool {
+        if self.blocked.iter().any(|blocked| path.is_within(blocked)) {
+            return true;
+        }
+        let is_blocked = entry.kind == EntryKind::Dir && self.decision(path, entry) == Some(Decision::Keep);
+        if is_blocked {
+            self.blocked.push(path.clone());
+        }
+        is_blocked
     }
 
     /// What would be done about something that has the name. `None`: the name is free; also where it cannot be looked at, which the

@@ -14,13 +14,13 @@ pub(super) enum Decision {
     Complete,
     /// It is something else, and stays.
     Keep,
-    /// It is an unfinished file of a restore that was cut off.
+    /// It is an unfinished file of a restore that was cut off, or what a power cut left of one that was finished.
     Redo,
     Replace,
 }
 
 pub(super) fn decide(overwrite: Overwrite, found: &Stat, entry: &Entry) -> Decision {
-    if found.is_unfinished(entry) {
+    if found.is_unfinished(entry) || is_cut_short(found, entry) {
         return Decision::Redo;
     }
     let is_same = looks_same(found, entry);
@@ -31,14 +31,23 @@ pub(super) fn decide(overwrite: Overwrite, found: &Stat, entry: &Entry) -> Decis
     }
 }
 
-/// What a restore made has its modification time only when all its data is written, so what has it is complete.
+/// What a restore made has its modification time only when all its data is written, so what has it is complete, as long as nothing
+/// cuts the power: see [`is_cut_short`].
 fn looks_same(found: &Stat, entry: &Entry) -> bool {
     let same_data = match entry.kind {
         EntryKind::File | EntryKind::Symlink => found.size == entry.size,
         EntryKind::CharDevice | EntryKind::BlockDevice => Some(found.rdev) == entry.device,
         EntryKind::Dir | EntryKind::Fifo | EntryKind::Socket => true,
     };
-    found.kind == entry.kind && found.mtime == entry.mtime && same_data
+    found.kind == entry.kind && found.has_time(entry.mtime) && same_data
+}
+
+/// After a power cut a file may have all its metadata and less data: filesystems write both on their own, and the size with the
+/// data. No work of a person has the time of the snapshot to the nanosecond. Whole seconds are common to many files (those of
+/// a package): then it is ours only when there is nothing in it that could be lost.
+fn is_cut_short(found: &Stat, entry: &Entry) -> bool {
+    let is_ours = found.kind == EntryKind::File && entry.kind == EntryKind::File && found.has_time(entry.mtime);
+    is_ours && found.size < entry.size && (found.size == 0 || found.mtime.nanos != 0)
 }
 
 /// How creating something began.
@@ -94,6 +103,7 @@ pub(super) fn begin<T>(
         }
         Some((Decision::Redo | Decision::Replace, _)) | None => {}
     }
+    item.dir.refuse_if_append_only()?;
     let name = stage_of(&item.name);
     context.stages.begin(&item.dir, &name);
     let made = make_anew(&item.dir, &name, make).inspect_err(|_| context.stages.end(&item.dir, &name))?;
@@ -188,6 +198,18 @@ mod tests {
                 assert_eq!(decide(overwrite, found, &entry), of_other);
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_has_its_time_and_less_data_is_done_again_where_it_can_only_be_ours() {
+        let redone = |size, nanos| {
+            let entry = Entry { mtime: Timestamp::new(1_000, nanos), ..Entry::test_file(3) };
+            let short = Stat { size, ..stat_of(&entry) };
+            [Overwrite::Never, Overwrite::Changed].map(|overwrite| decide(overwrite, &short, &entry) == Decision::Redo)
+        };
+        assert_eq!((redone(2, 1), redone(0, 1), redone(0, 0)), ([true; 2], [true; 2], [true; 2]));
+        assert_eq!(redone(2, 0), [false; 2], "many files of a package have the same time");
+        assert_eq!((redone(3, 1), redone(4, 1)), ([false; 2], [false; 2]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::reading::Reading;
 use super::report::Count;
 use super::worker::Worker;
 use super::{Overwrite, RestoreError};
-use crate::model::{Entry, EntryKind, Problem, RelPath};
+use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath, with_causes};
 use crate::source::{DestDir, Destination, DestinationError, LinkSource, MetadataWriter};
 
 /// Gives files their further names.
@@ -43,32 +43,69 @@ fn link(worker: &mut Worker<'_, '_>, item: &Item) {
     let source = LinkKey::of(&item.entry).and_then(|key| context.links.find(&key));
     // the first name could not be restored or was to stay as it is: this one becomes the first
     let Some(source) = source else { return worker.restore(item, &mut Reading::plain(context)) };
-    if let Err(error) = link_to(context, item, &source) {
-        context.failed(&item.path(), error);
+    match link_to(worker, item, &source) {
+        Ok(Linked::Done) => {}
+        Ok(Linked::Apart) => {
+            let message = format!("it is not another name of {:?} as it was", source.path());
+            return apart(worker, item, message, "restore with --overwrite changed if they are to be one file again");
+        }
+        Err(ItemError::Destination(error @ DestinationError::NoLink { .. })) => {
+            let remedy = "restore to one filesystem that keeps hard links if they are to be one file again";
+            return apart(worker, item, with_causes(&error), remedy);
+        }
+        Err(error) => context.failed(&item.path(), error),
     }
     context.progress.bytes(item.entry.size);
     context.progress.entry();
 }
 
-fn link_to(context: &Context<'_>, item: &Item, source: &LinkSource) -> Result<(), ItemError> {
+/// What cannot be one file with its first name is worth having as a file of its own; names that come after it try to be its.
+fn apart(worker: &mut Worker<'_, '_>, item: &Item, why: String, remedy: &str) {
+    worker.restore(item, &mut Reading::plain(worker.context));
+    let message = format!("{why}; it is a file of its own");
+    worker.context.problem(&item.path(), ProblemCode::Metadata, message, remedy);
+}
+
+enum Linked {
+    /// It is linked, or something else stands there and stays.
+    Done,
+    /// What the snapshot has stands there as a file of its own, and stays.
+    Apart,
+}
+
+fn link_to(worker: &Worker<'_, '_>, item: &Item, source: &LinkSource) -> Result<Linked, ItemError> {
+    let context = worker.context;
     if is_linked(context, item, source)? {
         context.count(Count::Skipped);
-        return Ok(());
+        return Ok(Linked::Done);
     }
     let overwrite = match context.options.overwrite {
         // the right content in a file of its own is not what the snapshot has
         Overwrite::Changed => Overwrite::Always,
         other => other,
     };
-    match begin(context, overwrite, item, Making::Direct, |name| item.dir.hard_link(name, source))? {
+    match begin(context, overwrite, item, Making::Direct, |name| make_link(context, item, name, source))? {
         Begun::New(staged) => {
             staged.publish(context, item)?;
+            worker.protect_later(item)?;
             context.count(Count::HardLink);
         }
-        Begun::Complete(_) => context.count(Count::Skipped),
+        Begun::Complete(_) => return Ok(Linked::Apart),
         Begun::Kept => context.count(Count::Kept),
     }
-    Ok(())
+    Ok(Linked::Done)
+}
+
+/// A file that is protected by flags gets no further name; it has lost them if it may be replaced.
+fn make_link(context: &Context<'_>, item: &Item, name: &[u8], source: &LinkSource) -> Result<(), DestinationError> {
+    match item.dir.hard_link(name, source) {
+        Err(error) if error.is_by_flags() && context.options.overwrite != Overwrite::Never => {
+            let (parent, first) = source.path().split();
+            context.destination.open_dir(&parent)?.unprotect(first)?;
+            item.dir.hard_link(name, source)
+        }
+        done => done,
+    }
 }
 
 /// Has an earlier restore made the link?
@@ -108,6 +145,13 @@ fn protect(
     Ok(metadata.protect(file.target(), entry))
 }
 
+/// Directories above what was wanted, which lost flags for a while.
+pub(super) fn protect_again(destination: &Destination, taken: Vec<(RelPath, u32)>, told: Told<'_>) {
+    for (path, flags) in taken {
+        told(&path, destination.open_dir(&path).map(|dir| dir.protect_self(flags)));
+    }
+}
+
 /// Deepest first: what is done in a directory changes its times, and its mode may forbid to go into it.
 pub(super) fn dirs(
     destination: &Destination,
@@ -116,10 +160,10 @@ pub(super) fn dirs(
     told: Told<'_>,
 ) -> Result<(), RestoreError> {
     dirs.drain_back(|path, entry| {
-        let done = destination.open_dir(&path).map(|dir| {
-            let mut problems = metadata.apply(dir.target(), &entry);
+        let done = destination.open_dir(&path).and_then(|dir| {
+            let mut problems = metadata.apply(dir.target(), &entry)?;
             problems.extend(metadata.protect(dir.target(), &entry));
-            problems
+            Ok(problems)
         });
         told(&path, done);
         Ok(())

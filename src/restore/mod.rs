@@ -8,23 +8,30 @@
 //! - Damage costs only the files that it hits, of tree nodes too: the rest is restored.
 //! - Nothing leaves the destination (room `source` holds that), and what stands there is replaced only as
 //!   [`Overwrite`] allows: the old file stays until the new one is complete.
+//! - Directories are held open within shares of the limit of open files (`shares`); where that is not enough the restore ends: it is no
+//!   problem of single files.
 //! - Memory is bounded (docs/architecture.md has the sum): queues of small batches, one window of frames for each worker where the
 //!   target is far, one shared cache of bundles; lists that grow with the tree go through
 //!   files without a name. What grows in memory is about 250 bytes for each inode with several names.
 //!
 //! What survives a crash: complete files, which have their own modification time and mode. The next restore skips them, does
 //! unfinished ones again, and needs no state. Step by step:
-//! - A small file is created with a mode that is a mark (room `source`), written, gets owner, attributes, times, and last its mode.
-//!   Dead before that: it has the mark and is done again, under another name until it is complete.
+//! - A small file is created with a mode that is a mark (room `source`), written, gets owner, attributes, times, ACLs, and last its
+//!   mode. Dead before that: it has the mark and is done again, under another name until it is complete.
 //! - A large file, a link, a special file, and whatever replaces something (or is to have the mark's mode in the end, or goes to a
 //!   filesystem that keeps no modes) has another name (`.rozen-restore-…`) until it is complete, and is then renamed. Dead before
 //!   that: what had the name has it still, and the next restore that comes into the directory removes the rest. Ended in order,
 //!   by a person or an error: nothing is left.
 //! - Further names of files come in one call each; one that is missing is made by the next restore.
 //! - Immutable and append-only come after all files: a complete file that should be protected and is not is protected then.
-//! - Directories have their mark until all else is done.
+//! - Directories have their mark until all else is done, also those above the parts that were asked for.
+//! - What could not be set is told by the next restore too, which compares the metadata of what is complete.
 //!
-//! After a power cut: all of a restore that had ended, and of one that had not no large file that looks complete and is not.
+//! When it ends all is on the disk, also on those that are mounted below the destination.
+//!
+//! After a power cut: all of a restore that had ended, and of one that had not no large file that looks complete and is not. A small
+//! one may have its time and mode and less data, as its size goes to the disk with the data (one that ends with a hole gets its size
+//! when the data is there): the next restore does it again. Directories look complete only when all else is on the disk.
 //!
 //! Archives: what must be thawed is found and asked for apart (`archive`). While packs thaw, a restore may run over what
 //! reads already: with [`RestoreOptions::leave_archived`] files of frozen packs are counted, and left to the next one.
@@ -42,6 +49,7 @@
 mod archive;
 mod batch;
 mod bundles;
+mod complete;
 mod context;
 mod counting;
 mod error;
@@ -60,6 +68,7 @@ mod progress;
 mod reading;
 mod report;
 mod run;
+mod shares;
 mod stages;
 mod walk;
 mod worker;

@@ -20,7 +20,7 @@ pub enum Overwrite {
     /// It stays as it is.
     #[default]
     Never,
-    /// It is replaced when its size, modification time or type is another.
+    /// It is replaced when its size, modification time or type is another; else it gets what differs of its metadata.
     Changed,
     /// It is replaced.
     Always,

@@ -1,9 +1,11 @@
-//! Where a restore must not go.
+//! Where a restore must not go, and where it cannot.
 
 use std::path::{Path, PathBuf};
 
 use super::RestoreError;
-use super::plan::PlannedRoot;
+use super::plan::{Plan, PlannedRoot};
+use crate::model::{Problem, ProblemCode};
+use crate::source::DestinationError;
 use crate::store::{Store, StoreUrl};
 
 /// Files among the objects of a repository would be taken for damage, and for objects by whoever cleans up.
@@ -13,6 +15,27 @@ pub(super) fn refuse_repository(store: &Store, roots: &[PlannedRoot]) -> Result<
     match roots.iter().find(|root| resolved(&root.place).starts_with(&repository)) {
         Some(root) => Err(RestoreError::InRepository { path: root.place.clone(), repository }),
         None => Ok(()),
+    }
+}
+
+/// Roots whose places cannot be written to: one costs none of the others, unless there are no others.
+pub(super) struct Refused {
+    others: usize,
+}
+
+impl Refused {
+    pub fn new(plan: &Plan) -> Self {
+        Self { others: plan.roots.len() }
+    }
+
+    /// What a person is told of it; what says something about all roots stays an error.
+    pub fn problem(&mut self, root: &PlannedRoot, error: RestoreError) -> Result<Problem, RestoreError> {
+        self.others -= 1;
+        if self.others == 0 || !matches!(error, RestoreError::Destination(DestinationError::Root { .. })) {
+            return Err(error);
+        }
+        let problem = Problem::of_error(ProblemCode::RootUnavailable, &root.path, &error, error.remedy());
+        Ok(Problem { message: format!("{}; nothing of this folder is restored", problem.message), ..problem })
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{RestoreError, RestoreOptions, RestoreTo};
 use crate::format::{Manifest, ManifestRoot};
-use crate::model::{ChunkId, RelPath};
+use crate::model::{ChunkId, Problem, RelPath};
 use crate::repo::{Contents, PathQueryError, places_of};
 use crate::tree::TreeReader;
 
@@ -40,6 +40,8 @@ pub struct Plan {
     pub roots: Vec<PlannedRoot>,
     /// Counted by walking the tree; `None` until somebody wanted to know.
     pub totals: Option<PlanTotals>,
+    /// Roots that cannot be restored, as far as was seen while counting: nothing of them is counted.
+    pub problems: Vec<Problem>,
 }
 
 /// What is wanted, counted.
@@ -59,11 +61,13 @@ pub struct PlanTotals {
     pub kept: u64,
     /// … and those that would be replaced.
     pub replaced: u64,
+    /// Entries that cannot be restored: something that is no directory stands in the way, and stays.
+    pub blocked: u64,
 }
 
 impl PlanTotals {
     pub fn entries(&self) -> u64 {
-        self.dirs + self.files + self.others
+        self.dirs + self.files + self.others + self.blocked
     }
 }
 
@@ -86,7 +90,7 @@ impl Plan {
         if roots.iter().all(|root| root.tree.is_none()) {
             return Err(RestoreError::Empty);
         }
-        Ok(Self { roots, totals: None })
+        Ok(Self { roots, totals: None, problems: vec![] })
     }
 
     /// Before anything is written: what a person mistyped is told, and half of a restore is not left behind. What is damaged on

@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex};
 use super::batch::Job;
 use super::context::Context;
 use super::flushing::{Asker, asker};
+use super::places::Refused;
 use super::plan::{Plan, PlannedRoot};
 use super::progress::Progress;
 use super::report::{Collector, RestoreReport};
+use super::shares::{QUEUED, Shares};
 use super::walk::{Waiting, Walk};
 use super::worker::Worker;
 use super::{RestoreError, RestoreOptions, RestoreTo, finish, places};
 use crate::format::Manifest;
 use crate::model::{ProblemCode, RelPath};
 use crate::repo::Contents;
-use crate::source::{Destination, DestinationError, MetadataWriter};
+use crate::source::{Destination, DestinationError, open_file_limit};
 
 /// Restores. Files that cannot be restored are problems in the report; an error means that it ended early, and may be
 /// started again.
@@ -30,10 +32,18 @@ pub fn run(
     plan.look_for_all(contents)?;
     let collector = Collector::default();
     progress.expect(plan.expected());
+    let mut refused = Refused::new(&plan);
     for root in &plan.roots {
-        let destination = open_destination(root, &options)?;
-        let context = Context::new(contents, &options, root, destination, (&collector, progress));
-        restore_root(context)?;
+        match open_destination(root, &options) {
+            Ok(destination) => {
+                let context = Context::new(contents, &options, root, destination, (&collector, progress));
+                restore_root(context)?;
+            }
+            Err(error) => {
+                collector.problem(refused.problem(root, error)?);
+                progress.problem();
+            }
+        }
     }
     Ok(collector.finish())
 }
@@ -45,29 +55,35 @@ fn open_destination(root: &PlannedRoot, options: &RestoreOptions) -> Result<Dest
         RestoreTo::Dir(_) => Destination::create(&root.place),
         RestoreTo::InPlace => Destination::create_last(&root.place),
     };
-    let destination = opened.map_err(RestoreError::Destination)?;
-    destination.lock(&root.place).map_err(RestoreError::Destination)?;
-    Ok(destination)
+    let destination = opened.and_then(|destination| {
+        destination.refuse_read_only(&root.place)?;
+        destination.locked(&root.place)
+    });
+    destination.map_err(RestoreError::from_destination)
 }
 
 fn restore_root(context: Context<'_>) -> Result<(), RestoreError> {
     note_gaps(&context);
-    let Waiting { links, dirs } = write_files(&context);
+    let Waiting { links, dirs, unprotected } = write_files(&context);
     if !context.is_stopped() {
         finish::links(&context, links)?;
     }
-    let (destination, owner) = (context.destination.clone(), context.options.owner);
+    let destination = context.destination.clone();
     let tell = |context: &Context<'_>, path: &RelPath, told: Result<Vec<_>, DestinationError>| match told {
         Ok(problems) => context.metadata_problems(path, problems),
         Err(error) => context.failed(path, error.into()),
     };
     let flagged = context.take_flagged();
-    let mut metadata = MetadataWriter::new(owner);
+    let mut metadata = context.metadata_writer();
     if !context.is_stopped() {
         finish::flags(&destination, &metadata, flagged, &mut |path, told| tell(&context, path, told))?;
+        // what is in a directory that looks complete is on the disk
+        context.flushing.note(destination.sync());
         finish::dirs(&destination, &mut metadata, dirs, &mut |path, told| tell(&context, path, told))?;
         context.flushing.note(destination.sync());
     }
+    // also when it ends early: no restore would do it after this one
+    finish::protect_again(&destination, unprotected, &mut |path, told| tell(&context, path, told));
     context.into_result()
 }
 
@@ -77,19 +93,19 @@ const FAR_WORKERS: usize = 8;
 /// The walk in this thread, the workers in theirs, and one that flushes beside them.
 fn write_files(context: &Context<'_>) -> Waiting {
     let least = if context.contents.is_far() { FAR_WORKERS } else { 1 };
-    let workers = context.options.workers.max(least);
-    let (jobs, queue) = sync_channel::<Job>(workers * 2);
+    let shares = Shares::of(open_file_limit(), context.options.workers.max(least));
+    let (jobs, queue) = sync_channel::<Job>(shares.workers * QUEUED);
     let queue = Arc::new(Mutex::new(queue));
     let (asker, asked) = asker();
     std::thread::scope(|scope| {
         scope.spawn(move || context.flushing.run(&asked, || context.is_stopped(), || context.destination.sync()));
-        for _ in 0..workers {
+        for _ in 0..shares.workers {
             let (queue, asker) = (queue.clone(), asker.clone());
             scope.spawn(move || work(context, &queue, &asker));
         }
         // when the workers end, the queue is gone, and the walk does not wait for it; nor does anybody flush any more
         drop((queue, asker));
-        Walk::new(context, jobs).run()
+        Walk::new(context, jobs, shares).run()
     })
 }
 

@@ -8,7 +8,13 @@ use super::*;
 use crate::model::{Content, Entry, EntryFlags, EntryKind, Extent, ProblemCode, RelPath, Timestamp};
 use crate::repo::testing::{Entries, TestRepo};
 
+mod again;
 mod cut_off;
+mod flags;
+mod links;
+mod open_files;
+mod places;
+mod users;
 
 struct Fixture {
     repo: TestRepo,
@@ -382,7 +388,7 @@ fn a_plan_knows_that_a_folder_is_never_replaced_and_what_stands_for_one_is() {
     fs::create_dir_all(f.to().join("file")).unwrap();
     fs::write(f.to().join("d"), b"in the way").unwrap();
     let manifest = f.repo.commit(&f.entries);
-    for (overwrite, expected) in [(Overwrite::Never, (2, 0)), (Overwrite::Changed, (1, 1)), (Overwrite::Always, (1, 1))]
+    for (overwrite, expected) in [(Overwrite::Never, (1, 0)), (Overwrite::Changed, (1, 1)), (Overwrite::Always, (1, 1))]
     {
         let options = RestoreOptions { overwrite, ..f.options() };
         let totals = plan(&f.repo.open().contents().unwrap(), &manifest, &options).unwrap().totals.unwrap();
@@ -405,7 +411,7 @@ fn folders_that_are_there_already_stay_as_they_are_unless_differences_are_to_be_
     set(&f, "", 0o1777);
     set(&f, "d", 0o700);
     let report = f.restore();
-    assert_eq!((mode(&f, ""), mode(&f, "d"), report.kept), (0o1777, 0o700, 1), "{report:?}");
+    assert_eq!((mode(&f, ""), mode(&f, "d"), report.kept), (0o1777, 0o700, 2), "{report:?}");
     assert_eq!(f.read("d/f"), b"x");
     f.restore_with(RestoreOptions { overwrite: Overwrite::Changed, ..f.options() }).unwrap();
     assert_eq!((mode(&f, "d"), fs::metadata(f.to().join("d")).unwrap().mtime()), (0o755, 1_000));
@@ -472,14 +478,32 @@ fn a_directory_made_for_a_part_of_a_root_is_as_closed_as_the_root_was() {
 fn two_restores_to_one_place_at_once_are_refused() {
     let mut f = Fixture::new();
     f.file("f", b"x");
-    let other = crate::source::Destination::create(&f.to()).unwrap();
-    other.lock(&f.to()).unwrap();
+    let other = crate::source::Destination::create(&f.to()).unwrap().locked(&f.to()).unwrap();
     let options = f.options();
     let error = f.restore_with(options).unwrap_err();
     assert!(error.to_string().contains("destination") && error.remedy().starts_with("Wait"), "{error:?}");
     assert!(!f.to().join("f").exists());
     drop(other);
     assert_eq!(f.restore().files, 1);
+}
+
+#[test]
+fn a_plan_tells_what_cannot_be_restored_as_something_stands_in_the_way() {
+    let mut f = Fixture::new();
+    for dir in ["d", "d/e", "dx"] {
+        f.add(dir, Entry::test_dir());
+        f.file(&format!("{dir}/f"), b"x");
+    }
+    fs::create_dir(f.to()).unwrap();
+    fs::write(f.to().join("d"), b"in the way").unwrap();
+    let manifest = f.repo.commit(&f.entries);
+    let contents = f.repo.open().contents().unwrap();
+    let planned = |overwrite| {
+        let totals = plan(&contents, &manifest, &RestoreOptions { overwrite, ..f.options() }).unwrap().totals.unwrap();
+        (totals.blocked, totals.kept, totals.replaced, totals.files)
+    };
+    assert_eq!(planned(Overwrite::Never), (4, 0, 0, 1));
+    assert_eq!(planned(Overwrite::Changed), (0, 0, 1, 3));
 }
 
 #[test]

@@ -10,15 +10,13 @@ use super::context::Context;
 use super::later::Later;
 use super::links::LinkKey;
 use super::report::Count;
+use super::shares::Shares;
 use super::worker::Worker;
 use super::{Overwrite, RestoreError, large};
 use crate::model::{Entry, EntryKind, ProblemCode, RelPath};
 use crate::repo::RepoError;
-use crate::source::{DestDir, DestinationError, OwnerPolicy, Stat};
+use crate::source::{DestDir, DestinationError, Stat};
 use crate::tree::{Lost, Seen, TreeError, TreeKey, TreeReader};
-
-/// Directories that were made and whose content comes soon stay open, up to so many.
-const MAX_OPEN_DIRS: usize = 128;
 
 pub(super) struct Walk<'c, 'a> {
     context: &'c Context<'a>,
@@ -26,7 +24,9 @@ pub(super) struct Walk<'c, 'a> {
     worker: Worker<'c, 'a>,
     jobs: SyncSender<Job>,
     batch: BatchBuilder,
+    /// Directories that were made and whose content comes soon.
     open: BTreeMap<Vec<u8>, Arc<DestDir>>,
+    shares: Shares,
     /// The directory whose names are being walked; `None` when it cannot be opened.
     current: Option<(Vec<u8>, Option<Arc<DestDir>>)>,
     linked: HashSet<LinkKey>,
@@ -35,6 +35,8 @@ pub(super) struct Walk<'c, 'a> {
     blocked: HashSet<Vec<u8>>,
     /// The root's own directory was seen to.
     has_root: bool,
+    /// Directories above what is wanted that were seen to.
+    above: HashSet<RelPath>,
 }
 
 /// What comes after all files.
@@ -43,6 +45,8 @@ pub(super) struct Waiting {
     pub links: Later,
     /// Directories in the order in which they were made: what lies within another comes later.
     pub dirs: Later,
+    /// Directories above what was wanted, and the flags that were taken from them.
+    pub unprotected: Vec<(RelPath, u32)>,
 }
 
 /// What became of a directory.
@@ -53,23 +57,27 @@ enum Made {
     ToFinish,
     /// It was there, and stays as it is.
     Left,
-    /// The same, though its mode is another one.
+    /// The same, though its owner or mode is another one.
     Kept,
+    /// The same, but it has the time of the snapshot: an earlier restore made it and could not set the rest, or somebody changed that.
+    Differs(Vec<&'static str>),
 }
 
 impl<'c, 'a> Walk<'c, 'a> {
-    pub fn new(context: &'c Context<'a>, jobs: SyncSender<Job>) -> Self {
+    pub fn new(context: &'c Context<'a>, jobs: SyncSender<Job>, shares: Shares) -> Self {
         Self {
             context,
             worker: Worker::new(context),
             jobs,
-            batch: BatchBuilder::new(context.contents.is_far()),
+            batch: BatchBuilder::new(context.contents.is_far(), shares.batch),
             open: BTreeMap::new(),
+            shares,
             current: None,
             linked: HashSet::new(),
-            waiting: Waiting { links: Later::new(), dirs: Later::new() },
+            waiting: Waiting { links: Later::new(), dirs: Later::new(), unprotected: vec![] },
             blocked: HashSet::new(),
             has_root: false,
+            above: HashSet::new(),
         }
     }
 
@@ -130,7 +138,7 @@ impl<'c, 'a> Walk<'c, 'a> {
         let entry = reader.entry(&RelPath::root()).ok().flatten().filter(|entry| entry.kind == EntryKind::Dir);
         match entry {
             _ if std::mem::replace(&mut self.has_root, true) => Ok(()),
-            Some(entry) if destination.is_new() || destination.is_unfinished_dir(destination.found(), &entry) => {
+            Some(entry) if destination.is_new() || self.is_unfinished(destination.found(), &entry) => {
                 self.waiting.dirs.push(&RelPath::root(), &entry)
             }
             None => {
@@ -152,52 +160,54 @@ impl<'c, 'a> Walk<'c, 'a> {
         }
     }
 
-    /// Directories above what is wanted: made where they are missing, and left as they are where they are not.
+    /// Directories above what is wanted: made where they are missing, and left as they are where they are not, but for those that an
+    /// earlier restore made and did not end.
     fn ancestors(&mut self, reader: &TreeReader<&crate::repo::Contents>, path: &RelPath) -> Result<(), RestoreError> {
         let mut dir = self.context.destination.open_dir(&RelPath::root()).map_err(RestoreError::Destination)?;
+        self.unprotect_above(&dir);
         let (parent, _) = path.split();
         for name in parent.components() {
             let child = dir.path().join(name);
+            let is_first = self.above.insert(child.clone());
+            let entry = || reader.entry(&child).ok().flatten().filter(|entry| entry.kind == EntryKind::Dir);
             dir = match dir.create_dir(name) {
                 Ok(made) => {
-                    if let Ok(Some(entry)) = reader.entry(&child)
-                        && entry.kind == EntryKind::Dir
-                    {
-                        self.waiting.dirs.push(&child, &entry)?;
-                    } else {
-                        made.keep_without_metadata().map_err(RestoreError::Destination)?;
+                    match entry() {
+                        Some(entry) => self.waiting.dirs.push(&child, &entry)?,
+                        None => made.keep_without_metadata().map_err(RestoreError::Destination)?,
                     }
                     made
                 }
-                Err(DestinationError::Exists { .. }) => match dir.open_child(name) {
-                    Ok(there) => there,
-                    // whatever stands there, `entry` meets it and says so
-                    Err(_) => return Ok(()),
-                },
+                Err(DestinationError::Exists { .. }) => {
+                    let found = dir.stat(name).ok().flatten().filter(|_| is_first);
+                    if let Some((found, entry)) = found.zip(entry())
+                        && self.is_unfinished(&found, &entry)
+                    {
+                        self.waiting.dirs.push(&child, &entry)?;
+                    }
+                    match dir.open_child(name) {
+                        Ok(there) => {
+                            self.unprotect_above(&there);
+                            there
+                        }
+                        // whatever stands there, `entry` meets it and says so
+                        Err(_) => return Ok(()),
+                    }
+                }
                 Err(error) => return Err(RestoreError::Destination(error)),
             };
         }
         Ok(())
     }
 
+    fn is_unfinished(&mut self, found: &Stat, entry: &Entry) -> bool {
+        let uid = self.worker.metadata.uid_of(entry);
+        self.context.destination.is_unfinished_dir(found, entry, uid)
+    }
+
     fn entry(&mut self, key: &TreeKey, entry: &Entry) -> Result<(), RestoreError> {
         if key.name.is_empty() {
-            self.has_root = true;
-            let destination = &self.context.destination;
-            let is_ours =
-                destination.was_empty() || matches!(self.existing(destination.found(), entry), Made::ToFinish);
-            if entry.kind == EntryKind::Dir && is_ours {
-                if let Err(error) = self.unprotect(destination.found(), || destination.open_dir(&RelPath::root())) {
-                    self.context.failed(&RelPath::root(), error.into());
-                }
-                if destination.was_empty() {
-                    destination.begin_root();
-                }
-                self.waiting.dirs.push(&RelPath::root(), entry)?;
-                self.context.count(Count::Dir);
-            }
-            self.context.progress.entry();
-            return Ok(());
+            return self.root(entry);
         }
         let Some(dir) = self.dir(&key.dir) else {
             self.context.progress.entry();
@@ -220,13 +230,50 @@ impl<'c, 'a> Walk<'c, 'a> {
         Ok(())
     }
 
+    /// The root's own entry. An empty directory is taken for it; of another the metadata stays.
+    fn root(&mut self, entry: &Entry) -> Result<(), RestoreError> {
+        self.has_root = true;
+        self.context.progress.entry();
+        if entry.kind != EntryKind::Dir {
+            return Ok(());
+        }
+        let (destination, path) = (&self.context.destination, RelPath::root());
+        let found = destination.found();
+        let made = if destination.was_empty() { Made::ToFinish } else { self.existing(found, entry) };
+        match made {
+            Made::ToFinish | Made::Open(_) => {}
+            Made::Left => return Ok(()),
+            Made::Kept | Made::Differs(_) => {
+                self.stays(&path, &made);
+                return Ok(());
+            }
+        }
+        let opened = self.unprotect(found, || destination.open_dir(&path)).and_then(|()| destination.open_up_root());
+        if let Err(error) = opened {
+            self.context.failed(&path, error.into());
+        }
+        if destination.was_empty() {
+            destination.begin_root();
+        }
+        self.waiting.dirs.push(&path, entry)?;
+        self.context.count(Count::Dir);
+        Ok(())
+    }
+
+    /// Counts a directory that was there and gets no metadata.
+    fn stays(&self, path: &RelPath, made: &Made) {
+        if let Made::Differs(differences) = made {
+            self.context.differs(path, differences);
+        }
+        self.context.count(if matches!(made, Made::Kept) { Count::Kept } else { Count::Skipped });
+    }
+
     fn make_dir(&mut self, parent: &Arc<DestDir>, name: &[u8], entry: &Entry) -> Result<(), RestoreError> {
         let path = parent.path().join(name);
         match self.made(parent, name, entry) {
-            Ok(Made::Kept) => self.context.count(Count::Kept),
-            Ok(Made::Left) => self.context.count(Count::Skipped),
+            Ok(made @ (Made::Kept | Made::Left | Made::Differs(_))) => self.stays(&path, &made),
             Ok(Made::Open(dir)) => {
-                if self.open.len() < MAX_OPEN_DIRS {
+                if self.open.len() < self.shares.walk {
                     self.open.insert(path.as_bytes().to_vec(), Arc::new(dir));
                 }
                 self.waiting.dirs.push(&path, entry)?;
@@ -243,25 +290,27 @@ impl<'c, 'a> Walk<'c, 'a> {
         Ok(())
     }
 
-    fn made(&self, parent: &DestDir, name: &[u8], entry: &Entry) -> Result<Made, DestinationError> {
-        match parent.create_dir(name) {
-            Err(DestinationError::Exists { path }) => match parent.stat(name)? {
-                Some(found) if found.kind == EntryKind::Dir => {
-                    self.unprotect(&found, || parent.open_child(name))?;
-                    Ok(self.existing(&found, entry))
-                }
-                Some(_) if self.context.options.overwrite == Overwrite::Never => {
-                    Err(DestinationError::InTheWay { path })
-                }
-                Some(_) => {
-                    parent.unprotect(name)?;
-                    parent.remove(name)?;
-                    parent.create_dir(name).map(Made::Open)
-                }
-                None => parent.create_dir(name).map(Made::Open),
-            },
-            made => made.map(Made::Open),
+    fn made(&mut self, parent: &DestDir, name: &[u8], entry: &Entry) -> Result<Made, DestinationError> {
+        let path = match parent.create_dir(name) {
+            Err(DestinationError::Exists { path }) => path,
+            made => return made.map(Made::Open),
+        };
+        let Some(found) = parent.stat(name)? else { return parent.create_dir(name).map(Made::Open) };
+        if found.kind == EntryKind::Dir {
+            self.unprotect(&found, || parent.open_child(name))?;
+            let made = self.existing(&found, entry);
+            if matches!(made, Made::ToFinish) {
+                parent.open_up(name, &found)?;
+            }
+            return Ok(made);
         }
+        // an unfinished file of ours is in nobody's way
+        if self.context.options.overwrite == Overwrite::Never && !found.is_unfinished(entry) {
+            return Err(DestinationError::InTheWay { path });
+        }
+        parent.unprotect(name)?;
+        parent.remove(name)?;
+        parent.create_dir(name).map(Made::Open)
     }
 
     /// What flags forbid in a directory is done where differences are to be replaced: it gets those of the snapshot at the end.
@@ -271,21 +320,34 @@ impl<'c, 'a> Walk<'c, 'a> {
         open: impl FnOnce() -> Result<DestDir, DestinationError>,
     ) -> Result<(), DestinationError> {
         match found.is_protected() && self.context.options.overwrite != Overwrite::Never {
-            true => open()?.unprotect_self(),
+            true => open()?.unprotect_self().map(drop),
             false => Ok(()),
+        }
+    }
+
+    /// The same for directories of which nothing is wanted: they get their own flags back.
+    fn unprotect_above(&mut self, dir: &DestDir) {
+        if self.context.options.overwrite == Overwrite::Never {
+            return;
+        }
+        match dir.unprotect_self() {
+            Ok(0) => {}
+            Ok(taken) => self.waiting.unprotected.push((dir.path().clone(), taken)),
+            Err(error) => self.context.failed(dir.path(), error.into()),
         }
     }
 
     /// Somebody's directory is left as it is unless differences are to be replaced. One that an earlier restore made, finished or
     /// not, gets its metadata once more: what is put into it changes its times.
-    fn existing(&self, found: &Stat, entry: &Entry) -> Made {
-        let options = self.context.options;
-        let is_owner = options.owner == OwnerPolicy::Names || (found.uid, found.gid) == (entry.uid, entry.gid);
-        let is_restored = found.mode == entry.mode && found.mtime == entry.mtime && is_owner;
-        let is_unfinished = self.context.destination.is_unfinished_dir(found, entry);
-        match options.overwrite != Overwrite::Never || is_restored || is_unfinished {
-            true => Made::ToFinish,
-            false if found.mode == entry.mode => Made::Left,
+    fn existing(&mut self, found: &Stat, entry: &Entry) -> Made {
+        let differences = self.worker.metadata.owner_and_mode(found, entry);
+        let is_restored = found.has_time(entry.mtime);
+        let may_set = self.context.options.overwrite != Overwrite::Never;
+        match differences.is_empty() {
+            _ if may_set || self.is_unfinished(found, entry) => Made::ToFinish,
+            true if is_restored => Made::ToFinish,
+            true => Made::Left,
+            false if is_restored => Made::Differs(differences),
             false => Made::Kept,
         }
     }
@@ -364,6 +426,9 @@ impl<'c, 'a> Walk<'c, 'a> {
         };
         if source.is_some_and(|source| self.context.ends_with(source)) {
             return;
+        }
+        if let Some(error) = RestoreError::of_open_files(lost.error) {
+            return self.context.stop(error);
         }
         let count = lost.entries.map_or_else(String::new, |entries| format!(" ({entries})"));
         let end = lost.next.and_then(TreeKey::path).map_or_else(String::new, |next| format!(" and before {next:?}"));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::RestoreError;
 use super::batch::{Item, Job};
 use super::context::{Context, ItemError};
 use super::existing::{Begun, Making, Staged, begin};
@@ -10,9 +9,10 @@ use super::large::{LargeFile, LargePart};
 use super::links::LinkKey;
 use super::reading::Reading;
 use super::report::Count;
-use crate::model::{Entry, EntryKind};
+use super::{Overwrite, RestoreError};
+use crate::model::EntryKind;
 use crate::repo::{DataParts, FileData};
-use crate::source::{DestFile, LinkSource, MetadataWriter, Stat, Target, looks_unfinished};
+use crate::source::{DestFile, DestinationError, LinkSource, MetadataWriter, Stat, Target, looks_unfinished};
 
 /// Files of so many bytes begin to go to the disk as soon as they are written, so that little is left to wait for at the end.
 /// For smaller ones the disk would be asked too often.
@@ -25,7 +25,7 @@ pub(super) struct Worker<'c, 'a> {
 
 impl<'c, 'a> Worker<'c, 'a> {
     pub fn new(context: &'c Context<'a>) -> Self {
-        Self { context, metadata: MetadataWriter::new(context.options.owner) }
+        Self { context, metadata: context.metadata_writer() }
     }
 
     /// A stopped restore takes its jobs without doing them, so that nobody waits for a full queue.
@@ -71,41 +71,40 @@ impl<'c, 'a> Worker<'c, 'a> {
 
     /// `None`: nothing is to be written.
     fn begin_file(&mut self, item: &Item, making: Making) -> Result<Option<Staged<DestFile>>, ItemError> {
-        let overwrite = self.context.options.overwrite;
-        match begin(self.context, overwrite, item, making, |name| item.dir.create_file(name))? {
-            Begun::New(file) => {
+        let file = self.begin(item, making, |name| item.dir.create_file(name))?;
+        match &file {
+            Some(file) => {
                 let problems = self.metadata.prepare(file.made.target(), &item.entry);
                 self.context.metadata_problems(&item.path(), problems);
-                return Ok(Some(file));
             }
-            Begun::Complete(found) => {
-                self.complete(item, &found)?;
-                self.context.count(Count::Skipped);
-            }
-            Begun::Kept => self.context.count(Count::Kept),
+            None => self.context.progress.bytes(item.entry.size),
         }
-        self.context.progress.bytes(item.entry.size);
+        Ok(file)
+    }
+
+    /// `None`: what has the name stays, and was seen to.
+    fn begin<T>(
+        &mut self,
+        item: &Item,
+        making: Making,
+        make: impl Fn(&[u8]) -> Result<T, DestinationError>,
+    ) -> Result<Option<Staged<T>>, ItemError> {
+        let mut begun = begin(self.context, self.context.options.overwrite, item, making, &make)?;
+        if let Begun::Complete(found) = &begun {
+            match self.complete(item, found)? {
+                true => return Ok(None),
+                false => begun = begin(self.context, Overwrite::Always, item, making, &make)?,
+            }
+        }
+        match begun {
+            Begun::New(made) => return Ok(Some(made)),
+            Begun::Complete(_) | Begun::Kept => self.context.count(Count::Kept),
+        }
         Ok(None)
     }
 
-    /// A file that is there. A restore that was cut off gave it its flags no more.
-    fn complete(&mut self, item: &Item, found: &Stat) -> Result<(), ItemError> {
-        let is_outdated = self.is_outdated(&item.entry, found);
-        if is_outdated {
-            let file = item.dir.open_file(&item.name)?;
-            if found.is_protected() {
-                file.unprotect()?;
-            }
-            self.refresh(item, file.target());
-        }
-        if is_outdated || (found.mode == item.entry.mode && found.lacks_protection(&item.entry)) {
-            self.protect_later(item)?;
-        }
-        self.link_source(item, found);
-        Ok(())
-    }
-
-    fn protect_later(&self, item: &Item) -> Result<(), RestoreError> {
+    /// Immutable and append-only come after all files and links.
+    pub(super) fn protect_later(&self, item: &Item) -> Result<(), RestoreError> {
         if item.entry.inode_flags.is_some() {
             let mut flagged = self.context.flagged.lock().expect("nothing panics while it is held");
             flagged.push(&item.path(), &item.entry)?;
@@ -114,10 +113,17 @@ impl<'c, 'a> Worker<'c, 'a> {
     }
 
     fn write(&self, file: &DestFile, data: &FileData, reading: &mut Reading<'a>) -> Result<(), ItemError> {
-        let mut sink = |at, bytes: &[u8]| self.write_at(file, at, bytes);
+        self.write_data(file, data, reading)?;
         if data.ends_with_hole() {
+            // with its size, time and mode it looks complete: not before its data is on the disk
+            file.sync_data()?;
             file.set_len(data.size)?;
         }
+        Ok(())
+    }
+
+    fn write_data(&self, file: &DestFile, data: &FileData, reading: &mut Reading<'a>) -> Result<(), ItemError> {
+        let mut sink = |at, bytes: &[u8]| self.write_at(file, at, bytes);
         if let DataParts::Bundled { id, bundle, offset, len } = &data.parts {
             let bundle = reading.bundle(self.context, bundle)?;
             return data.place(0, self.context.files.of_bundle(&bundle, id, *offset, *len)?, &mut sink);
@@ -146,23 +152,9 @@ impl<'c, 'a> Worker<'c, 'a> {
     }
 
     fn node(&mut self, item: &Item) -> Result<(), ItemError> {
-        let (context, overwrite) = (self.context, self.context.options.overwrite);
+        let context = self.context;
         let make = |name: &[u8]| item.dir.create_node(name, &item.entry);
-        let node = match begin(context, overwrite, item, Making::Staged, make)? {
-            Begun::New(node) => node,
-            Begun::Complete(found) => {
-                if self.is_outdated(&item.entry, &found) {
-                    self.refresh(item, item.dir.open_node(&item.name)?.target());
-                }
-                self.link_source(item, &found);
-                self.context.count(Count::Skipped);
-                return Ok(());
-            }
-            Begun::Kept => {
-                self.context.count(Count::Kept);
-                return Ok(());
-            }
-        };
+        let Some(node) = self.begin(item, Making::Staged, make)? else { return Ok(()) };
         if let Err(error) = self.end(item, &node, |made| made.target()) {
             node.discard(context, item)?;
             return Err(error);
@@ -175,7 +167,7 @@ impl<'c, 'a> Worker<'c, 'a> {
     }
 
     fn end<T>(&mut self, item: &Item, made: &Staged<T>, target: impl Fn(&T) -> Target<'_>) -> Result<(), ItemError> {
-        let problems = self.metadata.apply(target(&made.made), &item.entry);
+        let problems = self.metadata.apply(target(&made.made), &item.entry)?;
         if !problems.is_empty() {
             self.context.metadata_problems(&item.path(), problems);
         }
@@ -187,20 +179,8 @@ impl<'c, 'a> Worker<'c, 'a> {
         Ok(())
     }
 
-    /// Only what may be replaced gets its metadata again.
-    fn is_outdated(&self, entry: &Entry, found: &Stat) -> bool {
-        let same = found.uid == entry.uid && found.gid == entry.gid;
-        let same_mode = found.mode == entry.mode || entry.kind == EntryKind::Symlink;
-        self.context.options.overwrite != super::Overwrite::Never && !(same && same_mode)
-    }
-
-    fn refresh(&mut self, item: &Item, target: Target<'_>) {
-        let problems = self.metadata.apply(target, &item.entry);
-        self.context.metadata_problems(&item.path(), problems);
-    }
-
     /// Further names may be given to it. `stat`: of what has its real name.
-    fn link_source(&self, item: &Item, stat: &Stat) {
+    pub(super) fn link_source(&self, item: &Item, stat: &Stat) {
         if let Some(key) = LinkKey::of(&item.entry) {
             self.context.links.put(key, LinkSource::new(item.path(), stat));
         }

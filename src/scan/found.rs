@@ -1,8 +1,9 @@
 //! What a scan says.
 
 use super::HeldDir;
-use crate::model::{Entry, Problem, RelPath};
-use crate::source::{SourceError, Stat};
+use super::rules::IgnoreFile;
+use crate::model::{Entry, EntryFlags, Problem, RelPath};
+use crate::source::{Names, SourceError, Stat, entry_of};
 use crate::tree::{TreeError, TreeKey};
 
 /// One finding; they come in the order of the walk.
@@ -37,6 +38,8 @@ pub struct ReadJob {
     pub fs: Option<u64>,
     /// What the tree before has of it: kept when it cannot be read.
     pub previous: Option<Box<Entry>>,
+    /// The rules of its directory were made of this.
+    pub ignore: Option<IgnoreFile>,
 }
 
 impl ReadJob {
@@ -46,6 +49,22 @@ impl ReadJob {
 
     pub fn path(&self) -> RelPath {
         self.dir.path().join(&self.name)
+    }
+
+    /// Completes what was read of the file itself. An ignore file that is another one than the rules were made of is marked: the next
+    /// scan compares all that is below.
+    pub fn found(&self, entry: Entry) -> Entry {
+        let is_same = self.ignore.is_none_or(|file| file.is(&entry));
+        let flags = if is_same { entry.flags } else { entry.flags.with(EntryFlags::RACY) };
+        Entry { fs: self.fs, flags, ..entry }
+    }
+
+    /// It is not there any more: `None`, or what has to stay nevertheless, because the next scan would not know that rules were made of it.
+    pub fn vanished(&self, names: &mut Names) -> Option<Entry> {
+        let read = self.ignore?.read().copied()?;
+        let known = self.previous.as_deref().cloned();
+        let entry = known.unwrap_or_else(|| Entry { fs: self.fs, ..entry_of(&read, names) });
+        Some(Entry { flags: entry.flags.with(EntryFlags::UNREADABLE), ..entry })
     }
 }
 

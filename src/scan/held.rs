@@ -30,19 +30,27 @@ impl Deref for HeldDir {
 }
 
 /// How many directories the walk and its jobs hold open.
-#[derive(Clone, Default)]
-pub(super) struct OpenDirs(Arc<AtomicUsize>);
+#[derive(Clone)]
+pub(super) struct OpenDirs {
+    open: Arc<AtomicUsize>,
+    most: usize,
+}
 
 impl OpenDirs {
     /// Beyond this, children open their directory by its path instead: slower, but no descriptor waits.
-    const KEPT: usize = 256;
+    const MOST: usize = 256;
+
+    /// A quarter of what the process may have open: the other rooms need some, and what is held already stays.
+    pub fn within(limit: usize) -> Self {
+        Self { open: Arc::default(), most: (limit / 4).min(Self::MOST) }
+    }
 
     pub fn hold(&self, dir: Dir) -> HeldDir {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        HeldDir(Arc::new(Counted { dir, open: self.0.clone() }))
+        self.open.fetch_add(1, Ordering::Relaxed);
+        HeldDir(Arc::new(Counted { dir, open: self.open.clone() }))
     }
 
     pub fn has_room(&self) -> bool {
-        self.0.load(Ordering::Relaxed) < Self::KEPT
+        self.open.load(Ordering::Relaxed) < self.most
     }
 }

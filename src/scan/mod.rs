@@ -29,5 +29,6 @@ mod walk;
 
 pub use found::{Found, ReadJob, ScanError};
 pub use held::HeldDir;
+pub use rules::IgnoreFile;
 pub use targets::Target;
 pub use walk::{Scan, ScanOptions};

@@ -1,5 +1,6 @@
 //! Scans of a folder in which another filesystem comes and goes.
 
+use std::cell::Cell;
 use std::fs;
 
 use super::Target;
@@ -9,6 +10,10 @@ use crate::source::testing::Mounted;
 
 fn files(lab: &Lab) -> Vec<String> {
     lab.paths().into_iter().filter(|path| path.starts_with("disk/")).collect()
+}
+
+fn told(lab: &Lab) -> Vec<(ProblemCode, &str)> {
+    lab.problems.iter().map(|problem| (problem.code, &problem.path[..])).collect()
 }
 
 #[test]
@@ -41,8 +46,7 @@ fn what_was_on_a_filesystem_that_is_not_mounted_now_was_not_deleted() {
     for from in [Target::everything(), targets(&[""]), targets(&["disk"]), targets(&["disk/dir"])] {
         lab.scan(from, |_, _| {});
         assert_eq!(files(&lab), stored);
-        let told: Vec<_> = lab.problems.iter().map(|problem| (problem.code, &problem.path[..])).collect();
-        assert_eq!(told, [(ProblemCode::NotCovered, "disk")]);
+        assert_eq!(told(&lab), [(ProblemCode::NotCovered, "disk")]);
     }
     // somebody says that it is meant to be that way
     fs::write(lab.at("disk/note"), "moved to the attic").unwrap();
@@ -61,4 +65,67 @@ fn a_mount_point_that_is_gone_is_gone_with_what_was_on_it() {
     fs::remove_dir(lab.at("disk")).unwrap();
     lab.scan(targets(&[""]), |_, _| {});
     assert!(!lab.paths().iter().any(|path| path.starts_with("disk")) && lab.problems.is_empty());
+}
+
+#[test]
+fn what_is_mounted_or_unmounted_between_two_looks_at_it_stays_as_it_was_and_is_told() {
+    let mut lab = Lab::new();
+    fs::create_dir_all(lab.at("disk/under")).unwrap();
+    let Some(mounted) = Mounted::tmpfs(&lab.at("disk")) else { return };
+    fs::create_dir(lab.at("disk/dir")).unwrap();
+    fs::write(lab.at("disk/dir/f"), "x").unwrap();
+    lab.scan(Target::everything(), |_, _| {});
+    let stored = files(&lab);
+    let (mounted, again) = (Cell::new(Some(mounted)), Cell::new(None));
+    lab.scan(Target::everything(), |_, step| {
+        if step == 0 {
+            drop(mounted.take())
+        }
+    });
+    assert_eq!((files(&lab), told(&lab)), (stored.clone(), vec![(ProblemCode::NotCovered, "disk")]));
+    fs::remove_dir(lab.at("disk/under")).unwrap();
+    lab.scan(Target::everything(), |_, _| {});
+    assert_eq!((files(&lab), told(&lab)), (stored, vec![(ProblemCode::NotCovered, "disk")]));
+    // somebody says that it is meant to be that way; then it comes back
+    fs::write(lab.at("disk/note"), "moved to the attic").unwrap();
+    lab.scan(Target::everything(), |_, _| {});
+    assert_eq!((files(&lab), lab.problems.len()), (vec!["disk/note".to_owned()], 0));
+    lab.scan(Target::everything(), |lab, step| {
+        if step == 0 {
+            again.set(Mounted::tmpfs(&lab.at("disk")))
+        }
+    });
+    assert!(files(&lab).is_empty() && lab.problems.is_empty(), "as if it had been there at the first look");
+    drop(again.take());
+    lab.excludes.one_filesystem = true;
+    for _ in 0..2 {
+        fs::write(lab.at("disk/note"), "x").unwrap();
+        lab.scan(Target::everything(), |_, _| {});
+        assert_eq!((files(&lab), lab.problems.len()), (vec!["disk/note".to_owned()], 0));
+        lab.scan(Target::everything(), |lab, step| {
+            if step == 0 {
+                again.set(Mounted::tmpfs(&lab.at("disk")))
+            }
+        });
+        assert_eq!((files(&lab), told(&lab)), (vec!["disk/note".to_owned()], vec![(ProblemCode::NotCovered, "disk")]));
+        drop(again.take());
+    }
+}
+
+#[test]
+fn a_filesystem_that_went_before_it_was_first_listed_is_missed_as_well() {
+    let mut lab = Lab::new();
+    fs::create_dir(lab.at("disk")).unwrap();
+    let Some(mounted) = Mounted::tmpfs(&lab.at("disk")) else { return };
+    fs::write(lab.at("disk/f"), "x").unwrap();
+    let mounted = Cell::new(Some(mounted));
+    lab.scan(Target::everything(), |_, step| {
+        if step == 0 {
+            drop(mounted.take())
+        }
+    });
+    for _ in 0..2 {
+        assert_eq!((lab.is_unread("disk"), told(&lab)), (true, vec![(ProblemCode::NotCovered, "disk")]));
+        lab.scan(Target::everything(), |_, _| {});
+    }
 }

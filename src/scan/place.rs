@@ -1,6 +1,7 @@
 //! On which filesystem something is, and what a filesystem leaves behind that is not mounted any more.
 
 use crate::model::{Entry, EntryKind, Problem, ProblemCode, RelPath};
+use crate::source::Stat;
 
 /// On which filesystem something is.
 #[derive(Clone, Copy, Debug)]
@@ -8,13 +9,15 @@ pub(super) struct Place {
     /// See [`Entry::fs`].
     pub fs: Option<u64>,
     device: u64,
+    /// Of the directory in which this filesystem is mounted.
+    above: u64,
     root_device: u64,
 }
 
 impl Place {
     /// Of the root itself.
     pub fn root(device: u64) -> Self {
-        Self { fs: None, device, root_device: device }
+        Self { fs: None, device, above: device, root_device: device }
     }
 
     /// Of what stands at `path`, in a directory that is here.
@@ -25,7 +28,22 @@ impl Place {
         if device == self.device {
             return self;
         }
-        Self { fs: Some(number_of(path)), device, ..self }
+        Self { fs: Some(number_of(path)), device, above: self.device, ..self }
+    }
+
+    /// Where the directory at `path` is, which was found here, now that it was opened. `None`: a filesystem has gone in between.
+    pub fn opened(self, path: &RelPath, opened: &Stat) -> Option<Self> {
+        if opened.dev == self.device {
+            return Some(self);
+        }
+        if opened.dev == self.above || opened.dev == self.root_device {
+            return None;
+        }
+        // opening it is what mounts an automount
+        match self.fs == Some(number_of(path)) {
+            true => Some(Self { device: opened.dev, ..self }),
+            false => opened.mount_root.then(|| self.of(path, opened.dev)),
+        }
     }
 
     /// Was this directory the top of another filesystem when it was stored, and is none now? `self`: where it is now.
@@ -52,6 +70,16 @@ pub(super) fn not_mounted(path: &RelPath) -> Problem {
     )
 }
 
+/// It came or went between the look at its name and the look into it.
+pub(super) fn exchanged(path: &RelPath) -> Problem {
+    Problem::new(
+        ProblemCode::NotCovered,
+        path.as_bytes(),
+        "a filesystem was mounted or unmounted here while it was being looked at; what is stored of it stays as it was",
+        "nothing to do if that was meant: the next backup compares it; else mount it again",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +100,23 @@ mod tests {
         assert!(!root.has_lost_mount(&stored(below), &path("disk/dir")));
         assert!(!disk.has_lost_mount(&stored(disk), &path("disk")));
         assert!(!disk.has_lost_mount(&stored(root), &path("disk")));
+    }
+    #[test]
+    fn a_directory_that_is_opened_elsewhere_than_it_was_found_has_lost_a_mount_or_got_one() {
+        let root = Place::root(1);
+        let disk = root.of(&path("disk"), 2);
+        let inner = disk.of(&path("disk/inner"), 3);
+        let fs = |place: Place, at, dev, mount_root| {
+            place.opened(&path(at), &Stat { dev, mount_root, ..Stat::test_dir() }).map(|place| place.fs)
+        };
+        assert_eq!((fs(root, "dir", 1, false), fs(disk, "disk/dir", 2, false)), (Some(None), Some(disk.fs)));
+        assert_eq!([fs(disk, "disk", 1, false), fs(inner, "disk/inner", 2, false)], [None, None], "it is gone");
+        assert_eq!(
+            [fs(disk, "disk/dir", 1, false), fs(disk, "disk/dir", 4, false)],
+            [None, None],
+            "all of the disk is"
+        );
+        assert_eq!(fs(root, "disk", 2, true), Some(disk.fs), "it came");
+        assert_eq!(fs(disk, "disk", 4, true), Some(disk.fs), "opening it has mounted it");
     }
 }

@@ -145,9 +145,13 @@ impl Lab {
                 Found::Put { key, entry, .. } => drop(self.tree.insert(key, entry)),
                 Found::Read(job) => {
                     // the open directory is still there, wherever it was moved to
-                    if let Ok((entry, _)) = job.dir.read_entry(&job.name, &job.stat, &mut Names::new()) {
-                        self.tree.insert(job.key(), entry);
-                    }
+                    let read = job.dir.stat(&job.name);
+                    let read = read.and_then(|stat| job.dir.read_entry(&job.name, &stat, &mut Names::new()));
+                    let entry = match read {
+                        Ok((entry, _)) => Some(job.found(entry)),
+                        Err(_) => job.vanished(&mut Names::new()),
+                    };
+                    entry.and_then(|entry| self.tree.insert(job.key(), entry));
                 }
                 Found::Delete(key) => drop(self.tree.remove(&key)),
                 Found::DeleteBelow(dir) => self.tree.retain(|key, _| !is_within(&key.dir, dir.as_bytes())),
@@ -464,4 +468,45 @@ fn a_directory_with_a_name_of_which_nothing_can_be_known_says_so_in_its_entry() 
     assert!(lab.is_unread("nox") && !lab.paths().contains("nox/f"));
     lab.scan(targets(&[""]), |_, _| {});
     assert!(!lab.is_unread("nox") && lab.paths().contains("nox/f"));
+}
+
+/// The rules are made when a folder is entered, and its ignore file is stored when it has been read, behind others.
+#[test]
+fn an_ignore_file_that_changes_between_the_rules_and_its_reading_has_all_below_compared_by_the_next_scan() {
+    let remove = |path: &Path| fs::remove_file(path).unwrap();
+    let turn = |path: &Path| fs::write(path, "*.txt\n").unwrap();
+    let put_other = |path: &Path| {
+        remove(path);
+        turn(path);
+    };
+    for (is_known, change, after) in [
+        (true, &turn as &dyn Fn(&Path), "x.log"),
+        (true, &put_other, "x.log"),
+        (true, &remove, "y.txt x.log"),
+        (false, &turn, "x.log"),
+        (false, &remove, "y.txt x.log"),
+    ] {
+        let mut lab = Lab::new();
+        fs::create_dir(lab.at("y/sub")).unwrap();
+        fs::write(lab.at("y/.rozenignore"), "*.log\n").unwrap();
+        ["x.log", "y.txt"].iter().for_each(|name| fs::write(lab.at("y/sub").join(name), "x").unwrap());
+        if is_known {
+            lab.scan(Target::everything(), |_, _| {});
+            fs::write(lab.at("y/.rozenignore"), "# but\n*.log\n").unwrap();
+        }
+        lab.scan(Target::everything(), |lab, step| {
+            if step == 2 {
+                change(&lab.at("y/.rozenignore"))
+            }
+        });
+        assert!(lab.paths().contains("y/sub/y.txt"), "by the rules of before: {:?}", lab.paths());
+        lab.scan(targets(&["y"]), |_, _| {});
+        for name in ["x.log", "y.txt"] {
+            assert_eq!(
+                lab.paths().contains(&format!("y/sub/{name}")),
+                after.contains(name),
+                "{is_known} {after} {name}"
+            );
+        }
+    }
 }

@@ -8,12 +8,12 @@ use super::held::{HeldDir, OpenDirs};
 use super::links::Links;
 use super::orphans::Orphans;
 use super::place::{self, Place};
-use super::rules;
+use super::rules::{self, IgnoreFile, Inside, MadeOf};
 use super::targets::{self, Target};
 use super::visited::Visited;
 use crate::config::exclude::Rules;
 use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, Timestamp, is_own_name};
-use crate::source::{Dir, Disposition, Names, SourceError, Stat, View};
+use crate::source::{Dir, Disposition, Names, SourceError, Stat, View, open_file_limit};
 use crate::tree::{NodeSource, TreeKey, TreeReader};
 
 /// What holds for the whole scan.
@@ -68,8 +68,20 @@ struct Pending {
 struct Here {
     dir: HeldDir,
     rules: Rules,
+    made_of: MadeOf,
     place: Place,
     recursive: bool,
+}
+
+impl Here {
+    fn ignore_file(&self, name: &[u8], kind: EntryKind) -> Option<IgnoreFile> {
+        self.made_of.file(&self.rules, name).filter(|_| kind == EntryKind::File)
+    }
+
+    fn job(&self, name: &[u8], stat: Stat, fs: Option<u64>, previous: Option<Entry>) -> ReadJob {
+        let ignore = self.ignore_file(name, stat.kind);
+        ReadJob { dir: self.dir.clone(), name: name.to_vec(), stat, fs, previous: previous.map(Box::new), ignore }
+    }
 }
 
 type Sink<'s> = dyn FnMut(Found) -> bool + 's;
@@ -88,7 +100,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             previous,
             options,
             names: Names::new(),
-            open: OpenDirs::default(),
+            open: OpenDirs::within(open_file_limit()),
             place: Place::root(root.dev),
             links: Links::new(whole),
             visited: Visited::new(whole),
@@ -160,7 +172,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                     break;
                 }
             };
-            let (inside, _) = rules::inside(&at.rules, &dir, &listing);
+            let inside = rules::inside(&at.rules, &dir, &listing).rules;
             if self.is_left_out(&inside, &path, &stat) {
                 return Ok(());
             }
@@ -247,13 +259,40 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
     }
 
+    /// A filesystem has come or gone since the name of the directory was looked at: what is known of it stays, until a scan finds it and
+    /// what is in it on one filesystem. `fs`: where it was found.
+    fn exchanged(
+        &mut self,
+        path: &RelPath,
+        dir: &Dir,
+        fs: Option<u64>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), ScanError<N::Error>> {
+        let key = TreeKey::of(path);
+        let known = self.previous.get(&key).map_err(ScanError::Tree)?.filter(|entry| entry.kind == EntryKind::Dir);
+        self.kept |= known.is_some();
+        say(Found::Problem(place::exchanged(path)), sink)?;
+        let entry = match known {
+            Some(known) => known,
+            None => Entry { fs, ..dir.read_own_entry(&mut self.names).map_err(ScanError::Source)?.0 },
+        };
+        say(
+            Found::Put {
+                key,
+                entry: Entry { flags: entry.flags.with(EntryFlags::UNREADABLE), ..entry },
+                doubted: true,
+            },
+            sink,
+        )
+    }
+
     fn directory(&mut self, pending: Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
         let opened = match &pending.parent {
             Some(parent) => parent.open_child(pending.path.name()),
             None => self.view.open_dir(&pending.path),
         };
-        let listed = opened.and_then(|dir| dir.list().map(|listing| (dir, listing)));
-        let (dir, listing) = match listed {
+        let listed = opened.and_then(|dir| Ok((dir.stat_self()?, dir.list()?, dir)));
+        let (stat, listing, dir) = match listed {
             Ok(listed) => listed,
             Err(error) => {
                 let is_unread = error.disposition() == Disposition::Unreadable;
@@ -266,7 +305,12 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                 return Ok(());
             }
         };
-        let (inside, problems) = rules::inside(&pending.rules, &dir, &listing);
+        let place = pending.place.opened(&pending.path, &stat).filter(|place| self.is_covered(*place));
+        let Some(place) = place else { return self.exchanged(&pending.path, &dir, pending.place.fs, sink) };
+        if place.fs != pending.place.fs {
+            self.own_entry(&dir, place.fs, sink)?;
+        }
+        let Inside { rules: inside, problems, made_of } = rules::inside(&pending.rules, &dir, &listing);
         say_all(problems, sink)?;
         // of a new directory too: entries may have been left behind without it
         let before = self.previous.list(&pending.path).map_err(ScanError::Tree)?;
@@ -274,7 +318,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         // other rules may hold for everything below
         let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
         self.visited.compare(&pending.path, recursive);
-        let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive };
+        let here = Here { dir: self.open.hold(dir), rules: inside, made_of, place, recursive };
         let mut before = before.into_iter().peekable();
         let mut below = Vec::new();
         for listed in listing.iter() {
@@ -335,7 +379,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             .is_some_and(|entry| is_unchanged(entry, &stat) && entry.flags.has(EntryFlags::NOT_COVERED) != is_covered);
         let was_unread = was_dir && previous.as_ref().is_some_and(|entry| entry.flags.has(EntryFlags::UNREADABLE));
         let is_read = self.options.read_all && stat.kind == EntryKind::File && stat.size > 0;
-        if looks_same && !is_read {
+        // what is below is compared by rules that were made of another state of it
+        let is_other = here.ignore_file(name, stat.kind).is_some_and(|file| !file.is_still(&stat));
+        if looks_same && !is_read && !is_other {
             // a file with several names that changed while the run before was at it: the name that it saw first is out of date
             if self.options.cut_before.is_some_and(|cut| stat.ctime.secs >= cut.secs - CLOCK_SLACK_SECS) {
                 self.links.changed(place.fs, &stat);
@@ -373,19 +419,19 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         if let Some(before) = previous.as_ref().filter(|before| (before.fs, before.ino) != (fs, stat.ino)) {
             self.links.gone(before);
         }
+        let doubted = previous.as_ref().is_some_and(is_doubtful);
+        let job = here.job(name, *stat, fs, previous);
         if stat.kind == EntryKind::File && stat.size > 0 {
-            let previous = previous.map(Box::new);
-            let job = ReadJob { dir: here.dir.clone(), name: name.to_vec(), stat: *stat, fs, previous };
             return say(Found::Read(job), sink).map(|()| true);
         }
         match here.dir.read_entry(name, stat, &mut self.names) {
-            Ok((mut entry, problems)) => {
-                (entry.fs, entry.flags) = (fs, flags);
+            Ok((entry, problems)) => {
                 say_all(problems, sink)?;
-                let doubted = previous.is_some_and(|before| is_doubtful(&before));
-                say(Found::Put { key: TreeKey::new(here.dir.path(), name), entry, doubted }, sink).map(|()| true)
+                let entry = job.found(entry);
+                let entry = Entry { flags: entry.flags.with(flags.0), ..entry };
+                say(Found::Put { key: job.key(), entry, doubted }, sink).map(|()| true)
             }
-            Err(error) => self.failed(here, name, previous, error, sink).map(|_| false),
+            Err(error) => self.failed(here, name, job.previous.map(|entry| *entry), error, sink).map(|_| false),
         }
     }
 
@@ -399,7 +445,13 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         sink: &mut Sink<'_>,
     ) -> Result<Option<Pending>, ScanError<N::Error>> {
         match error.disposition() {
-            Disposition::Vanished => self.left_out(here, name, previous, sink),
+            Disposition::Vanished => {
+                match here.ignore_file(name, EntryKind::File).and_then(|file| file.read().copied()) {
+                    // whoever wants to read it finds out what became of it
+                    Some(read) => say(Found::Read(here.job(name, read, here.place.fs, previous)), sink).map(|()| None),
+                    None => self.left_out(here, name, previous, sink),
+                }
+            }
             Disposition::StopRun => Err(ScanError::Source(error)),
             Disposition::Changed | Disposition::Unreadable => {
                 self.kept |= previous.is_some();
@@ -456,6 +508,10 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         if !place.has_lost_mount(known, path) || !dir.list().is_ok_and(|listing| listing.is_empty()) {
             return Ok(false);
         }
+        // it was there, and could not be looked into
+        if known.flags.has(EntryFlags::UNREADABLE) {
+            return Ok(true);
+        }
         Ok(!self.previous.list(path).map_err(ScanError::Tree)?.is_empty())
     }
 
@@ -485,7 +541,7 @@ fn mark_known<E>(key: TreeKey, known: Option<Entry>, sink: &mut Sink<'_>) -> Res
 /// `None`: there is no such directory any more.
 fn open_dir(dir: &Dir, name: &[u8]) -> Result<Option<(Dir, Stat)>, SourceError> {
     let opened = dir.stat(name).and_then(|stat| match stat.kind {
-        EntryKind::Dir => dir.open_child(name).map(|child| Some((child, stat))),
+        EntryKind::Dir => dir.open_child(name).and_then(|child| child.stat_self().map(|stat| Some((child, stat)))),
         _ => Ok(None),
     });
     match opened {

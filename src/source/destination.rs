@@ -10,23 +10,30 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
-use crate::model::{Entry, EntryKind, RelPath};
+use crate::model::{Entry, EntryKind, Problem, RelPath};
 
 use super::apply::{Origin, Target};
-use super::restored::{DestFile, DestNode, LinkSource};
+use super::devices::{Device, Devices};
+use super::not_set::NotSet;
+use super::restored::{DestFile, DestNode, LinkSource, stat};
 use super::{DestinationError, Listing, Stat, flags, linux, unfinished, xattr};
 
 type Result<T> = std::result::Result<T, DestinationError>;
+
+/// Of what a person named: links are followed.
+const ROOT_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Cheap to clone; workers share it.
 #[derive(Clone, Debug)]
 pub struct Destination {
     root: Arc<OwnedFd>,
+    /// Directories above it, locked as long as this lives.
+    _above: Arc<[OwnedFd]>,
     uid: u32,
-    marks: Arc<unfinished::Keeping>,
+    devices: Arc<Devices>,
     /// Of the root, before anything was done to it.
     found: Stat,
     is_empty: bool,
@@ -36,15 +43,25 @@ pub struct Destination {
 impl Destination {
     /// Links in `path` itself are followed: it is what a person wrote.
     pub fn open(path: &Path) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(path, flags, Mode::empty())
+        let root = rustix::fs::open(path, ROOT_FLAGS, Mode::empty())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
         let uid = rustix::process::geteuid().as_raw();
-        let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        let is_empty =
+            std::fs::read_dir(path).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(is_of_mkfs)));
         let found = linux::stat_fd(root.as_fd())
             .map_err(|errno| DestinationError::Root { path: path.to_path_buf(), source: errno.into() })?;
         let found = Stat::from_statx(&found).unwrap_or_else(|_| unreachable!("a directory was opened"));
-        Ok(Self { root: Arc::new(root), uid, marks: Arc::default(), found, is_empty, is_new: false })
+        let devices = Devices::default();
+        devices.of(found.dev, root.as_fd(), &RelPath::root())?;
+        Ok(Self {
+            root: Arc::new(root),
+            _above: Arc::default(),
+            uid,
+            devices: Arc::new(devices),
+            found,
+            is_empty,
+            is_new: false,
+        })
     }
 
     /// Makes the directory and those above it, as far as they are missing.
@@ -66,13 +83,30 @@ impl Destination {
         Ok(Self { is_new, ..Self::open(path)? })
     }
 
-    /// Nobody else locks it until the last copy of this value is gone. A lock of another kind, or none, where a filesystem has no
-    /// such locks.
-    pub fn lock(&self, path: &Path) -> Result<()> {
-        match rustix::fs::flock(&*self.root, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::AGAIN) => Err(DestinationError::InUse { path: path.to_path_buf() }),
+    /// On a read-only filesystem each file would be a problem.
+    pub fn refuse_read_only(&self, path: &Path) -> Result<()> {
+        match rustix::fs::fstatvfs(&*self.root) {
+            Ok(stat) if stat.f_flag.contains(StatVfsMountFlags::RDONLY) => {
+                Err(DestinationError::Root { path: path.to_path_buf(), source: Errno::ROFS.into() })
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Nobody else locks it, nor a directory above it or below, until the last copy of this value is gone: those above are locked
+    /// too, in a way that lets others lock what lies beside. A lock of another kind, or none, where a filesystem has no such locks;
+    /// none on what may not be read.
+    pub fn locked(self, path: &Path) -> Result<Self> {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let mut above = Vec::new();
+        for dir in real.ancestors().skip(1) {
+            if let Ok(opened) = rustix::fs::open(dir, ROOT_FLAGS, Mode::empty()) {
+                lock(opened.as_fd(), FlockOperation::NonBlockingLockShared, dir)?;
+                above.push(opened);
+            }
+        }
+        lock(self.root.as_fd(), FlockOperation::NonBlockingLockExclusive, path)?;
+        Ok(Self { _above: above.into(), ..self })
     }
 
     /// The root gets its metadata when all else is there; should the restore be cut off, the next one knows it by this. Where
@@ -80,6 +114,20 @@ impl Destination {
     pub fn begin_root(&self) {
         let _ = rustix::fs::fchmod(&*self.root, unfinished::DIR);
         flags::spread_below(self.root.as_fd());
+    }
+
+    /// Lets its owner do in the root what its own mode may forbid; for a root that gets its metadata at the end.
+    pub fn open_up_root(&self) -> Result<()> {
+        match self.is_closed_to_us(&self.found) {
+            true => rustix::fs::fchmod(&*self.root, unfinished::DIR)
+                .map_err(DestinationError::at("set the mode of", &RelPath::root())),
+            false => Ok(()),
+        }
+    }
+
+    /// Root needs no permission.
+    fn is_closed_to_us(&self, dir: &Stat) -> bool {
+        self.uid != 0 && dir.uid == self.uid && dir.mode & OWNER_ALL != OWNER_ALL
     }
 
     /// The root itself, as it was found.
@@ -92,28 +140,29 @@ impl Destination {
         self.is_new
     }
 
-    /// The root held nothing: it is as good as made now.
+    /// The root held nothing, or what a new filesystem holds: it is as good as made now.
     pub fn was_empty(&self) -> bool {
         self.is_empty
     }
 
-    /// Was this directory made by a restore that did not come to an end?
-    /// It gets its mode last, after its owner.
-    pub fn is_unfinished_dir(&self, stat: &Stat, entry: &Entry) -> bool {
-        let is_owner = stat.uid == self.uid || stat.uid == entry.uid;
-        stat.kind == EntryKind::Dir && is_owner && unfinished::is_dir_mark(stat.mode)
+    /// Was this directory made by a restore that did not come to an end? It gets its mode last, after its owner: `uid`
+    /// ([`super::MetadataWriter::uid_of`]).
+    pub fn is_unfinished_dir(&self, stat: &Stat, entry: &Entry, uid: u32) -> bool {
+        let is_owner = stat.uid == self.uid || stat.uid == uid;
+        let is_marked = unfinished::is_dir_mark(stat.mode) || unfinished::is_acl_mark(stat, entry);
+        stat.kind == EntryKind::Dir && is_owner && is_marked
     }
 
     /// By path; costs a lookup per component. With a parent at hand, [`DestDir::open_child`] is cheaper.
     pub fn open_dir(&self, path: &RelPath) -> Result<DestDir> {
         let fd = linux::open_beneath(self.root.as_fd(), path, linux::DIR_FLAGS)
             .map_err(DestinationError::at("open the directory", path))?;
-        Ok(DestDir::existing(self.clone(), path.clone(), fd))
+        DestDir::existing(self.clone(), path.clone(), fd)
     }
 
-    /// All that was written is on the disk when it returns.
+    /// All that was written is on the disk when it returns, also what went to filesystems that are mounted below.
     pub fn sync(&self) -> Result<()> {
-        rustix::fs::syncfs(&*self.root).map_err(DestinationError::at("sync", &RelPath::root()))
+        self.devices.sync()
     }
 }
 
@@ -121,17 +170,22 @@ impl Destination {
 #[derive(Debug)]
 pub struct DestDir {
     destination: Destination,
+    device: Arc<Device>,
     path: RelPath,
     fd: OwnedFd,
     origin: Origin,
     /// What is created here gets an ACL or inode flags that its entry may not have.
     bequeaths: bool,
+    /// As it was opened.
+    append_only: bool,
 }
 
 impl DestDir {
-    fn existing(destination: Destination, path: RelPath, fd: OwnedFd) -> Self {
+    fn existing(destination: Destination, path: RelPath, fd: OwnedFd) -> Result<Self> {
+        let found = stat(fd.as_fd(), &path)?;
+        let device = destination.devices.of(found.dev, fd.as_fd(), &path)?;
         let bequeaths = bequeaths(fd.as_fd());
-        Self { destination, path, fd, origin: Origin::Existing, bequeaths }
+        Ok(Self { destination, device, path, fd, origin: Origin::Existing, bequeaths, append_only: found.append_only })
     }
 
     pub fn path(&self) -> &RelPath {
@@ -156,7 +210,7 @@ impl DestDir {
         let path = self.child(name)?;
         let fd = linux::open_name(self.fd.as_fd(), name, linux::DIR_FLAGS)
             .map_err(DestinationError::at("open the directory", &path))?;
-        Ok(Self::existing(self.destination.clone(), path, fd))
+        Self::existing(self.destination.clone(), path, fd)
     }
 
     /// Open to its owner alone until its metadata is applied, which is to be done after all that it holds.
@@ -164,10 +218,29 @@ impl DestDir {
         let path = self.child(name)?;
         rustix::fs::mkdirat(&self.fd, name, unfinished::DIR)
             .map_err(DestinationError::at("create the directory", &path))?;
+        if self.destination.uid != 0 {
+            // a default ACL or a umask may have closed it
+            self.stat(name)?.map_or(Ok(()), |made| self.open_up(name, &made))?;
+        }
         let fd = linux::open_name(self.fd.as_fd(), name, linux::DIR_FLAGS)
             .map_err(DestinationError::at("open the directory", &path))?;
         let bequeaths = self.bequeaths && bequeaths(fd.as_fd());
-        Ok(Self { destination: self.destination.clone(), path, fd, origin: self.origin_of_new(), bequeaths })
+        let (destination, device) = (self.destination.clone(), self.device.clone());
+        Ok(Self { destination, device, path, fd, origin: self.origin_of_new(), bequeaths, append_only: false })
+    }
+
+    /// Lets its owner do in a directory what its mode forbids, by the mark of what is unfinished; for one that gets its metadata at the
+    /// end.
+    pub fn open_up(&self, name: &[u8], found: &Stat) -> Result<()> {
+        if !self.destination.is_closed_to_us(found) {
+            return Ok(());
+        }
+        let path = self.child(name)?;
+        // one that may not be read cannot be opened for it
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        linux::open_name(self.fd.as_fd(), name, flags)
+            .and_then(|fd| rustix::fs::chmod(linux::fd_path(fd.as_fd()), unfinished::DIR))
+            .map_err(DestinationError::at("set the mode of", &path))
     }
 
     /// No metadata will come for this directory: its owner's alone, and not marked as unfinished.
@@ -182,13 +255,13 @@ impl DestDir {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, name, flags, unfinished::FILE)
             .map_err(DestinationError::at("create", &path))?;
-        self.destination.marks.learn(|| linux::stat_fd(fd.as_fd()).ok().map(|stat| stat.stx_mode.into()));
+        self.device.marks.learn(|| linux::stat_fd(fd.as_fd()).ok().map(|stat| stat.stx_mode.into()));
         Ok(DestFile::new(fd, path, self.origin_of_new()))
     }
 
-    /// Is it certain that an unfinished file would be known by its mark?
+    /// Is it certain that an unfinished file would be known here by its mark?
     pub fn keeps_marks(&self) -> bool {
-        self.destination.marks.is_known()
+        self.device.marks.is_known()
     }
 
     /// A regular file that is there already, to compare its content and to set its metadata. It may have other names
@@ -236,7 +309,12 @@ impl DestDir {
         let fd = first.open(self.destination.root.as_fd())?;
         // by descriptor, not by name: nothing can be swapped in between the check and the link
         rustix::fs::linkat(rustix::fs::CWD, linux::fd_path(fd.as_fd()), &self.fd, name, AtFlags::SYMLINK_FOLLOW)
-            .map_err(DestinationError::at("create the hard link", &path))
+            .map_err(|errno| {
+                match errno == Errno::PERM && (is_protected(fd.as_fd()) || is_protected(self.fd.as_fd())) {
+                    true => DestinationError::new("create the hard link", path, errno),
+                    false => DestinationError::of_link(path, first.path(), errno),
+                }
+            })
     }
 
     /// Removes what is no directory, or an empty directory. A link is removed, not what it points to.
@@ -257,9 +335,23 @@ impl DestDir {
         }
     }
 
-    /// The same for this directory itself.
-    pub fn unprotect_self(&self) -> Result<()> {
-        flags::unprotect(self.fd.as_fd()).map(drop).map_err(DestinationError::at("change the flags of", &self.path))
+    /// The same for this directory itself; gives back what it took, for [`protect_self`](Self::protect_self).
+    pub fn unprotect_self(&self) -> Result<u32> {
+        flags::unprotect(self.fd.as_fd()).map_err(DestinationError::at("change the flags of", &self.path))
+    }
+
+    pub fn protect_self(&self, taken: u32) -> Vec<Problem> {
+        let mut not_set = NotSet::of(&self.target());
+        flags::add(self.fd.as_fd(), taken, &mut not_set);
+        not_set.into_problems()
+    }
+
+    /// To be asked before something is made that is to be renamed: where flags forbid that, it could not be removed either.
+    pub fn refuse_if_append_only(&self) -> Result<()> {
+        match self.append_only {
+            true => Err(DestinationError::new("rename something in", self.path.clone(), Errno::PERM)),
+            false => Ok(()),
+        }
     }
 
     /// Gives `name` to what has the name `from`; what had it before is gone, unless it is a directory. Atomic.
@@ -320,11 +412,30 @@ impl DestDir {
     }
 }
 
+const OWNER_ALL: u32 = 0o700;
+
+/// mkfs of ext4 makes it.
+fn is_of_mkfs(entry: std::fs::DirEntry) -> bool {
+    entry.file_name() == "lost+found"
+}
+
 fn device(entry: &Entry, path: &RelPath) -> Result<u64> {
     let (major, minor) = entry
         .device
         .ok_or_else(|| DestinationError::BadEntry { path: path.clone(), reason: "the device has no number" })?;
     Ok(rustix::fs::makedev(major, minor))
+}
+
+fn lock(dir: BorrowedFd<'_>, how: FlockOperation, path: &Path) -> Result<()> {
+    match rustix::fs::flock(dir, how) {
+        Err(Errno::AGAIN) => Err(DestinationError::InUse { path: path.to_path_buf() }),
+        _ => Ok(()),
+    }
+}
+
+/// Do flags forbid to change it?
+fn is_protected(fd: BorrowedFd<'_>) -> bool {
+    stat(fd, &RelPath::root()).is_ok_and(|found| found.is_protected())
 }
 
 /// Doubt (an error) counts as yes: it costs a comparison per file, no more.

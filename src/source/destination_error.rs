@@ -10,13 +10,13 @@ use crate::model::RelPath;
 /// Paths are relative to the destination.
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
-    #[error("could not open the destination {path:?}")]
+    #[error("could not make or open {path:?}")]
     Root {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("another restore writes to {path:?} now")]
+    #[error("another restore writes to {path:?} or into it now")]
     InUse { path: PathBuf },
     #[error("{path:?} is there already")]
     Exists { path: RelPath },
@@ -26,6 +26,14 @@ pub enum DestinationError {
     NotEmpty { path: RelPath },
     #[error("a link or something else that is no directory stands in the way of {path:?}")]
     InTheWay { path: RelPath },
+    /// The filesystem cannot hold the link; the file itself it can.
+    #[error("{path:?} cannot be another name of {first:?}")]
+    NoLink {
+        path: RelPath,
+        first: RelPath,
+        #[source]
+        source: io::Error,
+    },
     #[error("{path:?} is not what was created there: something else changes the destination")]
     Replaced { path: RelPath },
     #[error("{name:?} is not a name that a directory can hold")]
@@ -39,7 +47,7 @@ pub enum DestinationError {
         #[source]
         source: io::Error,
     },
-    #[error("the destination is full: could not {action} {path:?}")]
+    #[error("no space to {action} {path:?}")]
     Full {
         action: &'static str,
         path: RelPath,
@@ -69,6 +77,17 @@ impl DestinationError {
         }
     }
 
+    /// Of a hard link from one directory to a file that is not protected: it may be on another filesystem, have all the names that it can
+    /// have, or be on a filesystem without links.
+    pub(super) fn of_link(path: RelPath, first: &RelPath, errno: Errno) -> Self {
+        match errno {
+            Errno::XDEV | Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS => {
+                DestinationError::NoLink { path, first: first.clone(), source: errno.into() }
+            }
+            _ => DestinationError::new("create the hard link", path, errno),
+        }
+    }
+
     /// For `map_err`: the path is copied only if something went wrong.
     pub(super) fn at<'a>(action: &'static str, path: &'a RelPath) -> impl FnOnce(Errno) -> DestinationError + 'a {
         move |errno| DestinationError::new(action, path.clone(), errno)
@@ -78,6 +97,25 @@ impl DestinationError {
     pub fn is_by_flags(&self) -> bool {
         matches!(self, DestinationError::Permission { source, .. } if source.raw_os_error() == Some(libc::EPERM))
             && rustix::process::geteuid().is_root()
+    }
+
+    /// To whoever restores.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            DestinationError::Permission { .. } => true,
+            DestinationError::Root { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            _ => false,
+        }
+    }
+
+    /// The filesystem is mounted read-only.
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            DestinationError::Root { source, .. } | DestinationError::Io { source, .. } => {
+                source.kind() == io::ErrorKind::ReadOnlyFilesystem
+            }
+            _ => false,
+        }
     }
 
     /// Nothing more can be written: going on would fail for each file alike.

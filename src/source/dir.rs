@@ -81,11 +81,6 @@ impl Dir {
         SourceFile::new(fd, path, expected, self.view.is_frozen())
     }
 
-    /// Is another directory read in the place of this name?
-    pub fn is_graft(&self, name: &[u8]) -> bool {
-        self.graft(name).is_some()
-    }
-
     fn graft(&self, name: &[u8]) -> Option<BorrowedFd<'_>> {
         if self.holds_grafts { self.view.graft(&self.path.join(name)) } else { None }
     }

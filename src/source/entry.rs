@@ -38,7 +38,7 @@ impl Dir {
     fn read_unopened(&self, name: &[u8], stat: &Stat, names: &mut Names) -> Result<(Entry, Vec<Problem>), SourceError> {
         let path = self.path().join(name);
         let mut problems = Vec::new();
-        let mut entry = from_stat(stat, names);
+        let mut entry = entry_of(stat, names);
         entry.xattrs = xattr::read(&On::name_in(self.fd(), name), &path, &mut problems);
         match stat.kind {
             EntryKind::Symlink => {
@@ -76,7 +76,7 @@ impl SourceFile {
 
 fn read_open(fd: BorrowedFd<'_>, path: &RelPath, stat: &Stat, names: &mut Names) -> (Entry, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut entry = from_stat(stat, names);
+    let mut entry = entry_of(stat, names);
     entry.xattrs = xattr::read(&On::Fd(fd), path, &mut problems);
     match linux::inode_flags(fd) {
         Ok(raw) => entry.inode_flags = raw.and_then(flags::to_store),
@@ -90,7 +90,7 @@ fn read_open(fd: BorrowedFd<'_>, path: &RelPath, stat: &Stat, names: &mut Names)
 }
 
 /// What statx alone tells.
-fn from_stat(stat: &Stat, names: &mut Names) -> Entry {
+pub fn entry_of(stat: &Stat, names: &mut Names) -> Entry {
     let is_dir = stat.kind == EntryKind::Dir;
     let is_device = matches!(stat.kind, EntryKind::CharDevice | EntryKind::BlockDevice);
     Entry {

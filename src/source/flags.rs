@@ -6,10 +6,9 @@ use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
-use crate::model::{Entry, Problem, RelPath};
+use crate::model::Entry;
 
-use super::apply::not_set;
-use super::error::metadata_problem;
+use super::not_set::NotSet;
 use super::{Stat, linux};
 
 const SECURE_DELETE: u32 = 0x1;
@@ -59,6 +58,21 @@ pub(super) fn to_bequeath(raw: u32) -> Option<u32> {
     to_store(raw & !TOP_DIR)
 }
 
+/// Are flags others than those of the entry, but for what is set when all else is done? `None`: they cannot be read.
+pub(super) fn differ(fd: BorrowedFd<'_>, entry: &Entry) -> Option<bool> {
+    let raw = linux::inode_flags(fd).ok()?.unwrap_or(0);
+    Some(are_others(raw, entry.inode_flags.unwrap_or(0)))
+}
+
+fn are_others(raw: u32, wanted: u32) -> bool {
+    let (missing, more) = (wanted & !raw & !PROTECTING, raw & !wanted & GIVEN);
+    missing | more != 0
+}
+
+/// Nothing but a person or a program sets them; others a filesystem gives by itself (btrfs: no compression for what did not get
+/// smaller, no copy-on-write by a mount option).
+const GIVEN: u32 = PROTECTING | SECURE_DELETE | UNDELETE | SYNC | NODUMP | NOATIME | DIR_SYNC;
+
 impl Stat {
     /// Do its flags forbid changes?
     pub fn is_protected(&self) -> bool {
@@ -92,17 +106,17 @@ pub(super) fn spread_below(dir: BorrowedFd<'_>) {
 }
 
 /// Makes the restorable flags (but the protecting ones) exactly `wanted`; those of the filesystem stay.
-pub(super) fn set(fd: BorrowedFd<'_>, wanted: u32, path: &RelPath, problems: &mut Vec<Problem>) {
-    change(fd, RESTORABLE & !PROTECTING, wanted, path, problems);
+pub(super) fn set(fd: BorrowedFd<'_>, wanted: u32, not_set: &mut NotSet<'_>) {
+    change(fd, RESTORABLE & !PROTECTING, wanted, not_set);
 }
 
 /// Adds flags, leaving all others.
-pub(super) fn add(fd: BorrowedFd<'_>, wanted: u32, path: &RelPath, problems: &mut Vec<Problem>) {
-    change(fd, wanted, wanted, path, problems);
+pub(super) fn add(fd: BorrowedFd<'_>, wanted: u32, not_set: &mut NotSet<'_>) {
+    change(fd, wanted, wanted, not_set);
 }
 
 /// Makes the flags in `mask` those of `wanted`. Reads them again: filesystems drop without an error what they ignore.
-fn change(fd: BorrowedFd<'_>, mask: u32, wanted: u32, path: &RelPath, problems: &mut Vec<Problem>) {
+fn change(fd: BorrowedFd<'_>, mask: u32, wanted: u32, not_set: &mut NotSet<'_>) {
     let outcome = linux::inode_flags(fd).and_then(|before| {
         let Some(before) = before else { return Ok(0) };
         if before & mask == wanted {
@@ -113,12 +127,11 @@ fn change(fd: BorrowedFd<'_>, mask: u32, wanted: u32, path: &RelPath, problems: 
     });
     match outcome {
         Ok(now) if now == wanted => {}
-        Ok(now) => problems.push(metadata_problem(
-            path,
+        Ok(now) => not_set.say(
             format!("its inode flags became {now:#x} instead of {wanted:#x}"),
             "restore as root (--overwrite changed corrects what is there already), to a filesystem of the same type",
-        )),
-        Err(errno) => problems.push(not_set(path, "inode flags", errno)),
+        ),
+        Err(errno) => not_set.add("inode flags", errno),
     }
 }
 
@@ -132,5 +145,16 @@ fn set_what_is_possible(fd: BorrowedFd<'_>, before: u32, mask: u32, wanted: u32)
         if linux::set_inode_flags(fd, reached ^ bit).is_ok() {
             reached ^= bit;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_filesystem_sets_by_itself_and_what_comes_last_is_no_difference() {
+        assert!(!are_others(NO_COMPRESS | NO_COW, 0) && !are_others(0, IMMUTABLE) && !are_others(NODUMP, NODUMP));
+        assert!(are_others(NODUMP, 0) && are_others(IMMUTABLE, 0) && are_others(0, NO_COW));
     }
 }

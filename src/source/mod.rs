@@ -10,8 +10,8 @@
 //! - No call here blocks on a FIFO, a device or an automount.
 //! - Depth is not bounded by PATH_MAX: long paths are walked in pieces. A [`Dir`] holds one descriptor and can be
 //!   opened again by its path, so a walk need not hold one for each level.
-//! - Restored metadata is set in the order that makes it exact: owner, attributes and ACLs, times, mode, and the
-//!   flags that forbid all further change at the very end.
+//! - Restored metadata is set in the order that makes it exact: owner, attributes, times, ACLs, mode, and the flags that
+//!   forbid all further change at the very end.
 //!
 //! What survives a crash: files and directories that a restore did not end have a mark (`unfinished`); their own mode takes it
 //! away and is set when all else is.
@@ -21,9 +21,13 @@
 //! Not here: which files to read (room `scan`), chunks, freezing (room `freeze`), the order of a restore and what to do
 //! with files that are already there (room `restore`).
 
+mod acl;
 mod apply;
+mod attributes;
+mod compare;
 mod destination;
 mod destination_error;
+mod devices;
 mod dir;
 mod entry;
 mod error;
@@ -33,6 +37,8 @@ mod flags;
 mod linux;
 mod listing;
 mod names;
+mod not_set;
+mod open_files;
 mod owner;
 mod restored;
 mod stat;
@@ -41,14 +47,16 @@ mod view;
 mod writeback;
 mod xattr;
 
-pub use apply::{MetadataWriter, Target};
+pub use apply::{CoarseTimes, MetadataWriter, Target};
 pub use destination::{DestDir, Destination};
 pub use destination_error::DestinationError;
 pub use dir::Dir;
+pub use entry::entry_of;
 pub use error::{Disposition, SourceError};
 pub use file::{FileReader, FileState, ReadFile, SourceFile};
 pub use listing::{Listed, Listing};
 pub use names::Names;
+pub use open_files::{open_file_limit, raise_open_file_limit};
 pub use owner::OwnerPolicy;
 pub use restored::{DestFile, DestNode, LinkSource};
 pub use stat::Stat;

@@ -3,9 +3,10 @@
 use rustix::fs::{AtFlags, Gid, Uid};
 use rustix::io::Errno;
 
-use crate::model::{Entry, Problem};
+use crate::model::Entry;
 
-use super::apply::{Target, not_set};
+use super::apply::Target;
+use super::not_set::NotSet;
 use super::{Names, Stat};
 
 /// Which owner a restore gives to files.
@@ -43,6 +44,17 @@ pub(super) struct Wanted {
     keep: bool,
 }
 
+impl Wanted {
+    pub(super) fn uid(self) -> u32 {
+        self.uid
+    }
+
+    /// Is it so? Whoever restores need not own what he did not give away.
+    pub(super) fn is_of(self, found: &Stat) -> bool {
+        self.keep || (found.uid, found.gid) == (self.uid, self.gid)
+    }
+}
+
 /// How setting the owner went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Owned {
@@ -58,7 +70,7 @@ impl Owned {
     }
 }
 
-pub(super) fn set(target: &Target<'_>, now: &Stat, wanted: Wanted, problems: &mut Vec<Problem>) -> Owned {
+pub(super) fn set(target: &Target<'_>, now: &Stat, wanted: Wanted, not_set: &mut NotSet<'_>) -> Owned {
     let Wanted { uid, gid, keep } = wanted;
     if keep {
         return Owned { changed: false, user_right: now.uid == uid, group_right: now.gid == gid };
@@ -69,7 +81,7 @@ pub(super) fn set(target: &Target<'_>, now: &Stat, wanted: Wanted, problems: &mu
     match change(target, Some(uid), Some(gid)) {
         Ok(()) => Owned { changed: true, user_right: true, group_right: true },
         Err(errno) => {
-            problems.push(not_set(target.path, &format!("owner {uid}:{gid}"), errno));
+            not_set.add(&format!("owner {uid}:{gid}"), errno);
             // a user may give files to the groups that he is in
             let group_right = now.gid == gid || change(target, None, Some(gid)).is_ok();
             Owned { changed: true, user_right: now.uid == uid, group_right }

@@ -114,7 +114,7 @@ impl DestNode {
     }
 }
 
-fn stat(fd: BorrowedFd<'_>, path: &RelPath) -> Result<Stat> {
+pub(super) fn stat(fd: BorrowedFd<'_>, path: &RelPath) -> Result<Stat> {
     let raw = linux::stat_fd(fd).map_err(DestinationError::at("stat", path))?;
     Stat::from_statx(&raw).map_err(|_| DestinationError::InTheWay { path: path.clone() })
 }

@@ -83,6 +83,19 @@ impl Stat {
         self.dev == other.dev && self.ino == other.ino && self.kind == other.kind
     }
 
+    /// Is `wanted` its modification time, as far as its filesystem keeps times? Where they are kept in steps the change time, which nobody
+    /// sets, shows it.
+    pub fn has_time(&self, wanted: Timestamp) -> bool {
+        self.mtime == wanted || self.mtime == down_to(wanted, self.time_step_nanos())
+    }
+
+    /// The coarsest step that both times agree with.
+    pub(super) fn time_step_nanos(&self) -> u64 {
+        let is_in = |time: Timestamp, step: u64| down_to(time, step) == time;
+        let agrees = |step: &&u64| is_in(self.mtime, **step) && is_in(self.ctime, **step);
+        TIME_STEPS_NANOS.iter().find(agrees).copied().unwrap_or(1)
+    }
+
     /// Nothing that a change of the content touches differs. Stores through a mapping show because
     /// opening the file exposed them (`writeback`), but on a filesystem without a disk.
     pub fn same_content(&self, other: &Stat) -> bool {
@@ -92,6 +105,26 @@ impl Stat {
     /// Uses it fewer blocks than its size needs? Then it has holes, is compressed, or keeps its data in the inode.
     pub fn may_be_sparse(&self) -> bool {
         self.blocks.saturating_mul(512) < self.size
+    }
+}
+
+/// Of filesystems: FAT, ext3 and HFS+, exFAT, NTFS.
+const TIME_STEPS_NANOS: [u64; 4] = [2_000_000_000, 1_000_000_000, 10_000_000, 100];
+
+/// The last step that is not later.
+fn down_to(time: Timestamp, step_nanos: u64) -> Timestamp {
+    let whole_secs = step_nanos.div_ceil(1_000_000_000).cast_signed();
+    let nanos = if step_nanos >= 1_000_000_000 { 0 } else { time.nanos - time.nanos % step_nanos as u32 };
+    Timestamp::new(time.secs - time.secs.rem_euclid(whole_secs), nanos)
+}
+
+#[cfg(test)]
+impl Stat {
+    /// Of some directory.
+    pub(crate) fn test_dir() -> Self {
+        let dir =
+            rustix::fs::statx(rustix::fs::CWD, "/", rustix::fs::AtFlags::empty(), StatxFlags::BASIC_STATS).unwrap();
+        Self { dev: 1, mount_root: false, ..Self::from_statx(&dir).ok().unwrap() }
     }
 }
 
@@ -113,4 +146,27 @@ pub(super) fn kind_of(kind: FileType) -> Option<EntryKind> {
         FileType::BlockDevice => EntryKind::BlockDevice,
         FileType::Unknown => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_kept_as_its_filesystem_keeps_times_and_no_other_is_taken_for_it() {
+        let wanted = Timestamp::new(1_001, 987_654_321);
+        let seen = |secs, nanos, ctime_secs, ctime_nanos| {
+            let file = tempfile::tempfile().unwrap();
+            let raw = super::super::linux::stat_fd(std::os::fd::AsFd::as_fd(&file)).unwrap();
+            let found = Stat::from_statx(&raw).unwrap_or_else(|_| panic!("a file"));
+            let (mtime, ctime) = (Timestamp::new(secs, nanos), Timestamp::new(ctime_secs, ctime_nanos));
+            Stat { mtime, ctime, ..found }.has_time(wanted)
+        };
+        assert!(seen(1_001, 987_654_321, 5_000, 123_456_789));
+        assert!(seen(1_001, 0, 5_001, 0) && seen(1_000, 0, 5_000, 0), "whole seconds, every second one");
+        assert!(seen(1_001, 980_000_000, 5_001, 20_000_000) && seen(1_001, 987_654_300, 5_001, 100));
+        assert!(!seen(1_001, 0, 5_000, 123_456_789), "this filesystem keeps nanoseconds");
+        assert!(!seen(1_002, 0, 5_001, 0) && !seen(1_000, 0, 5_001, 0));
+        assert_eq!(down_to(Timestamp::new(-1, 5), 2_000_000_000), Timestamp::new(-2, 0));
+    }
 }

@@ -9,6 +9,9 @@
 //! do nothing, or write to it alone, and which nobody else may touch, is no file that anybody works with, and then it would need
 //! the sticky bit too.
 //!
+//! An ACL changes the mode to what it says itself and leaves the sticky bit. It comes after the times, so what has both and the time
+//! of the snapshot is ours as well, and complete but for its mode.
+//!
 //! Where a mark cannot tell (the file is to have such a mode in the end; a filesystem without modes) and where a rename costs
 //! nothing beside the rest, the room `restore` makes files under another name.
 
@@ -19,6 +22,7 @@ use rustix::fs::Mode;
 use crate::model::{Entry, EntryKind};
 
 use super::Stat;
+use super::acl::AccessAcl;
 
 /// Without meaning on a Linux file, and without effect on a directory that is closed to all but its owner.
 const STICKY: u32 = 0o1000;
@@ -44,10 +48,18 @@ pub fn looks_unfinished(entry: &Entry) -> bool {
     entry.kind == EntryKind::File && is_file_mark(entry.mode)
 }
 
+/// Has it everything but its mode, which its ACL changed?
+pub(super) fn is_acl_mark(found: &Stat, entry: &Entry) -> bool {
+    let is_marked = |acl: AccessAcl| found.mode == STICKY | acl.mode() && found.mode != entry.mode;
+    let has_size = entry.kind != EntryKind::File || found.size == entry.size;
+    found.kind == entry.kind && has_size && found.has_time(entry.mtime) && AccessAcl::of(entry).is_some_and(is_marked)
+}
+
 impl Stat {
     /// Is it a file that a restore created and did not end? `entry`: what it is to become.
     pub fn is_unfinished(&self, entry: &Entry) -> bool {
-        self.kind == EntryKind::File && self.nlink == 1 && is_file_mark(self.mode) && !looks_unfinished(entry)
+        let is_marked = || is_file_mark(self.mode) && !looks_unfinished(entry);
+        self.kind == EntryKind::File && self.nlink == 1 && (is_marked() || is_acl_mark(self, entry))
     }
 }
 

@@ -7,7 +7,6 @@ use rustix::io::Errno;
 
 use crate::model::{Problem, RelPath, Xattr};
 
-use super::apply::not_set;
 use super::error::metadata_problem;
 use super::linux;
 
@@ -41,7 +40,7 @@ impl<'a> On<'a> {
         }
     }
 
-    fn set(&self, name: &[u8], value: &[u8]) -> rustix::io::Result<()> {
+    pub(super) fn set(&self, name: &[u8], value: &[u8]) -> rustix::io::Result<()> {
         let flags = XattrFlags::empty();
         match self {
             On::Fd(fd) => rustix::fs::fsetxattr(fd, name, value, flags),
@@ -50,7 +49,7 @@ impl<'a> On<'a> {
         }
     }
 
-    fn remove(&self, name: &[u8]) -> rustix::io::Result<()> {
+    pub(super) fn remove(&self, name: &[u8]) -> rustix::io::Result<()> {
         match self {
             On::Fd(fd) => rustix::fs::fremovexattr(fd, name),
             On::Path(path) => rustix::fs::lremovexattr(path.as_slice(), name),
@@ -108,72 +107,12 @@ fn values(
     xattrs
 }
 
-/// Sets attributes on a file that has none of these. Was an ACL among them?
-pub(super) fn add(on: &On<'_>, wanted: &[Xattr], path: &RelPath, problems: &mut Vec<Problem>) -> bool {
-    let mut failed = set_all(on, wanted.iter());
-    if failed.iter().any(|(_, errno)| is_full(*errno)) {
-        failed = set_largest_first(on, wanted);
-    }
-    for (xattr, errno) in failed {
-        let what = format!("extended attribute {:?}", String::from_utf8_lossy(&xattr.name));
-        let problem = not_set(path, &what, errno);
-        let remedy = if is_full(errno) { NO_ROOM.to_owned() } else { problem.remedy };
-        problems.push(Problem { remedy, ..problem });
-    }
-    wanted.iter().any(|xattr| is_acl(&xattr.name))
-}
-
-const NO_ROOM: &str = "this filesystem has no room for so many attributes on one file; XFS and btrfs have (if they matter: restore there)";
-
-fn set_all<'x>(on: &On<'_>, wanted: impl Iterator<Item = &'x Xattr>) -> Vec<(&'x Xattr, Errno)> {
-    let set = |xattr: &'x Xattr| on.set(&xattr.name, &xattr.value).err().map(|errno| (xattr, errno));
-    wanted.filter_map(set).collect()
-}
-
-/// ext4 keeps attributes in the inode and in one block beside it: a small one that came first may sit where the large one would fit.
-fn set_largest_first<'x>(on: &On<'_>, wanted: &'x [Xattr]) -> Vec<(&'x Xattr, Errno)> {
-    for xattr in wanted {
-        let _ = on.remove(&xattr.name);
-    }
-    let mut sorted: Vec<&Xattr> = wanted.iter().collect();
-    sorted.sort_by_key(|xattr| std::cmp::Reverse(xattr.value.len()));
-    set_all(on, sorted.into_iter())
-}
-
-fn is_full(errno: Errno) -> bool {
-    matches!(errno, Errno::NOSPC | Errno::TOOBIG)
-}
-
-/// Makes the attributes those that are wanted, changing only what differs. Was an ACL set or removed?
-pub(super) fn replace(on: &On<'_>, wanted: &[Xattr], path: &RelPath, problems: &mut Vec<Problem>) -> bool {
-    let present = read(on, path, problems).unwrap_or_default();
-    let mut acl_touched = false;
-    for old in present.iter().filter(|old| is_ours(&old.name) && !wanted.iter().any(|new| new.name == old.name)) {
-        acl_touched |= is_acl(&old.name);
-        if let Err(errno) = on.remove(&old.name)
-            && errno != Errno::NODATA
-        {
-            let what = format!("extended attribute {:?} (to be removed)", String::from_utf8_lossy(&old.name));
-            problems.push(not_set(path, &what, errno));
-        }
-    }
-    // all of them where one of them has no room: it may be one that is there already which takes it
-    let differing: Vec<Xattr> = wanted.iter().filter(|new| !present.contains(new)).cloned().collect();
-    let tried = problems.len();
-    acl_touched |= add(on, &differing, path, problems);
-    if differing.len() < wanted.len() && problems[tried..].iter().any(|problem| problem.remedy == NO_ROOM) {
-        problems.truncate(tried);
-        acl_touched |= add(on, wanted, path, problems);
-    }
-    acl_touched
-}
-
 /// Labels that the system puts on every file (SELinux, IMA …) are not ours to remove.
-fn is_ours(name: &[u8]) -> bool {
+pub(super) fn is_ours(name: &[u8]) -> bool {
     !name.starts_with(b"security.") || name == b"security.capability"
 }
 
-fn is_acl(name: &[u8]) -> bool {
+pub(super) fn is_acl(name: &[u8]) -> bool {
     name.starts_with(b"system.posix_acl_")
 }
 

@@ -158,23 +158,6 @@ impl<S: NodeSource> TreeReader<S> {
         }
     }
 
-    /// Ids of all nodes, parents before children: what a check or a garbage collection walks.
-    pub fn visit_nodes(&self, visit: &mut dyn FnMut(&ChunkId, Result<&Node, &TreeError<S::Error>>)) {
-        let Some(root) = self.root else { return };
-        let top = self.load(&root, None);
-        visit(&root, top.as_deref());
-        let mut open = top.map_or_else(|_| vec![], |node| Unvisited::below(&node, None));
-        while let Some(next) = open.pop() {
-            let (id, end) = (next.child.id, next.end.as_ref());
-            let place = Place { level: next.level, first: &next.child.first, end };
-            let loaded = self.load_before(&id, Some(place), &mut open.iter().rev().map(|later| later.child.id));
-            visit(&id, loaded.as_deref());
-            if let Ok(node) = loaded {
-                open.extend(Unvisited::below(&node, end));
-            }
-        }
-    }
-
     /// What is not as its parent says is refused: no cycle, no endless descent, nothing twice.
     pub(super) fn load(&self, id: &ChunkId, expected: Option<Place<'_>>) -> Result<Rc<Node>, TreeError<S::Error>> {
         self.load_before(id, expected, &mut std::iter::empty())
@@ -221,24 +204,4 @@ impl<S: NodeSource> TreeReader<S> {
 /// What a parent says of its child `at`. `end`: the first key behind the parent.
 pub(super) fn place_of<'a>(children: &'a [ChildRef], at: usize, level: u8, end: Option<&'a TreeKey>) -> Place<'a> {
     Place { level, first: &children[at].first, end: children.get(at + 1).map(|next| &next.first).or(end) }
-}
-
-/// A node that a walk will come to.
-struct Unvisited {
-    child: ChildRef,
-    level: u8,
-    end: Option<TreeKey>,
-}
-
-impl Unvisited {
-    /// The children of a node, the last one first.
-    fn below(node: &Node, end: Option<&TreeKey>) -> Vec<Self> {
-        let Node::Inner { level, children } = node else { return vec![] };
-        let child = |(at, child): (usize, &ChildRef)| Self {
-            child: child.clone(),
-            level: level - 1,
-            end: place_of(children, at, level - 1, end).end.cloned(),
-        };
-        children.iter().enumerate().rev().map(child).collect()
-    }
 }

@@ -67,10 +67,6 @@ impl<T> Durable<T> {
         &self.what
     }
 
-    pub fn into_what(self) -> T {
-        self.what
-    }
-
     pub fn name(&self) -> &ObjectName {
         &self.name
     }

@@ -75,13 +75,18 @@ mod tests {
     use super::*;
     use crate::source::testing::Mounted;
 
-    /// A disk in a file that finds no room: whatever is written is taken, and fails when it is to go to the disk.
     #[test]
-    fn what_did_not_reach_the_disk_is_not_settled() {
+    fn a_file_that_reached_the_disk_is_settled_and_one_that_is_missing_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("spooled");
         fs::write(&file, [1; 5000]).unwrap();
         assert!(is_settled(&file).unwrap() && !is_settled(&dir.path().join("missing")).unwrap());
+    }
+
+    /// A disk in a file that finds no room: whatever is written is taken, and fails when it is to go to the disk.
+    #[test]
+    fn what_did_not_reach_the_disk_is_not_settled() {
+        let dir = tempfile::tempdir().unwrap();
         let Some(_room) = Mounted::tmpfs_of(dir.path(), c"size=3m") else { return };
         let (image, at) = (dir.path().join("image"), dir.path().join("disk"));
         File::create(&image).unwrap().set_len(64 << 20).unwrap();

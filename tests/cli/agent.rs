@@ -92,6 +92,7 @@ fn a_backup_that_is_asked_for_ends_with_its_answer() {
         lab.ctl(args).expect(1).says(&["paused", "resume"]);
     }
     lab.ctl(&["resume"]).expect(0);
+    lab.ctl(&["backup", "data"]).expect(0);
     lab.ctl(&["backup", "--wait", "--full", "data"]).expect(0);
     let told = lab.ctl(&["status"]).expect(0).out;
     assert!(told.contains("data") && told.contains("Safe:"), "{told}");
@@ -193,5 +194,26 @@ fn a_folder_that_is_meant_to_be_another_one_is_accepted_without_stopping_the_age
     lab.write("new", b"in the new folder");
     lab.await_status("what came into it", |status| is_up_to_date(status) && status["roots"][0]["entries"] == 2);
     lab.assert_restores();
+    assert_eq!(agent.stop(), 0);
+}
+
+#[test]
+fn who_waits_for_a_backup_hears_of_a_folder_that_is_away_and_it_is_found_again_at_once() {
+    let lab = quick();
+    let (there, away) = (lab.path("second"), lab.path("moved"));
+    fs::create_dir(&there).unwrap();
+    fs::write(there.join("x"), b"x").unwrap();
+    let config = lab.path("rozen.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}\n[[root]]\nid = \"second\"\npath = {there:?}\n")).unwrap();
+    let agent = lab.agent();
+    lab.ctl(&["backup", "--wait"]).expect(0);
+    fs::rename(&there, &away).unwrap();
+    for flags in [&["backup", "--wait"][..], &["backup", "--wait"], &["backup", "--wait", "--full"]] {
+        let told = lab.ctl(flags).expect(3);
+        assert!(!told.out.contains("everything is stored") && told.err.contains("second"), "{told:?}");
+    }
+    fs::rename(&away, &there).unwrap();
+    lab.ctl(&["backup", "--wait"]).expect(0);
     assert_eq!(agent.stop(), 0);
 }

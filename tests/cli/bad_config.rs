@@ -89,6 +89,27 @@ fn wrong_usage_is_told_with_exit_code_2() {
 }
 
 #[test]
+fn help_is_asked_for_as_in_other_programs() {
+    let lab = Lab::new();
+    for (asked, flag) in
+        [(&["help"][..], &["--help"][..]), (&["help", "target", "check"], &["target", "check", "--help"])]
+    {
+        let told = lab.ctl(asked).expect(0).out;
+        assert!(!told.is_empty() && told == lab.ctl(flag).expect(0).out, "{told}");
+    }
+    lab.ctl(&["help", "nonsense"]).expect(2);
+}
+
+#[test]
+fn the_agent_takes_no_option_that_does_nothing() {
+    let lab = Lab::new();
+    lab.run(lab.command(env!("CARGO_BIN_EXE_rozend")).arg("--json"), "").expect(2);
+    let help = lab.run(lab.command(env!("CARGO_BIN_EXE_rozend")).arg("--help"), "").expect(0).out;
+    let foreign = ["--json", "RECOVERY", "12 wrong key"];
+    assert!(foreign.iter().all(|text| !help.contains(text)), "{help}");
+}
+
+#[test]
 fn init_refuses_what_cannot_be_protected_and_makes_nothing() {
     let lab = Lab::new();
     let init = |repo: &str, root: &str| lab.ctl(&["init", "--repo", repo, "--root", root]);

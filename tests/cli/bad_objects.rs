@@ -203,3 +203,18 @@ fn a_backup_that_goes_on_behind_a_damaged_snapshot_says_so_and_behind_one_of_a_n
     assert_eq!(lab.objects("snapshots").len(), 3);
     lab.assert_restores();
 }
+
+#[test]
+fn what_is_no_file_in_the_place_of_a_snapshot_is_damage_and_not_passed_over_in_silence() {
+    let lab = lab();
+    let newest = lab.objects("snapshots").pop().unwrap();
+    let whole = fs::read(&newest).unwrap();
+    fs::remove_file(&newest).unwrap();
+    fs::create_dir(&newest).unwrap();
+    let told = check(&lab).expect(3).out;
+    assert!(told.contains("no regular file"), "{told}");
+    lab.restore("out").expect(3).err.find("passed over").expect("it is told");
+    fs::remove_dir(&newest).unwrap();
+    fs::write(&newest, whole).unwrap();
+    check(&lab).expect(0);
+}

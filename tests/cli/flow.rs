@@ -84,7 +84,10 @@ fn another_machine_joins_with_the_recovery_file() {
         let args = ["restore", "latest", "--repo", repo, "--recovery", recovery, "--to", "out"];
         other.elsewhere(&[&args, extra].concat(), "")
     };
-    read(&[]).expect(1).says(&["several machines", "--machine"]);
+    read(&[]).expect(2).says(&["several machines", "--machine"]);
+    read(&["--machine", "zz"])
+        .expect(2)
+        .says(&["no machine begins with zz", "`rozenctl snapshots` lists the machines"]);
     // with its own configuration a machine means itself
     other.ctl(&["restore", "latest", "--recovery", recovery, "--to", "own"]).expect(0);
     assert_same(&other.root(), &other.path("own"));
@@ -184,6 +187,21 @@ fn up_protects_a_folder_of_an_ordinary_user_from_nothing() {
     lab.elsewhere(&["restore", "latest", "--repo", repo.to_str().unwrap(), "--recovery", "-", "--to", "out"], &code)
         .expect(0);
     assert_same(&lab.root(), &lab.path("out"));
+}
+
+#[test]
+fn a_program_that_sets_up_by_up_is_told_the_recovery_code() {
+    let lab = Lab::new();
+    let mut command = lab.command(env!("CARGO_BIN_EXE_rozenctl"));
+    command.args(["up", "data", "--repo", "repo", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let code = told["recovery_code"].as_str().unwrap();
+    lab.elsewhere(&["snapshots", "--repo", "repo", "--recovery", "-"], code).expect(0);
 }
 
 #[test]
@@ -308,11 +326,9 @@ fn a_secret_that_is_missing_is_told_with_a_remedy_that_helps() {
     let lab = Lab::new();
     lab.init();
     lab.elsewhere(&["snapshots", "--repo", "repo", "--recovery", "-"], "\n").expect(12).says(&["no recovery code"]);
-    for (args, exit) in [
-        (&["--recovery", "nothing.txt"][..], 12),
-        (&["--recovery", "recovery.txt", "--passphrase-file", "nothing.txt"], 1),
-    ] {
-        let done = lab.elsewhere(&[&["snapshots", "--repo", "repo"], args].concat(), "").expect(exit);
+    let passphrase = ["--recovery", "recovery.txt", "--passphrase-file", "nothing.txt"];
+    for args in [&["--recovery", "nothing.txt"][..], &passphrase] {
+        let done = lab.elsewhere(&[&["snapshots", "--repo", "repo"], args].concat(), "").expect(12);
         let done = done.says(&["nothing.txt", "nothing is there"]);
         assert!(!done.err.contains("never replaced"), "{}", done.err);
     }
@@ -358,4 +374,44 @@ fn a_folder_that_was_taken_out_of_the_configuration_is_told_as_not_backed_up() {
     );
     assert!(ask(&["ls", "latest"]).err.contains(told));
     assert!(ask(&["restore", "latest", "--to", "out", "--dry-run"]).err.contains(told));
+}
+
+#[test]
+fn a_folder_that_was_never_there_is_in_no_snapshot_once_the_configuration_does_not_name_it() {
+    let lab = Lab::new();
+    lab.init();
+    let config = lab.path("rozen.toml");
+    let before = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{before}\n[[root]]\nid = \"typo\"\npath = {:?}\n", lab.path("typo"))).unwrap();
+    lab.backup().expect(3);
+    lab.restore("misspelt").expect(3);
+    fs::write(&config, before).unwrap();
+    lab.write("a.txt", b"changed");
+    lab.backup().expect(0);
+    lab.restore("out").expect(0);
+    assert_eq!(fs::read(lab.path("out/a.txt")).unwrap(), b"changed");
+}
+
+#[test]
+fn what_holds_no_secret_is_a_wrong_key_and_a_machine_key_that_is_lost_says_what_to_do() {
+    let lab = Lab::new();
+    lab.init();
+    fs::create_dir(lab.path("folder")).unwrap();
+    fs::write(lab.path("binary"), [0xff, 0xfe]).unwrap();
+    fs::write(lab.path("large"), vec![b'x'; 100_000]).unwrap();
+    for file in ["nowhere", "folder", "binary", "large"] {
+        lab.ctl(&["snapshots", "--recovery", file]).expect(12).says(&[file]);
+        lab.ctl(&["snapshots", "--recovery", "recovery.txt", "--passphrase-file", file]).expect(12).says(&[file]);
+    }
+    fs::rename(lab.path("rozen.key"), lab.path("elsewhere")).unwrap();
+    lab.backup().expect(1).says(&["the key of this machine", "rozen.key", "rozenctl recover"]);
+}
+
+#[test]
+fn what_is_not_text_in_the_arguments_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let lab = Lab::new();
+    let bad = std::ffi::OsStr::from_bytes(b"/mnt/\xff");
+    let done = lab.run(lab.command(env!("CARGO_BIN_EXE_rozenctl")).args(["snapshots", "--repo"]).arg(bad), "");
+    done.expect(2).says(&["/mnt/", "UTF-8"]);
 }

@@ -84,3 +84,29 @@ fn a_backup_with_a_limit_is_stopped_and_goes_on_the_next_time() {
     lab.backup().expect(0);
     lab.assert_restores();
 }
+
+#[test]
+fn who_waits_for_a_secret_from_a_pipe_is_interrupted_at_once() {
+    use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+    let lab = Lab::new();
+    lab.init();
+    let pipe = lab.path("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
+    for flags in [&["--recovery", "pipe"][..], &["--recovery", "recovery.txt", "--passphrase-file", "pipe"]] {
+        for name in ["-INT", "-TERM"] {
+            let mut command = lab.command(env!("CARGO_BIN_EXE_rozenctl"));
+            let mut child = command.arg("snapshots").args(flags).stderr(Stdio::null()).spawn().unwrap();
+            let writer = loop {
+                // only where somebody waits for it
+                match open(&pipe, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()) {
+                    Ok(writer) => break writer,
+                    Err(_) => assert!(child.try_wait().unwrap().is_none(), "it has ended"),
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            };
+            signal(&child, name);
+            assert_eq!(ended(&mut child), Some(130), "{name} {flags:?}");
+            drop(writer);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::bucket::{Place, Whose};
 pub enum Role {
     /// A machine that backs up: adds objects below its own folder, and can take nothing back.
     Uploader(Whose),
-    /// A host that repacks: reads all, adds below its own folder. It deletes nothing: it writes down what may go,
+    /// A host that is to prepare a prune: reads all, adds below its own folder. It deletes nothing: it writes down what may go,
     /// and the admin, who can tell, deletes.
     Gc(Whose),
     /// A person: reads, deletes, thaws, changes the bucket.

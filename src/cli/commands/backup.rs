@@ -24,11 +24,12 @@ use crate::status::{Agent, BackupAnswer, Status, bytes, counted, merge_line};
 /// The running agent does it. With --once the backup runs in this process, for cron and for machines without the agent:
 /// every folder is compared in full, and the command ends when the snapshot is stored.
 #[derive(Args, Debug)]
+#[command(override_usage = "rozenctl backup [OPTIONS] [NAME]...\n       rozenctl backup --once [OPTIONS]")]
 pub(in crate::cli) struct BackupArgs {
-    /// The names of the folders, as `rozenctl status` shows them [default: all]
+    /// The names of the folders, as `rozenctl status` shows them; --once takes all [default: all]
     #[arg(value_name = "NAME", conflicts_with = "once")]
     roots: Vec<RootId>,
-    /// Wait until it is stored
+    /// Wait until it is stored (as --once always does)
     #[arg(long, conflicts_with = "once")]
     wait: bool,
     /// Compare everything, not only what is known to have changed
@@ -71,10 +72,10 @@ pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, 
     let mut agent = context.agent()?;
     let wish = Wish { roots: args.roots.clone(), full: args.full, accept: args.accept.clone() };
     if !args.wait {
-        if let Some(refusal) = refusal(&agent.status()?, &wish) {
-            return tell(refusal, context);
+        let refused = agent.backup(&wish)?;
+        if let Some(answer) = refused.or(at_rest(&agent.status()?)) {
+            return tell(answer, context);
         }
-        agent.backup(&wish)?;
         context.output.line("asked for; `rozenctl status` shows how far it is")?;
         context.output.json(|| json!({ "requested": true }))?;
         return Ok(Exit::Done);
@@ -84,12 +85,8 @@ pub(in crate::cli) fn run(args: &BackupArgs, context: &Context) -> Result<Exit, 
     tell(answer, context)
 }
 
-/// What the agent would answer at once to who waits. It takes the wish of who does not wait without a word.
-fn refusal(status: &Status, wish: &Wish) -> Option<BackupAnswer> {
-    let is_known = |id: &&RootId| status.roots.iter().any(|root| root.id == **id);
-    if let Some(root) = wish.roots.iter().chain(&wish.accept).find(|id| !is_known(id)) {
-        return Some(BackupAnswer::UnknownRoot { root: root.clone() });
-    }
+/// An agent that makes no backups now drops what it is asked for, which only who waits would hear.
+fn at_rest(status: &Status) -> Option<BackupAnswer> {
     match status.agent {
         Agent::Paused { .. } => Some(BackupAnswer::Paused),
         Agent::Stopping => Some(BackupAnswer::Stopping),
@@ -102,7 +99,8 @@ fn tell(answer: BackupAnswer, context: &Context) -> Result<Exit, CliError> {
         BackupAnswer::Done { snapshot, problems } => {
             context.output.line(match snapshot {
                 Some(seq) => format!("snapshot {seq} is stored"),
-                None => "nothing has changed: everything is stored".to_owned(),
+                None if problems.is_empty() => "nothing has changed: everything is stored".to_owned(),
+                None => "nothing has changed of what could be read".to_owned(),
             })?;
             show::problems(&context.output, &problems);
             Ok(Exit::done(!problems.is_empty()))

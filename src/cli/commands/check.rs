@@ -100,7 +100,8 @@ struct Own {
 
 impl Own {
     fn open(context: &Context) -> Result<Self, CliError> {
-        let keys = reading::warned(MachineKeys::load(&context.config()?.machine_key)?, context);
+        let keys =
+            reading::warned(MachineKeys::load(&context.config()?.machine_key).map_err(CliError::MachineKey)?, context);
         Ok(Self { keys, journal: Journal::open(&context.places()?.state)? })
     }
 

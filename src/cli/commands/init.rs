@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
 
 use crate::cli::already::{self, Again};
 use crate::cli::context::{Context, variable};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::reading::{self, ReadArgs};
-use crate::cli::setup::{self, MachineOrigin, Made, Wish};
+use crate::cli::setup::{self, Made, Wish};
 use crate::config::{Config, Places};
 use crate::store::StoreUrl;
 
@@ -39,7 +38,7 @@ pub(in crate::cli) struct InitArgs {
     /// The recovery file of a repository that exists; `-` asks for the code
     #[arg(long, value_name = "FILE")]
     recovery: Option<PathBuf>,
-    /// A file with the passphrase that protects the recovery file [env: ROZEN_PASSPHRASE_FILE]
+    /// A file whose only line is the passphrase that protects the recovery file [env: ROZEN_PASSPHRASE_FILE]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -83,20 +82,9 @@ fn has_passphrase_variable() -> bool {
 }
 
 fn tell(args: &InitArgs, made: &Made, places: &Places, context: &Context) -> Result<(), CliError> {
-    let output = &context.output;
     setup::tell(made, args.recovery_out.as_deref(), places, context)?;
     let flags = context.flags_for(places);
-    output.line(format!(
+    context.output.line(format!(
         "\nNext: `rozenctl backup --once{flags}` for a backup now, or `rozenctl up{flags}` to back up continuously."
-    ))?;
-    output.json(|| {
-        json!({
-            "created": true, "config": places.config, "state": places.state, "repository": made.config.repository,
-            "machine_key": made.config.machine_key, "new_machine": made.machine == MachineOrigin::New,
-            "roots": made.config.roots.iter()
-                .map(|root| json!({ "id": root.id, "path": root.path })).collect::<Vec<_>>(),
-            "recovery_file": made.new_secret.as_ref().and(args.recovery_out.as_ref()),
-            "recovery_code": made.new_secret.as_ref().filter(|_| args.recovery_out.is_none()).map(|code| code.as_str()),
-        })
-    })
+    ))
 }

@@ -28,7 +28,7 @@ enum KeyCommand {
         /// The new file
         #[arg(value_name = "FILE")]
         out: PathBuf,
-        /// Protect it with the passphrase in the first line of this file
+        /// Protect it with the passphrase that is the only line of this file
         #[arg(long, value_name = "FILE")]
         new_passphrase_file: Option<PathBuf>,
         #[command(flatten)]

@@ -68,7 +68,7 @@ pub(in crate::cli) struct RestoreArgs {
 enum When {
     /// Keep them
     Never,
-    /// Replace them when size, time or type differ
+    /// Replace them when size, time or type differ; else set owner, mode, attributes and flags that do
     Changed,
     /// Replace them
     Always,
@@ -130,6 +130,7 @@ fn dry_run(
         Some(Planned::AtOnce(plan)) => context.output.line(plan.line(context))?,
         None => {}
     }
+    show::problems(&context.output, &plan.problems);
     context.output.json(|| {
         let (archive, at_once) = match reads {
             Some(Planned::Archive(plan)) => (plan.json(), Value::Null),
@@ -138,10 +139,10 @@ fn dry_run(
         };
         json!({
             "dry_run": true, "snapshot": picked.manifest.seq, "passed_over": reading::passed_over(picked),
-            "plan": plan_json(&plan), "archive": archive, "at_once": at_once,
+            "old_key": reading::old_key(picked), "plan": plan_json(&plan), "archive": archive, "at_once": at_once,
         })
     })?;
-    Ok(Exit::done(!picked.is_sure()))
+    Ok(Exit::done(!plan.problems.is_empty() || !picked.is_sure()))
 }
 
 fn totals_lines(totals: &PlanTotals) -> Vec<String> {
@@ -149,6 +150,7 @@ fn totals_lines(totals: &PlanTotals) -> Vec<String> {
         ("there already", totals.there),
         ("kept as they are, though they differ (--overwrite)", totals.kept),
         ("replaced", totals.replaced),
+        ("not restored, as something that is no folder stands in the way", totals.blocked),
     ];
     let told = standing.into_iter().filter(|(_, count)| *count > 0);
     let told = told.map(|(what, count)| format!("{what}: {}", counted(count, "entry", "entries")));
@@ -181,11 +183,11 @@ fn move_json(from: &Path, to: &Path) -> Value {
 fn plan_json(plan: &Plan) -> Value {
     let moves = plan.moves().into_iter();
     json!({
-        "paths": moves.map(|(from, to)| move_json(&from, &to)).collect::<Vec<_>>(),
+        "paths": moves.map(|(from, to)| move_json(&from, &to)).collect::<Vec<_>>(), "problems": plan.problems,
         "totals": plan.totals.map(|totals| json!({
             "files": totals.files, "bytes": totals.bytes, "directories": totals.dirs,
             "other_entries": totals.others, "lost": totals.lost,
-            "there": totals.there, "kept": totals.kept, "replaced": totals.replaced,
+            "there": totals.there, "kept": totals.kept, "replaced": totals.replaced, "blocked": totals.blocked,
         })),
     })
 }
@@ -219,9 +221,12 @@ fn tell(report: &RestoreReport, picked: &Picked, context: &Context) -> Result<Ex
             counted(report.kept, "entry", "entries")
         ))?;
     }
-    context
-        .output
-        .json(|| json!({ "snapshot": seq, "passed_over": reading::passed_over(picked), "restored": report }))?;
+    context.output.json(|| {
+        json!({
+            "snapshot": seq, "passed_over": reading::passed_over(picked), "old_key": reading::old_key(picked),
+            "restored": report,
+        })
+    })?;
     if report.problem_count > 0 {
         context
             .output

@@ -10,6 +10,7 @@ use crate::cli::kept::{self, Kept};
 use crate::cli::reading::{self, ReadArgs};
 use crate::cli::show;
 use crate::format::Manifest;
+use crate::repo::Succession;
 use crate::status::{bytes, grouped, printable};
 
 /// List the snapshots of a repository
@@ -23,11 +24,14 @@ pub(in crate::cli) fn run(args: &SnapshotsArgs, context: &Context) -> Result<Exi
     let repository = reading::open_to_show(&args.read, context)?;
     let (machines, mut problems) = repository.machines()?;
     let mut kept = Kept::default();
+    let mut old_keys = Vec::new();
     for machine in &machines {
         context.output.line(format!("machine {}", machine.id))?;
+        let mut keys = Succession::default();
         for snapshot in repository.snapshots(machine)? {
             match repository.manifest(machine, snapshot.seq) {
                 Ok(manifest) => {
+                    old_keys.extend(keys.next(&manifest));
                     let is_kept = |root| kept.is_kept(&repository, machine, &manifest, root);
                     show_one(&manifest, &manifest.body.roots.iter().map(is_kept).collect::<Vec<_>>(), context)?;
                 }
@@ -36,7 +40,8 @@ pub(in crate::cli) fn run(args: &SnapshotsArgs, context: &Context) -> Result<Exi
         }
     }
     problems.iter().for_each(|problem| context.output.warn(problem.to_string()));
-    Ok(Exit::done(!problems.is_empty()))
+    old_keys.iter().for_each(|old| context.output.warn(old.to_string()));
+    Ok(Exit::done(!problems.is_empty() || !old_keys.is_empty()))
 }
 
 /// `is_kept`: of each root, whether it is in the snapshot without being backed up any more.

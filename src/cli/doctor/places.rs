@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Finding;
 use crate::cli::context::{Context, variable};
+use crate::cli::error::MACHINE_KEY_IS_LOST;
 use crate::config::{Config, Places};
 use crate::crypto::{MachineKeys, RecoveryFile};
 use crate::status::bytes;
@@ -43,10 +44,7 @@ pub(in crate::cli) fn machine_key(config: &Config) -> (Finding, Option<MachineKe
             };
             (finding, Some(loaded.value))
         }
-        Err(error) => {
-            let remedy = "Bring the file back, or set the machine up again: rozenctl recover";
-            (Finding::of_error(CHECK, &error, remedy), None)
-        }
+        Err(error) => (Finding::of_error(CHECK, &error, MACHINE_KEY_IS_LOST), None),
     }
 }
 

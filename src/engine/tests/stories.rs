@@ -63,6 +63,10 @@ impl Story {
         self.engine.status(self.now).roots.into_iter().find(|r| r.id == id(root)).unwrap()
     }
 
+    fn is_away(&mut self, root: &str) -> Vec<Effect> {
+        self.tell(Event::RootUnavailable { root: id(root), problem: gone() })
+    }
+
     fn request(&mut self, root: &str, wait: u64) -> Vec<Effect> {
         self.tell(Event::BackupRequested { roots: vec![id(root)], full: false, wait: Some(WaitId(wait)) })
     }
@@ -221,12 +225,47 @@ fn a_request_during_a_run_waits_for_one_that_begins_after_it() {
 fn requests_that_cannot_be_met_are_answered_at_once() {
     let mut story = Story::new();
     assert_eq!(answers(&story.request("zz", 1)), [(1, BackupAnswer::UnknownRoot { root: id("zz") })]);
-    story.tell(Event::RootUnavailable { root: id("a"), problem: gone() });
-    assert_eq!(answers(&story.request("a", 2)), [(2, BackupAnswer::Failed { problem: gone() })]);
     story.tell(Event::Pause { length: None });
     assert_eq!(answers(&story.request("b", 3)), [(3, BackupAnswer::Paused)]);
     assert!(story.tell(Event::Stop).contains(&Effect::Exit));
     assert_eq!(answers(&story.request("b", 4)), [(4, BackupAnswer::Stopping)]);
+}
+
+#[test]
+fn a_request_looks_for_roots_that_are_away_and_its_answer_names_those_that_still_are() {
+    let mut story = Story::new();
+    story.is_away("a");
+    let all = |wait| Event::BackupRequested { roots: vec![], full: false, wait: Some(WaitId(wait)) };
+    let effects = story.tell(all(1));
+    assert!(effects.contains(&Effect::ProbeRoot(id("a"))) && started(&effects).is_none());
+    assert!(!story.tell(all(2)).contains(&Effect::ProbeRoot(id("a"))), "it is being looked for");
+    assert_eq!(started(&story.is_away("a")), Some((RunReason::Requested, vec![("b".into(), false)])));
+    story.cut();
+    story.tell(Event::RootAvailable { root: id("a") });
+    let answer = BackupAnswer::Done { snapshot: Some(Seq(9)), problems: vec![gone()] };
+    assert_eq!(answers(&story.done(&["b"])), [(1, answer.clone()), (2, answer)], "it came back too late for this run");
+}
+
+#[test]
+fn a_root_that_came_back_is_stored_by_the_request_that_looks_for_it() {
+    let mut story = Story::new();
+    story.is_away("a");
+    story.request("a", 1);
+    let effects = story.tell(Event::RootAvailable { root: id("a") });
+    assert_eq!(started(&effects), Some((RunReason::Requested, vec![("a".into(), true)])));
+}
+
+#[test]
+fn a_request_for_what_is_away_is_refused_and_waits_for_no_look_that_does_not_end() {
+    let mut story = Story::new();
+    story.is_away("a");
+    story.request("a", 1);
+    let refused = |wait| [(wait, BackupAnswer::Failed { problem: gone() })];
+    assert_eq!(answers(&story.is_away("a")), refused(1));
+    assert_eq!(timer(&story.request("a", 2)), Some(1005));
+    assert_eq!(answers(&story.pass(5)), refused(2));
+    story.request("a", 3);
+    assert_eq!(answers(&story.tell(Event::Pause { length: None })), [(3, BackupAnswer::Paused)]);
 }
 
 #[test]
@@ -313,6 +352,23 @@ fn doubt_that_never_ends_does_not_make_audits_follow_each_other_at_once() {
     let effects = story.done(&["a"]);
     assert_eq!((started(&effects), timer(&effects)), (None, Some(1300)));
     assert!(started(&story.pass(300)).is_some());
+}
+
+#[test]
+fn what_the_target_has_lost_is_not_safe_until_it_is_stored_again() {
+    let mut story = Story::new();
+    assert!(story.root("a").recovery_point.is_some());
+    let effects = story.tell(Event::StoredLost { root: id("a") });
+    assert_eq!(started(&effects), Some((RunReason::First, vec![("a".into(), true)])));
+    assert_eq!((story.root("a").recovery_point, story.root("a").last_snapshot.clone()), (None, None));
+    story.cut();
+    let failed = Outcome::TargetFailed { message: "full".into(), remedy: "make room".into() };
+    story.tell(Event::RunFinished(failed));
+    assert_eq!((story.root("a").recovery_point, story.root("a").up_to_date), (None, false));
+    story.pass(4000);
+    story.cut();
+    story.done(&["a"]);
+    assert_eq!(story.root("a").recovery_point, Some(story.now.wall));
 }
 
 /// Nothing but the agent knows of them, so that it must not wait, and say meanwhile that it waits for changes.

@@ -46,6 +46,15 @@ impl Bench {
         self.journal.finish_run(&FinishRun { run, now_ms: 3, head, roots: roots.collect() }).unwrap();
     }
 
+    /// `home` has a tree of these nodes from now on; the first is its root.
+    fn has_tree(&self, nodes: &[(u64, &[u8])]) {
+        let run = self.journal.begin_run(&["home"], 4).unwrap();
+        let put = nodes.iter().map(|(number, bytes)| (chunk(*number), bytes.to_vec())).collect();
+        let tree = NewTree { root: "home".into(), tree: chunk(nodes[0].0), put, drop: vec![] };
+        let roots = vec![FinishRoot { tree, recovery_point_ms: Some(2), audited_ms: None, reading: Reading::All }];
+        self.journal.finish_run(&FinishRun { run: run.id, now_ms: 5, head: None, roots }).unwrap();
+    }
+
     /// Through a crash and a new process, as far as the file can tell.
     fn reopened(self) -> Self {
         let Self { dir, journal } = self;

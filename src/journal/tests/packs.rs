@@ -32,6 +32,38 @@ fn without_spool(mut pack: PackContents) -> PackContents {
     pack
 }
 
+/// Where the journal has a chunk; in the target rather than in the spool.
+#[derive(PartialEq, Debug)]
+struct Location {
+    pack: ObjectHash,
+    kind: PackKind,
+    offset: u64,
+    len: u32,
+    raw_len: u32,
+    durable: bool,
+}
+
+impl Bench {
+    fn location(&self, chunk: &ChunkId) -> Location {
+        let sql = "SELECT packs.hash, packs.kind, chunks.offset, chunks.len, chunks.raw_len, packs.state <> 'spooled' AS durable
+                   FROM chunks JOIN packs ON packs.key = chunks.pack
+                   WHERE chunks.id = ?1 ORDER BY durable DESC LIMIT 1";
+        let from_row = |row: &rusqlite::Row<'_>| {
+            Ok(Location {
+                pack: row.get(0)?,
+                kind: row.get(1)?,
+                offset: row.get(2)?,
+                len: row.get(3)?,
+                raw_len: row.get(4)?,
+                durable: row.get(5)?,
+            })
+        };
+        self.journal
+            .read("look for a chunk's place", |connection| Ok(connection.query_row(sql, [chunk], from_row)?))
+            .unwrap()
+    }
+}
+
 #[test]
 fn a_pack_goes_from_the_spool_to_the_target_to_an_index() {
     let bench = Bench::new();
@@ -72,16 +104,9 @@ fn chunks_and_small_files_are_found_by_their_ids() {
     assert_eq!(journal.member(&file(12), 7).unwrap(), Some((chunk(11), 14)));
     assert_eq!(journal.member(&file(12), 8).unwrap(), None);
     assert_eq!(journal.member(&file(99), 7).unwrap(), None);
-    let location = journal.chunk_location(&chunk(12)).unwrap().unwrap();
-    let expected = ChunkLocation {
-        pack: object(1),
-        pack_kind: PackKind::Tree,
-        offset: 200,
-        len: 90,
-        raw_len: 500,
-        durable: false,
-    };
-    assert_eq!(location, expected);
+    let expected =
+        Location { pack: object(1), kind: PackKind::Tree, offset: 200, len: 90, raw_len: 500, durable: false };
+    assert_eq!(bench.location(&chunk(12)), expected);
 }
 
 #[test]
@@ -93,12 +118,39 @@ fn a_forgotten_pack_takes_its_chunks_along_but_not_those_of_others() {
     spool(journal, &pack(1));
     spool(journal, &twin);
     journal.pack_durable(&object(2)).unwrap();
-    assert!(journal.chunk_location(&chunk(10)).unwrap().unwrap().durable);
+    assert!(bench.location(&chunk(10)).durable);
     journal.forget_pack(&object(1)).unwrap();
-    assert_eq!(journal.chunk_location(&chunk(10)).unwrap().unwrap().pack, object(2));
+    assert_eq!(bench.location(&chunk(10)).pack, object(2));
     assert!(!journal.chunk_known(&chunk(11)).unwrap());
     assert_eq!(journal.member(&file(11), 7).unwrap(), None);
     assert_eq!(journal.packs_spooled().unwrap(), []);
+}
+
+/// A value that changed on the disk behind SQLite's back stands in the table or in its index, never in both.
+#[test]
+fn what_the_table_and_its_index_say_differently_is_not_believed() {
+    for (index, change) in [
+        ("members_by_file", "UPDATE members SET offset = 15 WHERE offset = 14"),
+        ("chunks_by_id", "UPDATE chunks SET id = zeroblob(32)"),
+    ] {
+        let bench = Bench::new();
+        spool(&bench.journal, &pack(1));
+        assert_eq!(bench.journal.member(&file(12), 7).unwrap(), Some((chunk(11), 14)));
+        let Bench { dir, journal } = bench;
+        drop(journal);
+        let connection = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+        let schema = "PRAGMA writable_schema = ON;
+                      CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'NAME';
+                      DELETE FROM sqlite_schema WHERE name = 'NAME';
+                      PRAGMA writable_schema = RESET;";
+        connection.execute_batch(&schema.replace("NAME", index)).unwrap();
+        connection.execute_batch(change).unwrap();
+        let back = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM kept; PRAGMA writable_schema = RESET;";
+        connection.execute_batch(back).unwrap();
+        drop(connection);
+        let journal = Journal::open(dir.path()).unwrap();
+        assert_eq!(journal.member(&file(12), 7).unwrap(), None, "{index}");
+    }
 }
 
 #[test]
@@ -122,7 +174,7 @@ fn an_index_of_the_target_makes_its_content_known_again() {
     for _ in 0..2 {
         journal.import_index(&object(100), &listed).unwrap();
         assert!(journal.index_known(&object(100)).unwrap());
-        assert!(journal.chunk_location(&chunk(12)).unwrap().unwrap().durable);
+        assert!(bench.location(&chunk(12)).durable);
         assert_eq!(journal.member(&file(13), 7).unwrap(), Some((chunk(11), 21)));
         assert_eq!(journal.packs_unindexed().unwrap(), []);
         assert_eq!(journal.packs_spooled().unwrap(), []);
@@ -137,8 +189,7 @@ fn lost_packs_are_forgotten_and_no_root_is_trusted_until_it_was_read_whole() {
         PackRow { hash: object(1), kind: PackKind::Data, size: 10, class: StorageClass::default(), spool_path: None };
     let frame = FrameRow { chunk: chunk(5), kind: 1, offset: 0, len: 5, raw_len: 5 };
     journal.pack_spooled(&pack, &[frame], &[]).unwrap();
-    journal.import_nodes("home", &[(chunk(1), b"one".to_vec())]).unwrap();
-    journal.adopt_tree("home", &chunk(1)).unwrap();
+    bench.has_tree(&[(1, b"one")]);
     journal.set_recovery_point("home", Some(15)).unwrap();
     assert_eq!(journal.lose_packs(&[object(9)], 20).unwrap(), 0);
     assert!(journal.distrust("home").unwrap().is_none(), "a pack that nobody knew changes nothing");

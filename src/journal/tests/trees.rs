@@ -74,8 +74,7 @@ fn removing_a_subtree_forgets_what_was_staged_there_and_keeps_what_comes_later()
 fn the_end_of_a_run_replaces_the_tree_and_clears_the_staging() {
     let bench = Bench::new();
     let journal = &bench.journal;
-    journal.import_nodes("home", &[(chunk(1), b"one".to_vec()), (chunk(2), b"two".to_vec())]).unwrap();
-    journal.adopt_tree("home", &chunk(1)).unwrap();
+    bench.has_tree(&[(1, b"one"), (2, b"two")]);
     let run = journal.begin_run(&["home"], 10).unwrap();
     journal.stage("home", &[entry("a", b"x", b"1")]).unwrap();
     let tree = NewTree {
@@ -110,8 +109,7 @@ fn a_failed_run_leaves_nothing_staged() {
 fn nodes_of_a_failed_run_are_dropped_when_the_next_one_begins() {
     let bench = Bench::new();
     let journal = &bench.journal;
-    journal.import_nodes("home", &[(chunk(1), b"one".to_vec()), (chunk(2), b"two".to_vec())]).unwrap();
-    journal.adopt_tree("home", &chunk(1)).unwrap();
+    bench.has_tree(&[(1, b"one"), (2, b"two")]);
     let run = journal.begin_run(&["home"], 10).unwrap();
     journal.make_nodes("home", &[(chunk(2), b"two".to_vec()), (chunk(3), b"three".to_vec())]).unwrap();
     journal.fail_run(run.id, "x", 11).unwrap();
@@ -125,8 +123,7 @@ fn what_a_partial_snapshot_replaces_can_be_read_until_its_run_ends_however_it_en
     for ends_well in [true, false] {
         let bench = Bench::new();
         let journal = &bench.journal;
-        journal.import_nodes("home", &[(chunk(1), b"one".to_vec()), (chunk(2), b"two".to_vec())]).unwrap();
-        journal.adopt_tree("home", &chunk(1)).unwrap();
+        bench.has_tree(&[(1, b"one"), (2, b"two")]);
         let run = journal.begin_run(&["home"], 10).unwrap();
         journal.make_nodes("home", &[(chunk(3), b"three".to_vec())]).unwrap();
         let head = (Seq(1), object(1));

@@ -70,7 +70,7 @@ fn restore(at: &std::path::Path, entries: &[Entry]) {
     let mut writer = MetadataWriter::new(OwnerPolicy::Ids);
     let mut path = dir.path().clone();
     for entry in entries.iter().rev() {
-        assert_eq!(writer.apply(destination.open_dir(&path).unwrap().target(), entry), []);
+        assert_eq!(writer.apply(destination.open_dir(&path).unwrap().target(), entry).unwrap(), []);
         path = path.parent().unwrap();
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
+use super::super::testing::Mounted;
 use super::super::{DestDir, Destination, DestinationError, LinkSource, MetadataWriter, OwnerPolicy};
 use super::places::Place;
 use super::{entry_of, rel, root_of};
@@ -124,7 +125,7 @@ fn metadata_of_a_link_stays_on_the_link() {
     let mut link = Entry { kind: EntryKind::Symlink, target: Some(target), mode: 0o777, ..f.entry.clone() };
     link.mtime = crate::model::Timestamp::new(1, 2);
     let node = f.root.create_node(b"link", &link).unwrap();
-    assert_eq!(MetadataWriter::new(OwnerPolicy::Ids).apply(node.target(), &link), []);
+    assert_eq!(MetadataWriter::new(OwnerPolicy::Ids).apply(node.target(), &link).unwrap(), []);
     assert_eq!(node.stat().unwrap().mtime, link.mtime);
     assert_eq!(restored_view(&f), before);
 }
@@ -179,4 +180,17 @@ fn a_full_destination_says_that_it_is_full() {
     let root = Destination::open(place.path()).unwrap().open_dir(&RelPath::root()).unwrap();
     let error = root.create_file(b"f").unwrap().write_at(0, &vec![1; 1 << 20]).unwrap_err();
     assert!(error.is_full(), "{error}");
+}
+
+#[test]
+fn what_one_filesystem_keeps_says_nothing_about_one_that_is_mounted_below() {
+    let f = fixture();
+    f.root.create_dir(b"below").unwrap();
+    let Some(_mounted) = Mounted::tmpfs(&f.to().join("below")) else { return };
+    f.root.create_file(b"x").unwrap();
+    let below = [f.root.open_child(b"below").unwrap(), f.destination.open_dir(&rel("below")).unwrap()];
+    assert!(f.root.keeps_marks() && f.root.create_dir(b"new").unwrap().keeps_marks());
+    assert!(!below.iter().any(DestDir::keeps_marks));
+    below[0].create_dir(b"new").unwrap().create_file(b"x").unwrap();
+    assert!(below.iter().all(DestDir::keeps_marks));
 }

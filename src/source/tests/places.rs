@@ -31,6 +31,11 @@ impl Place {
         Self::mount("tmpfs", |_, at| run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", text(at)]))
     }
 
+    /// It keeps no attributes.
+    pub fn ramfs() -> Option<Self> {
+        Self::mount("ramfs", |_, at| run("mount", &["-t", "ramfs", "ramfs", text(at)]))
+    }
+
     pub fn image(kind: &'static str, mkfs: &[&str]) -> Option<Self> {
         Self::mount(kind, |image, at| {
             std::fs::File::create(image).unwrap().set_len(400 << 20).unwrap();
@@ -54,7 +59,7 @@ impl Place {
         let at = dir.path().join("mounted");
         std::fs::create_dir(&at).unwrap();
         if !is_root() || !mount(&dir.path().join("image"), &at) {
-            eprintln!("skipped on {kind}: it needs root, mkfs and a loop device");
+            eprintln!("skipped: {kind}: it needs root, mkfs and a loop device");
             return None;
         }
         Some(Self { kind, path: at, mounted: true, _dir: dir })

@@ -31,7 +31,7 @@ fn restore(dir: &Path, entry: &Entry) -> Vec<crate::model::Problem> {
         let mut writer = MetadataWriter::new(OwnerPolicy::Ids);
         let mut problems = writer.prepare(file.target(), entry);
         file.write_at(0, b"content").unwrap();
-        problems.extend(writer.apply(file.target(), entry));
+        problems.extend(writer.apply(file.target(), entry).unwrap());
         problems
     })
 }
@@ -121,7 +121,60 @@ fn by_names_the_owner_is_who_has_the_name_here() {
     (entry.user, entry.group) = (Some("root".to_owned()), Some("no such group".to_owned()));
     let root = Destination::open(dir.path()).unwrap().open_dir(&RelPath::root()).unwrap();
     let file = root.create_file(b"new").unwrap();
-    assert_eq!(MetadataWriter::new(OwnerPolicy::Names).apply(file.target(), &entry), []);
+    assert_eq!(MetadataWriter::new(OwnerPolicy::Names).apply(file.target(), &entry).unwrap(), []);
     let stat = file.stat().unwrap();
     assert_eq!((stat.uid, stat.gid), (0, USER));
+}
+
+/// In the kernel's own form.
+fn acl(entries: &[(u16, u16)]) -> Vec<u8> {
+    let entry = |(tag, perm): &(u16, u16)| {
+        let id = if *tag == 2 { 1234u32 } else { u32::MAX };
+        [&tag.to_le_bytes()[..], &perm.to_le_bytes(), &id.to_le_bytes()].concat()
+    };
+    [&[2, 0, 0, 0][..], &entries.iter().flat_map(entry).collect::<Vec<u8>>()].concat()
+}
+
+fn xattr(name: &str, value: &[u8]) -> Xattr {
+    Xattr { name: name.into(), value: value.to_vec() }
+}
+
+#[test]
+fn what_its_owner_may_not_write_to_gets_its_attributes_before_its_acl() {
+    if !is_root() {
+        skip!("it needs two users");
+    }
+    let (dir, mut entry) = fixture(0o460);
+    let acl = acl(&[(1, 4), (2, 6), (4, 0), (16, 6), (32, 0)]);
+    entry.xattrs = Some(vec![xattr("system.posix_acl_access", &acl), xattr("user.a", b"1")]);
+    assert_eq!(restore(dir.path(), &entry), []);
+    assert_eq!(restorable(entry_of(&root_of(dir.path()), b"new")), restorable(entry.clone()));
+    // once more, on what has all of it
+    entry.xattrs = Some(vec![xattr("system.posix_acl_access", &acl), xattr("user.a", b"2")]);
+    let problems = as_user(|| {
+        let root = Destination::open(dir.path()).unwrap().open_dir(&RelPath::root()).unwrap();
+        MetadataWriter::new(OwnerPolicy::Ids).apply(root.open_file(b"new").unwrap().target(), &entry).unwrap()
+    });
+    assert_eq!(problems, []);
+    assert_eq!(restorable(entry_of(&root_of(dir.path()), b"new")), restorable(entry));
+}
+
+#[test]
+fn a_folder_that_hands_down_closed_modes_is_filled_all_the_same() {
+    if !is_root() {
+        skip!("it needs two users");
+    }
+    let (dir, mut entry) = fixture(0o644);
+    entry.xattrs = Some(vec![xattr("user.a", b"1")]);
+    let closed = acl(&[(1, 0), (4, 0), (32, 0)]);
+    rustix::fs::setxattr(dir.path(), "system.posix_acl_default", &closed, rustix::fs::XattrFlags::empty()).unwrap();
+    let problems = as_user(|| {
+        let root = Destination::open(dir.path()).unwrap().open_dir(&RelPath::root()).unwrap();
+        let child = root.create_dir(b"child").unwrap();
+        let file = child.create_file(b"new").unwrap();
+        file.write_at(0, b"content").unwrap();
+        MetadataWriter::new(OwnerPolicy::Ids).apply(file.target(), &entry).unwrap()
+    });
+    assert_eq!(problems, []);
+    assert_eq!(restorable(entry_of(&root_of(&dir.path().join("child")), b"new")), restorable(entry));
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, RenameFlags, fsync, linkat, renameat_with, statat};
+use rustix::fs::{AtFlags, CWD, RenameFlags, fsync, linkat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::root::DirStore;
@@ -111,7 +111,11 @@ impl Put<'_> {
             Err(errno) => return Err(self.error(errno)),
         }
         fault::point("store.linked");
-        fsync(dir).map_err(|errno| self.error(errno))?;
+        if let Err(errno) = fsync(dir) {
+            // to flush again proves nothing: whoever tries again gives the name again
+            let _ = unlinkat(dir, self.name.leaf(), AtFlags::empty());
+            return Err(self.error(errno));
+        }
         fault::point("store.placed");
         Ok(PutOutcome::Created)
     }

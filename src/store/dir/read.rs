@@ -1,5 +1,6 @@
 //! Reading objects and listing them.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -218,16 +219,27 @@ impl Walk<'_> {
             }
             // a link, or a filesystem that does not tell: look
             FileType::Symlink | FileType::Unknown if may_hold || matches => self.look(dir, name, &below),
+            FileType::Directory => Ok(()),
+            _ if matches => {
+                self.damaged(name, "it is no regular file");
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
     fn subdirectory(&mut self, dir: &OwnedFd, name: &ObjectName, below: &str) -> Result<(), StoreError> {
+        let before = self.found.len();
         match openat(dir, name.leaf(), DIR_FLAGS, Mode::empty()) {
-            Ok(fd) => self.directory(fd, below),
-            Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(StoreError::io(Verb::List, name, errno)),
+            Ok(fd) => self.directory(fd, below)?,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(StoreError::io(Verb::List, name, errno)),
         }
+        // whoever lists a folder of objects asks for what lies in it: there such a folder may stand where an object was
+        if self.found.len() == before && format!("{}/", name.parent()) == self.prefix {
+            self.damaged(name.clone(), "it is an empty folder");
+        }
+        Ok(())
     }
 
     fn object(&mut self, dir: &impl AsFd, name: ObjectName) {
@@ -254,14 +266,17 @@ impl Walk<'_> {
                 return self.subdirectory(dir, &name, below);
             }
             FileType::RegularFile if name.as_str().starts_with(self.prefix) => self.object(dir, name),
+            FileType::Directory => {}
+            _ if name.as_str().starts_with(self.prefix) => self.damaged(name, "it is no regular file"),
             _ => {}
         }
         Ok(())
     }
 
-    /// One bad inode must not hide all other objects. Whoever asks for it is told why it cannot be had.
-    fn damaged(&mut self, name: ObjectName, errno: Errno) {
-        tracing::debug!(%name, %errno, "an object is listed that cannot be looked at");
+    /// One bad inode must not hide all other objects, nor may anything else hide the object whose name it has. Whoever asks for it is told
+    /// why it cannot be had.
+    fn damaged(&mut self, name: ObjectName, why: impl Display) {
+        tracing::debug!(%name, %why, "an object is listed that cannot be read");
         self.push(name, 0);
     }
 

@@ -171,6 +171,29 @@ fn what_is_no_file_is_no_object_and_is_told_as_what_it_is() {
     assert_eq!(store.get(&name("fifo"), 9).unwrap_err().to_string(), "fifo is no regular file");
 }
 
+#[test]
+fn what_is_no_file_and_stands_where_an_object_was_is_in_the_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = create(dir.path());
+    for object in ["m/s/1", "m/s/2", "m/s/3", "m/s/4", "m/s/5"] {
+        store.put_if_absent(&name(object), PutSource::Bytes(b"x"), StorageClass::Standard).unwrap();
+    }
+    let at = |text: &str| dir.path().join("m/s").join(text);
+    ["2", "3", "4", "5"].iter().for_each(|leaf| fs::remove_file(at(leaf)).unwrap());
+    fs::create_dir(at("2")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, at("3"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    std::os::unix::fs::symlink("/dev/null", at("4")).unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    fs::write(at("elsewhere/junk that is no object"), b"x").unwrap();
+    std::os::unix::fs::symlink("elsewhere", at("5")).unwrap();
+    let listed: Vec<_> = store.list("m/s/").unwrap().into_iter().map(|o| (o.name.to_string(), o.size)).collect();
+    let expected = [("m/s/1", 1), ("m/s/2", 0), ("m/s/3", 0), ("m/s/4", 0), ("m/s/5", 0), ("m/s/elsewhere", 0)];
+    assert_eq!(listed, expected.map(|(name, size)| (name.to_owned(), size)));
+    for object in ["m/s/2", "m/s/3", "m/s/4", "m/s/5"] {
+        assert_eq!(store.get(&name(object), 9).unwrap_err().to_string(), format!("{object} is no regular file"));
+    }
+}
+
 /// A small filesystem of its own, gone when dropped.
 struct SmallDisk(tempfile::TempDir);
 

@@ -36,7 +36,7 @@ pub(super) struct PolicyArgs {
 enum Whom {
     /// The user of a machine that backs up: adds, never takes away
     Uploader,
-    /// The user of a host that repacks: reads all, adds, deletes nothing
+    /// The user of a host that is to prepare a prune (no program does yet): reads all, adds, deletes nothing
     Gc,
     /// The user of a person: reads, deletes, changes the bucket
     Admin,

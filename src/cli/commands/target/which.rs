@@ -53,7 +53,9 @@ pub(super) fn whose(named: Option<MachineId>, context: &Context) -> Result<Whose
         return Ok(Whose::One(id));
     }
     match context.config() {
-        Ok(config) => Ok(Whose::One(MachineKeys::load(&config.machine_key)?.value.machine_id)),
+        Ok(config) => {
+            Ok(Whose::One(MachineKeys::load(&config.machine_key).map_err(CliError::MachineKey)?.value.machine_id))
+        }
         Err(CliError::Config(ConfigError::Missing { .. })) => Ok(Whose::All),
         Err(error) => Err(error),
     }

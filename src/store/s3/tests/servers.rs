@@ -110,6 +110,13 @@ impl Server {
         address
     }
 
+    /// Says that the rest of a test is not asked of this server, and why. Ours knows everything.
+    #[track_caller]
+    pub(in crate::store) fn lacks(&self, why: &str) {
+        assert_ne!(self.name, "fake", "{why}");
+        eprintln!("left out: {}: {why}", self.name);
+    }
+
     /// Of `bucket/prefix`, with more options if need be.
     pub(in crate::store) fn address(&self, place: &str, keys: &Path, more: &str) -> S3Address {
         let Self { endpoint, region, options, .. } = self;
