@@ -196,6 +196,7 @@ impl<'c, 'a> Walk<'c, 'a> {
                 self.waiting.dirs.push(&RelPath::root(), entry)?;
                 self.context.count(Count::Dir);
             }
+            self.context.note_unreadable(&RelPath::root(), entry);
             self.context.progress.entry();
             return Ok(());
         }
