@@ -17,6 +17,7 @@ mod compare;
 mod fault_tests;
 mod found;
 mod held;
+mod known;
 mod links;
 #[cfg(test)]
 mod mount_tests;

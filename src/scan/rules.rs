@@ -103,16 +103,24 @@ fn too_large(dir: &Dir, name: &[u8]) -> Problem {
     Problem::new(ProblemCode::Metadata, dir.path().join(name).as_bytes(), text, "make that ignore file smaller")
 }
 
-/// Has one of the directory's ignore files come, gone or changed since the tree before? `before`: its entries there.
-pub(super) fn changed(rules: &Rules, dir: &Dir, listing: &Listing, before: &[(Vec<u8>, Entry)]) -> bool {
-    rules.config().files.iter().map(|name| name.as_bytes()).any(|name| {
-        let known = before.binary_search_by(|(found, _)| found.as_slice().cmp(name)).ok().map(|at| &before[at].1);
-        match (known, listing.contains(name)) {
+/// Has one of the directory's ignore files come, gone or changed since the tree before? `known`: its entry there.
+pub(super) fn changed<E>(
+    rules: &Rules,
+    dir: &Dir,
+    listing: &Listing,
+    known: impl Fn(&[u8]) -> Result<Option<Entry>, E>,
+) -> Result<bool, E> {
+    for name in rules.config().files.iter().map(|name| name.as_bytes()) {
+        let is_changed = match (known(name)?, listing.contains(name)) {
             (None, is_there) => is_there,
             (Some(_), false) => true,
-            (Some(entry), true) => !dir.stat(name).is_ok_and(|stat| is_unchanged(entry, &stat)),
+            (Some(entry), true) => !dir.stat(name).is_ok_and(|stat| is_unchanged(&entry, &stat)),
+        };
+        if is_changed {
+            return Ok(true);
         }
-    })
+    }
+    Ok(false)
 }
 
 /// With its state, which was taken before its content: a later state is told by comparing. `None` for what is no regular file any more.

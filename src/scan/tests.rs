@@ -534,3 +534,22 @@ fn an_ignore_file_that_changes_between_the_rules_and_its_reading_has_all_below_c
         }
     }
 }
+
+#[test]
+fn a_directory_that_is_larger_than_a_page_of_the_tree_before_is_compared_whole() {
+    let mut lab = Lab::new();
+    for n in 0..2500 {
+        fs::write(lab.at("x").join(format!("{n:04}")), "").unwrap();
+    }
+    lab.scan(Target::everything(), |_, _| {});
+    (0..2500).filter(|n| n % 3 != 1).for_each(|n| fs::remove_file(lab.at("x").join(format!("{n:04}"))).unwrap());
+    fs::write(lab.at("x/1023-new"), "").unwrap();
+    for from in [targets(&["x"]), Target::everything()] {
+        lab.scan(from, |_, _| {});
+        assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+    }
+    fs::remove_dir_all(lab.at("x")).unwrap();
+    fs::create_dir(lab.at("x")).unwrap();
+    lab.scan(targets(&["x"]), |_, _| {});
+    assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+}

@@ -9,6 +9,7 @@ use self::marks::mark_known;
 use super::compare::{is_doubtful, is_same_mount_point, is_unchanged};
 use super::found::{Found, ReadJob, ScanError};
 use super::held::{HeldDir, OpenDirs};
+use super::known::Known;
 use super::links::Links;
 use super::orphans::Orphans;
 use super::place::{self, Place};
@@ -191,32 +192,42 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
         let Inside { rules: inside, problems, made_of } = rules::inside(&pending.rules, &dir, &listing);
         say_all(problems, sink)?;
-        // of a new directory too: entries may have been left behind without it
-        let before = self.previous.list(&pending.path).map_err(ScanError::Tree)?;
-        self.orphans.compare(&pending.path, pending.is_known, &before);
         // other rules may hold for everything below
-        let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
+        let known = |name: &[u8]| self.previous.get(&TreeKey::new(&pending.path, name)).map_err(ScanError::Tree);
+        let recursive = rules::changed(&pending.rules, &dir, &listing, known)? || pending.recursive;
         self.visited.compare(&pending.path, recursive);
         let here = Here { dir: self.open.hold(dir), rules: inside, made_of, place, recursive };
-        let mut before = before.into_iter().peekable();
+        // of a new directory too: entries may have been left behind without it
+        let mut before = Known::of(&pending.path);
         let mut below = Vec::new();
         for listed in listing.iter() {
-            while let Some((name, entry)) = before.next_if(|(name, _)| name.as_slice() < listed.name) {
+            while let Some((name, entry)) = self.known(&mut before, |name| name < listed.name)? {
                 self.gone(&here, &name, &entry, sink)?;
             }
-            let previous = before.next_if(|(name, _)| name.as_slice() == listed.name).map(|(_, entry)| entry);
+            let previous = self.known(&mut before, |name| name == listed.name)?.map(|(_, entry)| entry);
             below.extend(self.name(&here, listed.name, previous, sink)?);
             if self.missed.len() == MISSED {
                 below.extend(self.look_again(&here, sink)?);
             }
         }
-        before.try_for_each(|(name, entry)| self.gone(&here, &name, &entry, sink))?;
+        while let Some((name, entry)) = self.known(&mut before, |_| true)? {
+            self.gone(&here, &name, &entry, sink)?;
+        }
+        self.orphans.compare(&pending.path, pending.is_known, before.given());
         below.extend(self.look_again(&here, sink)?);
         self.pending.extend(below.into_iter().rev());
         match std::mem::take(&mut self.unseen) {
             true => self.mark_unlisted(&pending, sink),
             false => Ok(()),
         }
+    }
+
+    fn known(
+        &self,
+        before: &mut Known,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<(Vec<u8>, Entry)>, ScanError<N::Error>> {
+        before.next_if(&self.previous, wanted).map_err(ScanError::Tree)
     }
 
     /// Names that were listed and then not found: most were removed in between. One that is still listed cannot be expressed by its
