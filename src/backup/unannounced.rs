@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::journal::Hint;
-use crate::model::{EntryFlags, EntryKind, RelPath, Timestamp};
-use crate::scan::Found;
+use crate::model::{EntryKind, RelPath, Timestamp};
+use crate::scan::{Found, is_doubtful};
 
 /// More directories than this are not told apart: the number says enough.
 const MAX_COUNTED: usize = 100_000;
@@ -52,13 +52,12 @@ impl Unannounced {
 
 /// The directory that a hint should have named, and when the change was made.
 fn changed_dir(found: &Found) -> Option<(RelPath, Timestamp)> {
-    const DOUBTFUL: u32 = EntryFlags::RACY | EntryFlags::FUZZY | EntryFlags::UNREADABLE;
     match found {
         Found::Put { doubted: true, .. } => None,
         Found::Put { key, entry, .. } if entry.kind == EntryKind::Dir => Some((key.path()?, entry.ctime)),
         Found::Put { key, entry, .. } if entry.nlink.is_none() => Some((RelPath::parse(&key.dir).ok()?, entry.ctime)),
         Found::Read(job) => {
-            let is_doubtful = job.previous.as_ref().is_some_and(|entry| entry.flags.has(DOUBTFUL));
+            let is_doubtful = job.previous.as_deref().is_some_and(is_doubtful);
             (!is_doubtful && job.stat.nlink == 1).then(|| (job.dir.path().clone(), job.stat.ctime))
         }
         _ => None,

@@ -11,6 +11,7 @@ use crate::clock::Monotonic;
 use crate::freeze::{FreezeError, FreezeId, Freezer, Hold, PlanOptions};
 use crate::journal::RunId;
 use crate::model::{Problem, RelPath, Timestamp};
+use crate::scan::is_wanted;
 use crate::source::View;
 
 pub(super) struct OpenedView {
@@ -29,7 +30,8 @@ pub(super) struct OpenedView {
 pub(super) fn open(backup: &Backup, run: RunId, plan: &RootPlan, number: u32) -> Result<OpenedView, RunError> {
     let journal = &backup.journal;
     reap_unknown(backup, plan)?;
-    let wanted = |dir: &RelPath| plan.rules.excludes_with_parents(dir, true).is_none();
+    let live = View::live(&plan.path).ok();
+    let wanted = |dir: &RelPath| live.as_ref().is_none_or(|view| is_wanted(view, &plan.rules, dir));
     let options = PlanOptions { one_filesystem: plan.rules.config().one_filesystem, wanted: &wanted };
     let id = FreezeId { run: run.0.unsigned_abs(), root: number };
     let freeze_error = |source| RunError::Freeze { root: plan.id.clone(), source };

@@ -340,3 +340,19 @@ fn a_pack_is_read_once_for_its_name_and_all_its_frames() {
     let ranges = recorder.counts(crate::store::Verb::GetRange);
     assert!(ranges.bytes <= packs + packs / 50 && ranges.calls <= 8, "{ranges:?}, {packs} bytes stored");
 }
+
+#[test]
+fn a_file_without_content_is_damage_unless_its_entry_says_that_it_could_not_be_read() {
+    let mut repo = TestRepo::new();
+    let told = crate::model::EntryFlags::default().with(crate::model::EntryFlags::UNREADABLE);
+    let mut entries = Entries::from([(vec![], Entry::test_dir())]);
+    entries.insert(b"told".to_vec(), Entry { flags: told, ..Entry::test_file(15) });
+    entries.insert(b"hole".to_vec(), Entry { extents: Some(vec![]), ..Entry::test_file(15) });
+    entries.insert(b"empty".to_vec(), Entry::test_file(0));
+    repo.commit(&entries);
+    assert!(check(&repo, 0).is_clean());
+    entries.insert(b"zfile".to_vec(), Entry::test_file(15));
+    repo.commit(&entries);
+    let report = check(&repo, 0);
+    assert_eq!((report.damage_count, report.findings.len()), (1, 0), "{report:?}");
+}

@@ -7,9 +7,11 @@ use super::objects::Objects;
 use super::progress::CheckProgress;
 use super::report::{DamageList, Finding, FindingCode};
 use crate::format::{Manifest, ManifestRoot};
-use crate::model::{ChunkId, Entry, EntryKind, MachineId, Seq, with_causes};
+use crate::model::{ChunkId, Entry, EntryFlags, EntryKind, MachineId, Seq, with_causes};
 use crate::repo::{ContentError, Contents, DataParts, Files, RepoError, names, unless_gone};
 use crate::tree::{ChildRef, Node, NodeSource, TreeKey};
+
+const NO_CONTENT: &str = "the snapshot has none of its content; the next full comparison of its machine stores it";
 
 /// Remembers what is right, so that snapshots cost what they do not share.
 pub(super) struct Trees<'a> {
@@ -165,7 +167,9 @@ impl<'a> Trees<'a> {
         let data = match self.files.open(entry) {
             Ok(data) => data,
             // the backup said so when it was made: no damage of the repository
-            Err(ContentError::NotStored) => return Ok(None),
+            Err(ContentError::NotStored) if entry.flags.has(EntryFlags::UNREADABLE) => return Ok(None),
+            // one of an earlier version, which nobody was told of
+            Err(ContentError::NotStored) => return Ok(Some(NO_CONTENT.to_owned())),
             Err(error) => return Ok(Some(with_causes(&error))),
         };
         match &data.parts {

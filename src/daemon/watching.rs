@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::config::exclude::Rules;
 use crate::engine::{Event, HintSeq};
 use crate::journal::{HintRow, Journal};
-use crate::model::RootId;
+use crate::model::{RelPath, RootId};
+use crate::scan::is_wanted;
+use crate::source::View;
 use crate::watch::{
     Coverage, Hint, Names, Reason, RootCoverage, RootKey, RootState, SyncOutcome, WatchOptions, WatchRoot, Watcher,
 };
@@ -45,9 +47,14 @@ impl Watching {
         sink: HintSink,
     ) -> Self {
         let roots = config.roots.iter().zip(rules).enumerate().map(|(at, (root, rules))| {
-            let (one_filesystem, rules) = (rules.config().one_filesystem, rules.clone());
-            let skip = move |dir: &crate::model::RelPath| rules.excludes_with_parents(dir, true).is_some();
-            WatchRoot { key: key(at), path: root.path.clone(), one_filesystem, skip: Arc::new(skip) }
+            let (one_filesystem, rules, path) = (rules.config().one_filesystem, rules.clone(), root.path.clone());
+            let rule_files = rules.config().files.iter().map(|name| name.as_bytes().to_vec()).collect();
+            // few are left out: only for them the ignore files above are read; doubt watches
+            let skip = move |dir: &RelPath| {
+                rules.excludes_with_parents(dir, true).is_some()
+                    && View::live(&path).is_ok_and(|view| !is_wanted(&view, &rules, dir))
+            };
+            WatchRoot { key: key(at), path: root.path.clone(), one_filesystem, skip: Arc::new(skip), rule_files }
         });
         let options = WatchOptions {
             roots: roots.collect(),

@@ -36,7 +36,8 @@ impl EntryFlags {
     pub const FUZZY: u32 = 1;
     /// The content could not be read: the entry has metadata alone (or content of an earlier snapshot).
     pub const UNREADABLE: u32 = 2;
-    /// Its ctime lies within 2 s of the time it was read: read again next time.
+    /// Its ctime lies within 2 s of the time it was read, an attribute of it could not be read, or rules were made of another state of
+    /// it: read again next time.
     pub const RACY: u32 = 4;
     /// A nested subvolume or mount that is not part of this snapshot: the directory's content is not here.
     pub const NOT_COVERED: u32 = 8;

@@ -233,6 +233,7 @@ impl<'c, 'a> Walk<'c, 'a> {
     /// The root's own entry. An empty directory is taken for it; of another the metadata stays.
     fn root(&mut self, entry: &Entry) -> Result<(), RestoreError> {
         self.has_root = true;
+        self.context.note_unreadable(&RelPath::root(), entry);
         self.context.progress.entry();
         if entry.kind != EntryKind::Dir {
             return Ok(());

@@ -13,8 +13,11 @@
 //! Not here: reading content (room `backup`), the decision when to scan (`engine`).
 
 mod compare;
+#[cfg(test)]
+mod fault_tests;
 mod found;
 mod held;
+mod known;
 mod links;
 #[cfg(test)]
 mod mount_tests;
@@ -26,9 +29,13 @@ mod targets;
 mod tests;
 mod visited;
 mod walk;
+mod wanted;
+mod way;
 
+pub use compare::is_doubtful;
 pub use found::{Found, ReadJob, ScanError};
 pub use held::HeldDir;
 pub use rules::IgnoreFile;
 pub use targets::Target;
 pub use walk::{Scan, ScanOptions};
+pub use wanted::is_wanted;

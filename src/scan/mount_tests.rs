@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use super::Target;
 use super::tests::{Lab, targets};
@@ -127,5 +128,33 @@ fn a_filesystem_that_went_before_it_was_first_listed_is_missed_as_well() {
     for _ in 0..2 {
         assert_eq!((lab.is_unread("disk"), told(&lab)), (true, vec![(ProblemCode::NotCovered, "disk")]));
         lab.scan(Target::everything(), |_, _| {});
+    }
+}
+
+/// tmpfs gives the number of a stub to what is made in it first.
+#[test]
+fn what_is_stored_of_a_nested_subvolume_that_was_not_frozen_stays_and_is_told() {
+    for is_known in [true, false] {
+        let mut lab = Lab::new();
+        fs::create_dir(lab.at("disk")).unwrap();
+        let Some(_mounted) = Mounted::tmpfs(&lab.at("disk")) else { return };
+        fs::create_dir(lab.at("disk/stub")).unwrap();
+        if fs::metadata(lab.at("disk/stub")).unwrap().ino() != 2 {
+            return eprintln!("skipped: the first inode of this tmpfs is another");
+        }
+        fs::write(lab.at("disk/stub/f"), "x").unwrap();
+        if is_known {
+            lab.scan(Target::everything(), |_, _| {});
+            fs::remove_file(lab.at("disk/stub/f")).unwrap();
+        }
+        lab.is_frozen = true;
+        for _ in 0..2 {
+            lab.scan(Target::everything(), |_, _| {});
+            assert_eq!((lab.is_unread("disk/stub"), told(&lab)), (true, vec![(ProblemCode::NotCovered, "disk/stub")]));
+            assert_eq!(lab.paths().contains("disk/stub/f"), is_known);
+        }
+        lab.is_frozen = false;
+        lab.scan(targets(&["disk"]), |_, _| {});
+        assert_eq!((lab.paths().contains("disk/stub/f"), lab.is_unread("disk/stub")), (!is_known, false));
     }
 }

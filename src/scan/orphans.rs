@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Entry, EntryKind, RelPath};
+use crate::model::{EntryKind, RelPath};
 use crate::tree::{NodeSource, TreeError, TreeKey, TreeReader};
 
 /// What a scan of everything has met of the tree before.
@@ -20,11 +20,11 @@ impl Orphans {
         Self { is_whole, met: 0, adopted: HashSet::new() }
     }
 
-    /// `before`: what the tree before has in the directory; it has the directory itself if that `is_known`. The comparison deals with all
-    /// of it.
-    pub(super) fn compare(&mut self, dir: &RelPath, is_known: bool, before: &[(Vec<u8>, Entry)]) {
-        self.met += before.len() as u64;
-        if self.is_whole && !is_known && !before.is_empty() {
+    /// `before`: how many entries the tree before has in the directory; it has the directory itself if that `is_known`. The comparison
+    /// deals with all of them.
+    pub(super) fn compare(&mut self, dir: &RelPath, is_known: bool, before: u64) {
+        self.met += before;
+        if self.is_whole && !is_known && before > 0 {
             self.adopted.insert(dir.clone());
         }
     }

@@ -70,6 +70,16 @@ pub(super) fn not_mounted(path: &RelPath) -> Problem {
     )
 }
 
+/// It was not wanted when the view was made, or it came after that.
+pub(super) fn not_frozen(path: &RelPath) -> Problem {
+    Problem::new(
+        ProblemCode::NotCovered,
+        path.as_bytes(),
+        "this nested subvolume was not frozen with the rest; what is stored of it stays as it was",
+        "nothing to do: the next backup freezes it; if this goes on, make it a root of its own",
+    )
+}
+
 /// It came or went between the look at its name and the look into it.
 pub(super) fn exchanged(path: &RelPath) -> Problem {
     Problem::new(

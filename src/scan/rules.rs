@@ -1,6 +1,6 @@
 //! Which rules hold inside a directory: its ignore files and markers, read once when it is entered.
 
-use super::compare::is_unchanged;
+use super::compare::{is_unchanged, looks_the_same};
 use crate::config::exclude::{CACHEDIR_SIGNATURE, CACHEDIR_TAG, Rules};
 use crate::model::{Entry, EntryKind, Problem, ProblemCode};
 use crate::source::{Dir, Listing, SourceError, Stat};
@@ -42,7 +42,7 @@ impl IgnoreFile {
     }
 
     pub(super) fn is(&self, entry: &Entry) -> bool {
-        self.0.is_some_and(|read| is_unchanged(entry, &read))
+        self.0.is_some_and(|read| looks_the_same(entry, &read))
     }
 }
 
@@ -59,9 +59,14 @@ pub(super) fn inside(rules: &Rules, dir: &Dir, listing: &Listing) -> Inside {
         let rules = rules.enter_marked(path, reason);
         return Inside { rules, problems: Vec::new(), made_of: MadeOf::default() };
     }
+    with_ignore_files(rules, dir, |name| listing.contains(name))
+}
+
+/// As the ignore files of the directory add to them.
+pub(super) fn with_ignore_files(rules: &Rules, dir: &Dir, holds: impl Fn(&[u8]) -> bool) -> Inside {
     let (mut problems, mut made_of) = (Vec::new(), MadeOf::default());
     let mut files: Vec<(&[u8], Vec<u8>)> = Vec::new();
-    for name in rules.config().files.iter().map(|name| name.as_bytes()).filter(|name| listing.contains(name)) {
+    for name in rules.config().files.iter().map(|name| name.as_bytes()).filter(|name| holds(name)) {
         // one byte more than it may have
         let (content, stat) = match read_start(dir, name, MAX_IGNORE_FILE + 1) {
             Ok(Some(read)) => read,
@@ -81,7 +86,7 @@ pub(super) fn inside(rules: &Rules, dir: &Dir, listing: &Listing) -> Inside {
         return Inside { rules: rules.clone(), problems, made_of };
     }
     let borrowed: Vec<(&[u8], &[u8])> = files.iter().map(|(name, content)| (*name, &content[..])).collect();
-    let (rules, faults) = rules.enter(path, &borrowed);
+    let (rules, faults) = rules.enter(dir.path(), &borrowed);
     problems.extend(faults.iter().map(|fault| {
         Problem::new(
             ProblemCode::Metadata,
@@ -98,16 +103,24 @@ fn too_large(dir: &Dir, name: &[u8]) -> Problem {
     Problem::new(ProblemCode::Metadata, dir.path().join(name).as_bytes(), text, "make that ignore file smaller")
 }
 
-/// Has one of the directory's ignore files come, gone or changed since the tree before? `before`: its entries there.
-pub(super) fn changed(rules: &Rules, dir: &Dir, listing: &Listing, before: &[(Vec<u8>, Entry)]) -> bool {
-    rules.config().files.iter().map(|name| name.as_bytes()).any(|name| {
-        let known = before.binary_search_by(|(found, _)| found.as_slice().cmp(name)).ok().map(|at| &before[at].1);
-        match (known, listing.contains(name)) {
+/// Has one of the directory's ignore files come, gone or changed since the tree before? `known`: its entry there.
+pub(super) fn changed<E>(
+    rules: &Rules,
+    dir: &Dir,
+    listing: &Listing,
+    known: impl Fn(&[u8]) -> Result<Option<Entry>, E>,
+) -> Result<bool, E> {
+    for name in rules.config().files.iter().map(|name| name.as_bytes()) {
+        let is_changed = match (known(name)?, listing.contains(name)) {
             (None, is_there) => is_there,
             (Some(_), false) => true,
-            (Some(entry), true) => !dir.stat(name).is_ok_and(|stat| is_unchanged(entry, &stat)),
+            (Some(entry), true) => !dir.stat(name).is_ok_and(|stat| is_unchanged(&entry, &stat)),
+        };
+        if is_changed {
+            return Ok(true);
         }
-    })
+    }
+    Ok(false)
 }
 
 /// With its state, which was taken before its content: a later state is told by comparing. `None` for what is no regular file any more.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Found, Scan, ScanOptions, Target};
 use crate::config::exclude::{ExcludeConfig, Rules};
-use crate::model::{ChunkId, Entry, EntryFlags, EntryKind, Problem, ProblemCode, RelPath, Timestamp};
+use crate::model::{ChunkId, Content, Entry, EntryFlags, EntryKind, FileId, Problem, ProblemCode, RelPath, Timestamp};
 use crate::source::testing::as_user;
 use crate::source::{Names, View};
 use crate::tree::{NodeSink, NodeSource, TreeKey, TreeReader, apply};
@@ -46,6 +46,7 @@ pub(super) struct Lab {
     /// Earlier than any scan.
     began: Timestamp,
     pub(super) excludes: ExcludeConfig,
+    pub(super) is_frozen: bool,
 }
 
 impl Lab {
@@ -58,6 +59,7 @@ impl Lab {
             problems: vec![],
             began: crate::clock::Clock::system().wall(),
             excludes: ExcludeConfig::default(),
+            is_frozen: false,
         };
         for (dir, file) in [("x", "f"), ("y", "g")] {
             fs::create_dir_all(lab.at(dir)).unwrap();
@@ -92,8 +94,12 @@ impl Lab {
         self.tree[&TreeKey::of(&RelPath::parse(path.as_bytes()).unwrap())].flags
     }
 
-    fn size(&self, path: &str) -> u64 {
+    pub(super) fn size(&self, path: &str) -> u64 {
         self.tree[&TreeKey::of(&RelPath::parse(path.as_bytes()).unwrap())].size
+    }
+
+    pub(super) fn lose_content(&mut self, path: &str) {
+        self.tree.get_mut(&TreeKey::of(&RelPath::parse(path.as_bytes()).unwrap())).unwrap().content = None;
     }
 
     pub(super) fn is_unread(&self, path: &str) -> bool {
@@ -111,7 +117,20 @@ impl Lab {
 
     /// `between` may change the folder after each step. Files are read when the scan has ended, as late as they can be.
     pub(super) fn scan(&mut self, targets: Vec<Target>, between: impl Fn(&Self, usize)) {
-        let view = View::live(&self.at("")).unwrap();
+        self.scan_and_see(targets, between, |_, _| {});
+    }
+
+    /// `see` may change the folder when something is found, in the middle of a step.
+    pub(super) fn scan_and_see(
+        &mut self,
+        targets: Vec<Target>,
+        between: impl Fn(&Self, usize),
+        see: impl Fn(&Self, &Found),
+    ) {
+        let view = match self.is_frozen {
+            false => View::live(&self.at("")).unwrap(),
+            true => View::from_parts(fs::File::open(self.at("")).unwrap().into(), vec![], true),
+        };
         let root = self.stored();
         let options = ScanOptions {
             rules: Rules::compile(&self.excludes).unwrap(),
@@ -125,6 +144,7 @@ impl Lab {
         let mut found = Vec::new();
         for step in 0.. {
             let more = scan.step(&mut |finding| {
+                see(self, &finding);
                 found.push(finding);
                 true
             });
@@ -148,7 +168,7 @@ impl Lab {
                     let read = job.dir.stat(&job.name);
                     let read = read.and_then(|stat| job.dir.read_entry(&job.name, &stat, &mut Names::new()));
                     let entry = match read {
-                        Ok((entry, _)) => Some(job.found(entry)),
+                        Ok((entry, _)) => Some(Entry { content: content(), ..job.found(entry) }),
                         Err(_) => job.vanished(&mut Names::new()),
                     };
                     entry.and_then(|entry| self.tree.insert(job.key(), entry));
@@ -179,6 +199,10 @@ impl Lab {
             assert!(entry.is_some_and(|entry| entry.kind == EntryKind::Dir), "nothing is above {path:?}");
         }
     }
+}
+
+fn content() -> Option<Content> {
+    Some(Content::Chunked { id: FileId([0; 16]), chunks: vec![] })
 }
 
 fn is_within(dir: &[u8], above: &[u8]) -> bool {
@@ -509,4 +533,23 @@ fn an_ignore_file_that_changes_between_the_rules_and_its_reading_has_all_below_c
             );
         }
     }
+}
+
+#[test]
+fn a_directory_that_is_larger_than_a_page_of_the_tree_before_is_compared_whole() {
+    let mut lab = Lab::new();
+    for n in 0..2500 {
+        fs::write(lab.at("x").join(format!("{n:04}")), "").unwrap();
+    }
+    lab.scan(Target::everything(), |_, _| {});
+    (0..2500).filter(|n| n % 3 != 1).for_each(|n| fs::remove_file(lab.at("x").join(format!("{n:04}"))).unwrap());
+    fs::write(lab.at("x/1023-new"), "").unwrap();
+    for from in [targets(&["x"]), Target::everything()] {
+        lab.scan(from, |_, _| {});
+        assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+    }
+    fs::remove_dir_all(lab.at("x")).unwrap();
+    fs::create_dir(lab.at("x")).unwrap();
+    lab.scan(targets(&["x"]), |_, _| {});
+    assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
 }

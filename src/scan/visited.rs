@@ -50,7 +50,7 @@ impl Visited {
         self.compared.contains(dir) || self.is_within_whole(dir)
     }
 
-    fn is_within_whole(&self, dir: &RelPath) -> bool {
+    pub(super) fn is_within_whole(&self, dir: &RelPath) -> bool {
         !self.whole.is_empty()
             && std::iter::successors(Some(dir.clone()), RelPath::parent).any(|above| self.whole.contains(&above))
     }

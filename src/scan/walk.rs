@@ -1,16 +1,22 @@
 //! The walk: one directory per step, compared with the tree before.
 
+mod begin;
+mod marks;
+
 use std::collections::HashSet;
 
-use super::compare::{is_doubtful, is_unchanged};
+use self::marks::mark_known;
+use super::compare::{is_doubtful, is_same_mount_point, is_unchanged};
 use super::found::{Found, ReadJob, ScanError};
 use super::held::{HeldDir, OpenDirs};
+use super::known::Known;
 use super::links::Links;
 use super::orphans::Orphans;
 use super::place::{self, Place};
 use super::rules::{self, IgnoreFile, Inside, MadeOf};
 use super::targets::{self, Target};
 use super::visited::Visited;
+use super::way::Way;
 use crate::config::exclude::Rules;
 use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, Timestamp, is_own_name};
 use crate::source::{Dir, Disposition, Names, SourceError, Stat, View, open_file_limit};
@@ -33,6 +39,9 @@ pub struct ScanOptions {
 /// A change time is taken from a clock that may be a little behind.
 const CLOCK_SLACK_SECS: i64 = 2;
 
+/// So many names that were not found are kept before the directory is listed once more.
+const MISSED: usize = 4096;
+
 /// A scan of one root. [`Scan::step`] until it says that nothing is left.
 pub struct Scan<'a, N: NodeSource> {
     view: &'a View,
@@ -48,6 +57,11 @@ pub struct Scan<'a, N: NodeSource> {
     kept: bool,
     visited: Visited,
     orphans: Orphans,
+    way: Way,
+    /// Names of the directory that is being compared which were not found though it lists them, with what the tree before has of them.
+    missed: Vec<(Vec<u8>, Option<Entry>)>,
+    /// They are looked for once more.
+    looks_again: bool,
     /// In the directory that is being compared there is a name of which nothing is known and nothing can be found out.
     unseen: bool,
 }
@@ -108,6 +122,9 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             pending: Vec::new(),
             kept: false,
             orphans: Orphans::new(whole),
+            way: Way::default(),
+            missed: Vec::new(),
+            looks_again: false,
             unseen: false,
         })
     }
@@ -134,106 +151,6 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
     }
 
-    /// Goes to a target from the root down: rules and excludes of the way hold, and where the way ends early, its
-    /// last directory is the target. Nothing is done where this scan has been already.
-    fn begin(&mut self, target: Target, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
-        let mut at = Pending {
-            path: RelPath::root(),
-            parent: None,
-            rules: self.options.rules.clone(),
-            place: self.place,
-            recursive: target.recursive,
-            is_known: self.previous.root().is_some(),
-        };
-        let mut dir = self.view.open_root().map_err(ScanError::Source)?;
-        for component in target.dir.components() {
-            let path = at.path.join(component);
-            if self.visited.is_gone(&path) {
-                return Ok(());
-            }
-            let known = self.previous.entry(&path).map_err(ScanError::Tree)?;
-            let opened = match open_dir(&dir, component) {
-                Ok(opened) => opened,
-                Err(error) => return self.unopened(known.is_some(), (&dir, &path, at.place), error, sink),
-            };
-            let known = known.filter(|entry| entry.kind == EntryKind::Dir);
-            let (Some((child, stat)), Some(known)) = (opened, known) else {
-                // gone, new or not a directory: comparing its parent says which
-                at.recursive = false;
-                break;
-            };
-            let listing = match dir.list() {
-                Ok(listing) => listing,
-                Err(error) if at.path.is_root() || error.disposition() == Disposition::StopRun => {
-                    return Err(ScanError::Source(error));
-                }
-                Err(_) => {
-                    at.recursive = false;
-                    break;
-                }
-            };
-            let inside = rules::inside(&at.rules, &dir, &listing).rules;
-            if self.is_left_out(&inside, &path, &stat) {
-                return Ok(());
-            }
-            let place = at.place.of(&path, stat.dev);
-            if !self.is_covered(place) || self.is_unmounted(&known, &path, place, &child)? {
-                // comparing its parent says so
-                at.recursive = false;
-                break;
-            }
-            (at.place, at.rules, at.path, dir) = (place, inside, path, child);
-            if known.flags.has(EntryFlags::UNREADABLE) {
-                // the hints of what happened below were used up by scans that could not look
-                at.recursive = true;
-                break;
-            }
-        }
-        if self.visited.is_compared(&at.path) {
-            return Ok(());
-        }
-        self.own_entry(&dir, at.place.fs, sink)?;
-        self.directory(at, sink)
-    }
-
-    /// On the way to a target: its parent knows no more of it, and would not say that anything is wrong.
-    fn unopened(
-        &mut self,
-        is_known: bool,
-        (parent, path, place): (&Dir, &RelPath, Place),
-        error: SourceError,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), ScanError<N::Error>> {
-        if error.disposition() == Disposition::StopRun {
-            return Err(ScanError::Source(error));
-        }
-        self.kept |= is_known;
-        say(Found::Problem(error.to_problem()), sink)?;
-        self.mark_unread(parent, path, place, sink)
-    }
-
-    /// The entry of a directory that could not be listed says so: without it an empty folder would be restored, and nobody told.
-    fn mark_unread(
-        &mut self,
-        parent: &Dir,
-        path: &RelPath,
-        place: Place,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), ScanError<N::Error>> {
-        let (name, key) = (path.name(), TreeKey::of(path));
-        let before = self.previous.get(&key).map_err(ScanError::Tree)?;
-        let read = parent.stat(name).and_then(|stat| Ok((parent.read_entry(name, &stat, &mut self.names)?.0, stat)));
-        // what is wrong with it has been told; that it cannot be looked at either says nothing new
-        let Ok((mut entry, stat)) = read else { return mark_known(key, before, sink) };
-        if entry.kind != EntryKind::Dir {
-            return Ok(());
-        }
-        entry.fs = place.of(path, stat.dev).fs;
-        entry.flags = entry.flags.with(EntryFlags::UNREADABLE);
-        let doubted = before.is_some_and(|before| is_doubtful(&before));
-        say(Found::Put { key, entry, doubted }, sink)
-    }
-
     /// The entry of a directory that a scan begins with; all others come with their parents.
     fn own_entry(&mut self, dir: &Dir, fs: Option<u64>, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
         let key = TreeKey::of(dir.path());
@@ -247,43 +164,6 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         entry.fs = fs;
         say_all(problems, sink)?;
         say(Found::Put { key, entry, doubted }, sink)
-    }
-
-    fn mark_unlisted(&mut self, pending: &Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
-        let above = pending.path.split().0;
-        // its own place is that of everything in it, as its parent found it
-        match (&pending.parent, self.view.open_dir(&above)) {
-            (Some(parent), _) => self.mark_unread(&parent.clone(), &pending.path, pending.place, sink),
-            (None, Ok(parent)) => self.mark_unread(&parent, &pending.path, pending.place, sink),
-            (None, Err(_)) => Ok(()),
-        }
-    }
-
-    /// A filesystem has come or gone since the name of the directory was looked at: what is known of it stays, until a scan finds it and
-    /// what is in it on one filesystem. `fs`: where it was found.
-    fn exchanged(
-        &mut self,
-        path: &RelPath,
-        dir: &Dir,
-        fs: Option<u64>,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), ScanError<N::Error>> {
-        let key = TreeKey::of(path);
-        let known = self.previous.get(&key).map_err(ScanError::Tree)?.filter(|entry| entry.kind == EntryKind::Dir);
-        self.kept |= known.is_some();
-        say(Found::Problem(place::exchanged(path)), sink)?;
-        let entry = match known {
-            Some(known) => known,
-            None => Entry { fs, ..dir.read_own_entry(&mut self.names).map_err(ScanError::Source)?.0 },
-        };
-        say(
-            Found::Put {
-                key,
-                entry: Entry { flags: entry.flags.with(EntryFlags::UNREADABLE), ..entry },
-                doubted: true,
-            },
-            sink,
-        )
     }
 
     fn directory(&mut self, pending: Pending, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
@@ -312,28 +192,64 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
         let Inside { rules: inside, problems, made_of } = rules::inside(&pending.rules, &dir, &listing);
         say_all(problems, sink)?;
-        // of a new directory too: entries may have been left behind without it
-        let before = self.previous.list(&pending.path).map_err(ScanError::Tree)?;
-        self.orphans.compare(&pending.path, pending.is_known, &before);
         // other rules may hold for everything below
-        let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
+        let known = |name: &[u8]| self.previous.get(&TreeKey::new(&pending.path, name)).map_err(ScanError::Tree);
+        let recursive = rules::changed(&pending.rules, &dir, &listing, known)? || pending.recursive;
         self.visited.compare(&pending.path, recursive);
         let here = Here { dir: self.open.hold(dir), rules: inside, made_of, place, recursive };
-        let mut before = before.into_iter().peekable();
+        // of a new directory too: entries may have been left behind without it
+        let mut before = Known::of(&pending.path);
         let mut below = Vec::new();
         for listed in listing.iter() {
-            while let Some((name, entry)) = before.next_if(|(name, _)| name.as_slice() < listed.name) {
+            while let Some((name, entry)) = self.known(&mut before, |name| name < listed.name)? {
                 self.gone(&here, &name, &entry, sink)?;
             }
-            let previous = before.next_if(|(name, _)| name.as_slice() == listed.name).map(|(_, entry)| entry);
+            let previous = self.known(&mut before, |name| name == listed.name)?.map(|(_, entry)| entry);
             below.extend(self.name(&here, listed.name, previous, sink)?);
+            if self.missed.len() == MISSED {
+                below.extend(self.look_again(&here, sink)?);
+            }
         }
-        before.try_for_each(|(name, entry)| self.gone(&here, &name, &entry, sink))?;
+        while let Some((name, entry)) = self.known(&mut before, |_| true)? {
+            self.gone(&here, &name, &entry, sink)?;
+        }
+        self.orphans.compare(&pending.path, pending.is_known, before.given());
+        below.extend(self.look_again(&here, sink)?);
         self.pending.extend(below.into_iter().rev());
-        match std::mem::take(&mut self.unseen) && !pending.path.is_root() {
+        match std::mem::take(&mut self.unseen) {
             true => self.mark_unlisted(&pending, sink),
             false => Ok(()),
         }
+    }
+
+    fn known(
+        &self,
+        before: &mut Known,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<(Vec<u8>, Entry)>, ScanError<N::Error>> {
+        before.next_if(&self.previous, wanted).map_err(ScanError::Tree)
+    }
+
+    /// Names that were listed and then not found: most were removed in between. One that is still listed cannot be expressed by its
+    /// filesystem, or that is damaged.
+    fn look_again(&mut self, here: &Here, sink: &mut Sink<'_>) -> Result<Vec<Pending>, ScanError<N::Error>> {
+        let missed = std::mem::take(&mut self.missed);
+        if missed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listing = here.dir.list();
+        let is_dir_gone = matches!(&listing, Err(SourceError::Vanished { .. }));
+        self.looks_again = true;
+        let mut below = Vec::new();
+        for (name, previous) in missed {
+            if is_dir_gone || listing.as_ref().is_ok_and(|listing| !listing.contains(&name)) {
+                self.vanished(here, &name, previous, sink)?;
+            } else {
+                below.extend(self.name(here, &name, previous, sink)?);
+            }
+        }
+        self.looks_again = false;
+        Ok(below)
     }
 
     /// One name of a listing; gives the directory to go into.
@@ -352,12 +268,18 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             Err(error) => return self.failed(here, name, previous, error, sink),
         };
         let path = here.dir.path().join(name);
+        let place = here.place.of(&path, stat.dev);
         if self.is_left_out(&here.rules, &path, &stat) {
+            // it may have been changed through this name
+            self.changed_lately(place, &stat);
             return self.left_out(here, name, previous, sink);
+        }
+        if here.dir.is_stub(name, &stat) {
+            say(Found::Problem(place::not_frozen(&path)), sink)?;
+            return self.mark_stub(here, name, &stat, previous, sink).map(|()| None);
         }
         let is_dir = stat.kind == EntryKind::Dir;
         let was_dir = previous.as_ref().is_some_and(|entry| entry.kind == EntryKind::Dir);
-        let place = here.place.of(&path, stat.dev);
         let is_covered = self.is_covered(place);
         if let (true, Some(known)) = (is_dir, &previous)
             && place.has_lost_mount(known, &path)
@@ -377,15 +299,15 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let looks_same = previous
             .as_ref()
             .is_some_and(|entry| is_unchanged(entry, &stat) && entry.flags.has(EntryFlags::NOT_COVERED) != is_covered);
+        let looks_same =
+            looks_same || (!is_covered && previous.as_ref().is_some_and(|entry| is_same_mount_point(entry, &stat)));
         let was_unread = was_dir && previous.as_ref().is_some_and(|entry| entry.flags.has(EntryFlags::UNREADABLE));
         let is_read = self.options.read_all && stat.kind == EntryKind::File && stat.size > 0;
         // what is below is compared by rules that were made of another state of it
         let is_other = here.ignore_file(name, stat.kind).is_some_and(|file| !file.is_still(&stat));
         if looks_same && !is_read && !is_other {
             // a file with several names that changed while the run before was at it: the name that it saw first is out of date
-            if self.options.cut_before.is_some_and(|cut| stat.ctime.secs >= cut.secs - CLOCK_SLACK_SECS) {
-                self.links.changed(place.fs, &stat);
-            }
+            self.changed_lately(place, &stat);
             let bytes = if stat.kind == EntryKind::File { stat.size } else { 0 };
             say(Found::Unchanged { bytes }, sink)?;
         } else {
@@ -402,6 +324,12 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
         let parent = self.open.has_room().then(|| here.dir.clone());
         Ok(Some(Pending { path, parent, rules: here.rules.clone(), place, recursive: true, is_known: was_dir }))
+    }
+
+    fn changed_lately(&mut self, place: Place, stat: &Stat) {
+        if self.options.cut_before.is_some_and(|cut| stat.ctime.secs >= cut.secs - CLOCK_SLACK_SECS) {
+            self.links.changed(place.fs, stat);
+        }
     }
 
     /// `false`: it was not there any more, or could not be looked at.
@@ -425,6 +353,11 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             return say(Found::Read(job), sink).map(|()| true);
         }
         match here.dir.read_entry(name, stat, &mut self.names) {
+            // it got its content since it was looked at
+            Ok((entry, _)) if entry.kind == EntryKind::File && entry.size > 0 => {
+                let stat = Stat { size: entry.size, mtime: entry.mtime, ctime: entry.ctime, ..*stat };
+                say(Found::Read(ReadJob { stat, ..job }), sink).map(|()| true)
+            }
             Ok((entry, problems)) => {
                 say_all(problems, sink)?;
                 let entry = job.found(entry);
@@ -435,7 +368,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         }
     }
 
-    /// A name that could not be looked at: gone, or kept as it was known.
+    /// A name that could not be looked at: to be looked for again, or kept as it was known.
     fn failed(
         &mut self,
         here: &Here,
@@ -445,20 +378,31 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         sink: &mut Sink<'_>,
     ) -> Result<Option<Pending>, ScanError<N::Error>> {
         match error.disposition() {
-            Disposition::Vanished => {
-                match here.ignore_file(name, EntryKind::File).and_then(|file| file.read().copied()) {
-                    // whoever wants to read it finds out what became of it
-                    Some(read) => say(Found::Read(here.job(name, read, here.place.fs, previous)), sink).map(|()| None),
-                    None => self.left_out(here, name, previous, sink),
-                }
+            Disposition::Vanished if !self.looks_again => {
+                self.missed.push((name.to_vec(), previous));
+                Ok(None)
             }
             Disposition::StopRun => Err(ScanError::Source(error)),
-            Disposition::Changed | Disposition::Unreadable => {
+            Disposition::Vanished | Disposition::Changed | Disposition::Unreadable => {
                 self.kept |= previous.is_some();
                 self.unseen |= previous.is_none();
-                say(Found::Problem(error.to_problem()), sink)?;
+                say(Found::Problem(error.of_listed().to_problem()), sink)?;
                 mark_known(TreeKey::new(here.dir.path(), name), previous, sink).map(|()| None)
             }
+        }
+    }
+
+    fn vanished(
+        &mut self,
+        here: &Here,
+        name: &[u8],
+        previous: Option<Entry>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), ScanError<N::Error>> {
+        match here.ignore_file(name, EntryKind::File).and_then(|file| file.read().copied()) {
+            // whoever wants to read it finds out what became of it
+            Some(read) => say(Found::Read(here.job(name, read, here.place.fs, previous)), sink),
+            None => self.left_out(here, name, previous, sink).map(|_| ()),
         }
     }
 
@@ -522,31 +466,6 @@ impl<'a, N: NodeSource> Scan<'a, N> {
                 && rules.config().nodump
                 && !(stat.kind == EntryKind::File && rules.is_ignore_file(path.name())))
             || rules.excludes(path, stat.kind == EntryKind::Dir, stat.size).is_some()
-    }
-}
-
-/// A directory of which not even the attributes can be asked: what is known of it stays, with the mark that makes the next scan that
-/// can look go into it.
-fn mark_known<E>(key: TreeKey, known: Option<Entry>, sink: &mut Sink<'_>) -> Result<(), ScanError<E>> {
-    match known {
-        Some(known) if known.kind == EntryKind::Dir && !known.flags.has(EntryFlags::UNREADABLE) => {
-            let doubted = is_doubtful(&known);
-            let entry = Entry { flags: known.flags.with(EntryFlags::UNREADABLE), ..known };
-            say(Found::Put { key, entry, doubted }, sink)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `None`: there is no such directory any more.
-fn open_dir(dir: &Dir, name: &[u8]) -> Result<Option<(Dir, Stat)>, SourceError> {
-    let opened = dir.stat(name).and_then(|stat| match stat.kind {
-        EntryKind::Dir => dir.open_child(name).and_then(|child| child.stat_self().map(|stat| Some((child, stat)))),
-        _ => Ok(None),
-    });
-    match opened {
-        Err(error) if matches!(error.disposition(), Disposition::Vanished | Disposition::Changed) => Ok(None),
-        opened => opened,
     }
 }
 

@@ -197,7 +197,7 @@ fn attributes<'a>(target: &Target<'a>, entry: &'a Entry, not_set: &mut NotSet<'_
         Origin::Clean => vec![],
         Origin::Inherited | Origin::Existing => {
             let path = not_set.path();
-            xattr::read(&target.on(), path, not_set.problems()).unwrap_or_default()
+            xattr::read(&target.on(), path, not_set.problems()).0.unwrap_or_default()
         }
     };
     Some(Attributes::new(target.on(), wanted, present))

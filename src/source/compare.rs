@@ -44,7 +44,7 @@ impl MetadataWriter {
 
 fn attributes_differ(target: &Target<'_>, entry: &Entry) -> bool {
     let mut unreadable = vec![];
-    let present = xattr::read(&target.on(), target.path, &mut unreadable).unwrap_or_default();
+    let present = xattr::read(&target.on(), target.path, &mut unreadable).0.unwrap_or_default();
     let wanted = entry.xattrs.as_deref().unwrap_or_default();
     let is_in = |list: &[Xattr], xattr: &Xattr| list.iter().any(|other| other == xattr);
     let is_extra = |xattr: &&Xattr| is_given(&xattr.name) && !is_in(wanted, xattr);

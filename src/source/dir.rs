@@ -33,6 +33,8 @@ impl Dir {
 
     pub fn list(&self) -> Result<Listing, SourceError> {
         let action = "list the directory";
+        #[cfg(test)]
+        super::testing::injected("list", &self.path).map_err(SourceError::at(action, &self.path))?;
         let listing = Listing::read(self.fd()).map_err(SourceError::at(action, &self.path))?;
         // once removed, an open directory looks empty on some filesystems: it must not pass for one that was emptied
         if listing.is_empty() && self.stat_self()?.nlink == 0 {
@@ -47,6 +49,8 @@ impl Dir {
             Some(graft) => linux::stat_fd(graft),
             None => linux::stat_name(self.fd(), name),
         };
+        #[cfg(test)]
+        let raw = super::testing::injected("stat", &self.path.join(name)).and(raw);
         Stat::of_source(raw, || self.path.join(name))
     }
 
@@ -81,6 +85,16 @@ impl Dir {
         SourceFile::new(fd, path, expected, self.view.is_frozen())
     }
 
+    /// Is it the empty stand-in that btrfs leaves in the snapshot of a subvolume for another one in it? `stat`: of that name.
+    pub fn is_stub(&self, name: &[u8], stat: &Stat) -> bool {
+        stat.ino == STUB_INODE && stat.kind == EntryKind::Dir && self.view.is_stitched() && !self.is_graft(name)
+    }
+
+    /// Is another directory read in the place of this name?
+    pub fn is_graft(&self, name: &[u8]) -> bool {
+        self.graft(name).is_some()
+    }
+
     fn graft(&self, name: &[u8]) -> Option<BorrowedFd<'_>> {
         if self.holds_grafts { self.view.graft(&self.path.join(name)) } else { None }
     }
@@ -89,3 +103,6 @@ impl Dir {
         self.fd.as_fd()
     }
 }
+
+/// BTRFS_EMPTY_SUBVOL_DIR_OBJECTID
+const STUB_INODE: u64 = 2;

@@ -39,7 +39,7 @@ impl Dir {
         let path = self.path().join(name);
         let mut problems = Vec::new();
         let mut entry = entry_of(stat, names);
-        entry.xattrs = xattr::read(&On::name_in(self.fd(), name), &path, &mut problems);
+        read_xattrs(&mut entry, &On::name_in(self.fd(), name), &path, &mut problems);
         match stat.kind {
             EntryKind::Symlink => {
                 let target = rustix::fs::readlinkat(self.fd(), name, Vec::new())
@@ -48,11 +48,14 @@ impl Dir {
                 entry.size = target.len() as u64;
                 entry.target = Some(target);
             }
-            EntryKind::File | EntryKind::Dir => problems.push(metadata_problem(
-                &path,
-                "its inode flags could not be read, because it could not be opened".to_owned(),
-                "run rozend as root or give it permission to read",
-            )),
+            EntryKind::File | EntryKind::Dir => {
+                problems.push(metadata_problem(
+                    &path,
+                    "its inode flags could not be read, because it could not be opened".to_owned(),
+                    "run rozend as root or give it permission to read",
+                ));
+                try_again(&mut entry);
+            }
             _ => {}
         }
         Ok((entry, problems))
@@ -77,16 +80,32 @@ impl SourceFile {
 fn read_open(fd: BorrowedFd<'_>, path: &RelPath, stat: &Stat, names: &mut Names) -> (Entry, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut entry = entry_of(stat, names);
-    entry.xattrs = xattr::read(&On::Fd(fd), path, &mut problems);
+    read_xattrs(&mut entry, &On::Fd(fd), path, &mut problems);
     match linux::inode_flags(fd) {
         Ok(raw) => entry.inode_flags = raw.and_then(flags::to_store),
-        Err(errno) => problems.push(metadata_problem(
-            path,
-            format!("its inode flags could not be read: {}", std::io::Error::from(errno)),
-            "check the disk if this goes on",
-        )),
+        Err(errno) => {
+            problems.push(metadata_problem(
+                path,
+                format!("its inode flags could not be read: {}", std::io::Error::from(errno)),
+                "check the disk if this goes on",
+            ));
+            try_again(&mut entry);
+        }
     }
     (entry, problems)
+}
+
+fn read_xattrs(entry: &mut Entry, on: &On<'_>, path: &RelPath, problems: &mut Vec<Problem>) {
+    let (xattrs, is_complete) = xattr::read(on, path, problems);
+    entry.xattrs = xattrs;
+    if !is_complete {
+        try_again(entry);
+    }
+}
+
+/// It lacks something that may be read another time, and nothing else would make anybody look: its times do not change by that.
+fn try_again(entry: &mut Entry) {
+    entry.flags = entry.flags.with(EntryFlags::RACY);
 }
 
 /// What statx alone tells.

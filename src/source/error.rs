@@ -38,6 +38,8 @@ pub enum SourceError {
         #[source]
         source: io::Error,
     },
+    #[error("{path:?} is listed by its folder, and the filesystem does not find it")]
+    Listed { path: RelPath },
     #[error("could not {action} {path:?}")]
     Io {
         action: &'static str,
@@ -79,15 +81,24 @@ impl SourceError {
         move |errno| SourceError::new(action, path.clone(), errno)
     }
 
+    /// Of a name that its directory lists, before and after.
+    pub fn of_listed(self) -> Self {
+        match self {
+            SourceError::Vanished { path, .. } => SourceError::Listed { path },
+            other => other,
+        }
+    }
+
     pub fn disposition(&self) -> Disposition {
         match self {
             // "the root is gone" is never "everything was deleted"
             SourceError::Vanished { path, .. } if path.is_root() => Disposition::StopRun,
             SourceError::Vanished { .. } => Disposition::Vanished,
             SourceError::KindChanged { .. } | SourceError::Replaced { .. } => Disposition::Changed,
-            SourceError::Permission { .. } | SourceError::UnknownKind { .. } | SourceError::Io { .. } => {
-                Disposition::Unreadable
-            }
+            SourceError::Permission { .. }
+            | SourceError::UnknownKind { .. }
+            | SourceError::Listed { .. }
+            | SourceError::Io { .. } => Disposition::Unreadable,
             SourceError::Root { .. } | SourceError::Exhausted { .. } => Disposition::StopRun,
         }
     }
@@ -102,6 +113,7 @@ impl SourceError {
             | SourceError::Replaced { path }
             | SourceError::UnknownKind { path, .. }
             | SourceError::Exhausted { path, .. }
+            | SourceError::Listed { path }
             | SourceError::Io { path, .. } => Some(path),
         }
     }
@@ -128,6 +140,9 @@ impl SourceError {
             }
             SourceError::UnknownKind { .. } => "exclude it, and report the filesystem as unsupported",
             SourceError::Exhausted { .. } => "raise the limits of open files or memory for rozend",
+            SourceError::Listed { .. } => {
+                "rename it on the system that made it, if this one cannot express its name; else check the disk (fsck)"
+            }
             SourceError::Io { .. } => {
                 "check the disk (kernel log, SMART); restore the file if it is damaged, or exclude it"
             }

@@ -48,6 +48,11 @@ impl View {
         self.0.frozen
     }
 
+    /// Can a nested subvolume that was not frozen with the rest stand in it as an empty directory?
+    pub fn is_stitched(&self) -> bool {
+        self.0.frozen || !self.0.grafts.is_empty()
+    }
+
     pub fn open_root(&self) -> Result<Dir, SourceError> {
         self.open_dir(&RelPath::root())
     }

@@ -59,28 +59,36 @@ impl<'a> On<'a> {
 }
 
 /// All attributes up to [`MAX_BYTES`], sorted by name. What could not be read is a problem, what the filesystem does not
-/// support is none.
-pub(super) fn read(on: &On<'_>, path: &RelPath, problems: &mut Vec<Problem>) -> Option<Vec<Xattr>> {
-    let names = match growing(|buffer| on.list(buffer)) {
+/// support is none. `false`: another try may read more.
+pub(super) fn read(on: &On<'_>, path: &RelPath, problems: &mut Vec<Problem>) -> (Option<Vec<Xattr>>, bool) {
+    let names = growing(|buffer| on.list(buffer));
+    #[cfg(test)]
+    let names = super::testing::injected("xattr", path).and(names);
+    let names = match names {
         Ok(names) => names,
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return None,
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return (None, true),
         Err(errno) => {
             problems.push(unreadable(path, "the list of its extended attributes", errno));
-            return None;
+            return (None, false);
         }
     };
     let mut listed: Vec<&[u8]> = names.split(|b| *b == 0).filter(|name| !name.is_empty()).collect();
     // Sorted, what the system needs (security, system, trusted) comes before what any user may set.
     listed.sort_unstable();
     let kept: Vec<&[u8]> = listed.iter().copied().filter(|name| !is_alias(name, &listed)).collect();
-    let xattrs = values(&kept, |name| growing(|buffer| on.value(name, buffer)), path, problems);
-    (!xattrs.is_empty()).then_some(xattrs)
+    let mut is_complete = true;
+    let value = |name: &[u8]| {
+        let value = growing(|buffer| on.value(name, buffer));
+        value.inspect_err(|errno| is_complete &= *errno == Errno::NODATA)
+    };
+    let xattrs = values(&kept, value, path, problems);
+    ((!xattrs.is_empty()).then_some(xattrs), is_complete)
 }
 
 /// The attributes of these names, up to the first that goes over [`MAX_BYTES`].
 fn values(
     names: &[&[u8]],
-    value: impl Fn(&[u8]) -> rustix::io::Result<Vec<u8>>,
+    mut value: impl FnMut(&[u8]) -> rustix::io::Result<Vec<u8>>,
     path: &RelPath,
     problems: &mut Vec<Problem>,
 ) -> Vec<Xattr> {

@@ -104,16 +104,26 @@ impl<S: NodeSource> TreeReader<S> {
 
     /// Names in `dir`, sorted by bytes; the root directory's own entry is not among them.
     pub fn list(&self, dir: &RelPath) -> Result<Vec<(Vec<u8>, Entry)>, TreeError<S::Error>> {
-        let from = TreeKey { dir: dir.as_bytes().to_vec(), name: vec![] };
+        self.list_after(dir, &[], usize::MAX)
+    }
+
+    /// The same, at most `limit` of them, behind the name `after`: for who wants no large directory whole.
+    pub fn list_after(
+        &self,
+        dir: &RelPath,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Entry)>, TreeError<S::Error>> {
+        let from = TreeKey { dir: dir.as_bytes().to_vec(), name: after.to_vec() };
         let mut out = Vec::new();
         self.visit_from(&from, &mut |key, entry| {
             if key.dir != dir.as_bytes() {
                 return false;
             }
-            if !key.name.is_empty() {
+            if key.name.as_slice() > after {
                 out.push((key.name.clone(), entry.clone()));
             }
-            true
+            out.len() < limit
         })?;
         Ok(out)
     }
