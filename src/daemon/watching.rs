@@ -48,9 +48,13 @@ impl Watching {
     ) -> Self {
         let roots = config.roots.iter().zip(rules).enumerate().map(|(at, (root, rules))| {
             let (one_filesystem, rules, path) = (rules.config().one_filesystem, rules.clone(), root.path.clone());
-            // a root that is away has nothing to watch; doubt watches
-            let skip = move |dir: &RelPath| View::live(&path).is_ok_and(|view| !is_wanted(&view, &rules, dir));
-            WatchRoot { key: key(at), path: root.path.clone(), one_filesystem, skip: Arc::new(skip) }
+            let rule_files = rules.config().files.iter().map(|name| name.as_bytes().to_vec()).collect();
+            // few are left out: only for them the ignore files above are read; doubt watches
+            let skip = move |dir: &RelPath| {
+                rules.excludes_with_parents(dir, true).is_some()
+                    && View::live(&path).is_ok_and(|view| !is_wanted(&view, &rules, dir))
+            };
+            WatchRoot { key: key(at), path: root.path.clone(), one_filesystem, skip: Arc::new(skip), rule_files }
         });
         let options = WatchOptions {
             roots: roots.collect(),

@@ -116,12 +116,22 @@ impl State {
         roots.into_iter().flat_map(|root| self.root_lost(root, RootState::Gone)).collect()
     }
 
+    /// A file by which directories are skipped has changed: what is below may be wanted now, and was not watched.
+    fn decide_again(&mut self, wd: Wd, name: &[u8]) {
+        if self.roots.values().any(|root| root.rule_files.iter().any(|file| file == name)) {
+            for (parent, own) in self.tree.places(wd) {
+                self.arm(parent, &own, Reason::MovedIn, true);
+            }
+        }
+    }
+
     fn child_event(&mut self, wd: Wd, mask: EventMask, name: &[u8]) -> Vec<Action> {
         if is_own_name(name) {
             return Vec::new();
         }
         self.each_path(wd, |pending, root, dir| pending.name(root, dir, name, Reason::Event));
         if !mask.contains(EventMask::ISDIR) {
+            self.decide_again(wd, name);
             return Vec::new();
         }
         let parent = Parent::Dir(wd);

@@ -51,7 +51,7 @@ struct Scene {
 
 fn options(root: &Path, base: &Path) -> WatchOptions {
     let skip = Arc::new(|dir: &RelPath| dir.name() == b"skipped");
-    let root = WatchRoot { key: ROOT, path: root.to_path_buf(), one_filesystem: false, skip };
+    let root = WatchRoot { key: ROOT, path: root.to_path_buf(), one_filesystem: false, skip, rule_files: vec![] };
     WatchOptions { roots: vec![root], cookie_dir: base.join("state"), excluded: vec![], watch_limit: None }
 }
 

@@ -61,6 +61,7 @@ pub(super) type Skip = Arc<dyn Fn(&RelPath) -> bool + Send + Sync>;
 
 pub(super) struct Root {
     pub skip: Skip,
+    pub rule_files: Vec<Vec<u8>>,
     pub state: RootState,
     pub mount_root: bool,
 }
@@ -83,8 +84,12 @@ impl State {
     const MAX_GAPS: usize = 1_000;
 
     pub(super) fn add_root(&mut self, root: RootKey, skip: Skip) {
-        self.roots.insert(root, Root { skip, state: RootState::Watched, mount_root: false });
+        self.roots.insert(root, Root { skip, rule_files: Vec::new(), state: RootState::Watched, mount_root: false });
         self.arm(Parent::Root(root), b"", Reason::Start, false);
+    }
+
+    pub(super) fn note_rule_files(&mut self, root: RootKey, names: Vec<Vec<u8>>) {
+        self.roots.entry(root).and_modify(|root| root.rule_files = names);
     }
 
     pub(super) fn watch_cookies(&mut self, wd: Option<Wd>) {

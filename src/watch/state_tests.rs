@@ -113,6 +113,21 @@ fn a_new_directory_is_hinted_at_once_and_again_when_all_its_watches_stand() {
     assert_eq!(sim.wds.keys().cloned().collect::<Vec<_>>(), [rel(""), rel("a"), rel("a/b")]);
 }
 
+#[test]
+fn when_a_file_changes_by_which_directories_are_skipped_all_that_is_wanted_now_is_watched() {
+    let mut sim = Sim::settled(&["a", "a/b", "a/skipped", "a/skipped/deep", "c"]);
+    sim.state.note_rule_files(ROOT, vec![b"rules".to_vec()]);
+    assert!(!sim.wds.contains_key(&rel("a/skipped")));
+    sim.state.roots.get_mut(&ROOT).unwrap().skip = Arc::new(|_| false);
+    let a = sim.wd("a");
+    sim.apply(event(a, EventMask::MODIFY, "other"));
+    assert_eq!(sim.hints(), [(rel("a"), false, Reason::Event)]);
+    sim.apply(event(a, EventMask::MODIFY, "rules"));
+    assert!(sim.hints().iter().any(|(dir, recursive, _)| *dir == rel("a") && *recursive));
+    sim.crawl();
+    assert!(sim.wds.contains_key(&rel("a/skipped/deep")));
+}
+
 /// Between its first hint and its watch a directory changes in silence: a sync point must not pass over that.
 #[test]
 fn at_a_sync_point_what_is_still_being_armed_is_hinted_again() {

@@ -31,6 +31,8 @@ pub struct WatchRoot {
     pub one_filesystem: bool,
     /// Directories that need no watch because nothing in them is wanted.
     pub skip: Arc<dyn Fn(&RelPath) -> bool + Send + Sync>,
+    /// Names of files by which `skip` decides for what is beside and below them: after a change it is asked again.
+    pub rule_files: Vec<Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -183,6 +185,7 @@ fn driver<S: FnMut(Vec<Hint>)>(
     for root in options.roots {
         kernel.add_root(root.key, &root.path, root.one_filesystem);
         state.add_root(root.key, root.skip);
+        state.note_rule_files(root.key, root.rule_files);
         let plain = root.path.canonicalize().unwrap_or_else(|_| root.path.clone());
         roots.push((root.key, root.path, plain));
     }
