@@ -1,4 +1,4 @@
-//! The walk: one directory per step, compared with the tree before.
+//! The walk: one directory per step, or a part of a large one, compared with the tree before.
 
 mod begin;
 mod marks;
@@ -19,7 +19,7 @@ use super::visited::Visited;
 use super::way::Way;
 use crate::config::exclude::Rules;
 use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, Timestamp, is_own_name};
-use crate::source::{Dir, Disposition, Names, SourceError, Stat, View, open_file_limit};
+use crate::source::{Dir, Disposition, Listing, Names, SourceError, Stat, View, open_file_limit};
 use crate::tree::{NodeSource, TreeKey, TreeReader};
 
 /// What holds for the whole scan.
@@ -42,6 +42,9 @@ const CLOCK_SLACK_SECS: i64 = 2;
 /// So many names that were not found are kept before the directory is listed once more.
 const MISSED: usize = 4096;
 
+/// Names in a step: who wants to end between two of them waits no longer in a folder of a million files.
+const NAMES: usize = 256;
+
 /// A scan of one root. [`Scan::step`] until it says that nothing is left.
 pub struct Scan<'a, N: NodeSource> {
     view: &'a View,
@@ -52,6 +55,7 @@ pub struct Scan<'a, N: NodeSource> {
     /// Of the root.
     place: Place,
     targets: std::vec::IntoIter<Target>,
+    comparing: Option<Comparing>,
     pending: Vec<Pending>,
     links: Links,
     kept: bool,
@@ -78,7 +82,20 @@ struct Pending {
     is_known: bool,
 }
 
-/// The directory that is being compared.
+/// A directory that is being compared, as far as that has come.
+struct Comparing {
+    pending: Pending,
+    here: Here,
+    listing: Listing,
+    /// Names of the listing that were compared.
+    compared: usize,
+    /// What the tree before has from there on.
+    before: Known,
+    /// To be gone into when it is compared.
+    below: Vec<Pending>,
+}
+
+/// Where a name is that is being compared.
 struct Here {
     dir: HeldDir,
     rules: Rules,
@@ -119,6 +136,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             links: Links::new(whole),
             visited: Visited::new(whole),
             targets: targets::merge(targets).into_iter(),
+            comparing: None,
             pending: Vec::new(),
             kept: false,
             orphans: Orphans::new(whole),
@@ -134,8 +152,11 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         self.kept
     }
 
-    /// Compares one directory. `false`: the scan is complete. `sink` answers `false` to stop.
+    /// Compares one directory, of a large one the next names. `false`: the scan is complete. `sink` answers `false` to stop.
     pub fn step(&mut self, sink: &mut Sink<'_>) -> Result<bool, ScanError<N::Error>> {
+        if let Some(comparing) = self.comparing.take() {
+            return self.names(comparing, sink).map(|()| true);
+        }
         if let Some(pending) = self.pending.pop() {
             return self.directory(pending, sink).map(|()| true);
         }
@@ -196,20 +217,32 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let known = |name: &[u8]| self.previous.get(&TreeKey::new(&pending.path, name)).map_err(ScanError::Tree);
         let recursive = rules::changed(&pending.rules, &dir, &listing, known)? || pending.recursive;
         self.visited.compare(&pending.path, recursive);
-        let here = Here { dir: self.open.hold(dir), rules: inside, made_of, place, recursive };
         // of a new directory too: entries may have been left behind without it
-        let mut before = Known::of(&pending.path);
-        let mut below = Vec::new();
-        for listed in listing.iter() {
-            while let Some((name, entry)) = self.known(&mut before, |name| name < listed.name)? {
-                self.gone(&here, &name, &entry, sink)?;
+        let before = Known::of(&pending.path);
+        let here = Here { dir: self.open.hold(dir), rules: inside, made_of, place, recursive };
+        self.names(Comparing { pending, here, listing, compared: 0, before, below: Vec::new() }, sink)
+    }
+
+    /// The next names of a directory, and after the last one what ends it.
+    fn names(&mut self, mut at: Comparing, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        for _ in 0..NAMES {
+            let Some(listed) = at.listing.at(at.compared) else { return self.end(at, sink) };
+            while let Some((name, entry)) = self.known(&mut at.before, |name| name < listed.name)? {
+                self.gone(&at.here, &name, &entry, sink)?;
             }
-            let previous = self.known(&mut before, |name| name == listed.name)?.map(|(_, entry)| entry);
-            below.extend(self.name(&here, listed.name, previous, sink)?);
+            let previous = self.known(&mut at.before, |name| name == listed.name)?.map(|(_, entry)| entry);
+            at.below.extend(self.name(&at.here, listed.name, previous, sink)?);
             if self.missed.len() == MISSED {
-                below.extend(self.look_again(&here, sink)?);
+                at.below.extend(self.look_again(&at.here, sink)?);
             }
+            at.compared += 1;
         }
+        self.comparing = Some(at);
+        Ok(())
+    }
+
+    fn end(&mut self, at: Comparing, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        let Comparing { pending, here, mut before, mut below, .. } = at;
         while let Some((name, entry)) = self.known(&mut before, |_| true)? {
             self.gone(&here, &name, &entry, sink)?;
         }
