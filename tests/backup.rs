@@ -14,9 +14,9 @@ use rozen::config::exclude::{ExcludeConfig, Rules};
 use rozen::crypto::{MachineKeys, RecoverySecret};
 use rozen::format::{ContentMap, ManifestRoot};
 use rozen::journal::{Distrust, HintRow};
-use rozen::model::{Content, Entry, Problem, ProblemCode, RelPath, Seq, StorageClass};
+use rozen::model::{Content, Entry, Problem, ProblemCode, RelPath, Seq, StorageClass, Timestamp};
 use rozen::repo::{self, Contents, Repository};
-use rozen::store::{Store, StoreUrl};
+use rozen::store::{Faults, Moment, Store, StoreUrl, Verb};
 use rozen::tree::{TreeKey, TreeReader};
 
 struct Lab {
@@ -111,7 +111,6 @@ impl Lab {
 
     /// A run whose manifest is stored, which it never hears.
     fn lose_answer_to_manifest(&self) {
-        use rozen::store::{Moment, Verb};
         let (store, faults) = self.store().failing();
         // data pack, tree pack and index object come before it
         faults.fail_nth(Verb::Put, 4, Moment::After, rustix::io::Errno::IO);
@@ -143,6 +142,17 @@ impl Lab {
         let plan =
             RootPlan { id: "root".into(), path: self.root(), rules, scope, class: StorageClass::Standard, guard: None };
         RunRequest { roots: vec![plan], partial_every, own_dirs: vec![self.dir.path().join("state")] }
+    }
+
+    /// Is the snapshot a partial one, and the regular files in it.
+    fn files_of(&self, seq: u64) -> (bool, BTreeMap<String, Vec<u8>>) {
+        let repository = Repository::open(self.store(), &self.secret).unwrap();
+        let machine = repository.machine(self.keys.machine_id).unwrap();
+        let body = repository.manifest(&machine, Seq(seq)).unwrap().body;
+        assert_eq!(body.partial, body.roots.iter().any(|root| !root.complete), "a partial snapshot has a partial root");
+        let is_file = |entry: &Entry| entry.kind == rozen::model::EntryKind::File;
+        let files = self.read(seq).into_iter().filter(|(_, (entry, _))| is_file(entry));
+        (body.partial, files.map(|(path, (_, data))| (path, data)).collect())
     }
 
     /// Everything in a snapshot, read with the recovery secret alone.
@@ -315,10 +325,103 @@ fn a_partial_snapshot_is_committed_when_it_says_something_new() {
     assert_equal(&lab, report.snapshot.unwrap().seq.0);
 }
 
+/// A target that takes a second for each object, on a clock that nothing else moves, and packs of one file each. Of a file as large as
+/// that no more than `AHEAD` are read before the first is stored.
+fn on_a_slow_line(lab: &Lab) -> (Backup, Faults) {
+    let now = Clock::system().wall();
+    let (clock, hands) = Clock::manual(Timestamp::new(now.secs + 3600, 0));
+    let (store, faults) = lab.store().failing();
+    faults.around(Verb::Put, Moment::After, move || hands.advance(Duration::from_secs(1)));
+    let options = BackupOptions { workers: 2, pack_bytes: A_FILE as u64 / 2, ..BackupOptions::default() };
+    let state = lab.dir.path().join("state");
+    (Backup::open(&state, store, lab.keys.clone(), clock, options).unwrap().0, faults)
+}
+
+const A_FILE: usize = 140_000;
+/// What the queues of a run hold: 3 in the reader and one in its hand, 4 to be sealed and one at each worker, 6 to be packed, one pack
+/// that waits for its place, 2 waiting, one on its way.
+const AHEAD: u64 = 20;
+
+#[test]
+fn partial_snapshots_come_in_time_whatever_the_folders_are_like() {
+    for path in [|i| format!("{i:03}"), |i| format!("d{i:03}/f")] as [fn(u64) -> String; 2] {
+        let lab = Lab::new();
+        const FILES: u64 = 100;
+        (0..FILES).for_each(|i| lab.write(&path(i), &noise(i, A_FILE)));
+        let (backup, _) = on_a_slow_line(&lab);
+        let request = lab.request(Duration::from_secs(1), RootScope::Full);
+        let report = backup.run(&request, &Progress::default(), &AtomicBool::new(false)).unwrap();
+        assert!(report.partial_snapshots >= FILES / (AHEAD + 1) - 1, "{}", report.partial_snapshots);
+        let mut before = 0;
+        for seq in 1..=report.partial_snapshots {
+            let (is_partial, files) = lab.files_of(seq);
+            assert!(is_partial && files.iter().all(|(path, data)| fs::read(lab.root().join(path)).unwrap() == *data));
+            assert!(files.len() as u64 <= before + AHEAD + 1, "{before}, then {}", files.len());
+            before = files.len() as u64;
+        }
+        assert_equal(&lab, report.snapshot.unwrap().seq.0);
+        assert!(!lab.files_of(lab.last()).0);
+    }
+}
+
+#[test]
+fn what_was_found_and_not_read_when_a_run_ended_early_is_read_by_the_next() {
+    // of some 24 objects between two snapshots, each time another one
+    for (is_first, puts) in [(true, 30), (true, 47), (false, 35), (false, 44), (false, 58)] {
+        let lab = Lab::new();
+        let path = |i: u64| format!("{}/{i:03}", i % 2);
+        (0..100).for_each(|i| lab.write(&path(i), format!("before {i}").as_bytes()));
+        if !is_first {
+            lab.backup();
+        }
+        (0..100).for_each(|i| lab.write(&path(i), &noise(i, A_FILE)));
+        let (backup, faults) = on_a_slow_line(&lab);
+        let hint = |dir: &[u8]| HintRow {
+            dir: RelPath::parse(dir).unwrap(),
+            recursive: false,
+            names: vec![],
+            reason: "test".into(),
+            now_ms: 0,
+        };
+        let run = || {
+            let request = lab.request(Duration::from_secs(1), RootScope::Hints);
+            backup.run(&request, &Progress::default(), &AtomicBool::new(false))
+        };
+        backup.journal.upsert_root("root", &lab.root(), 0).unwrap();
+        backup.journal.add_hints("root", &[hint(b"0"), hint(b"1")]).unwrap();
+        faults.fail_nth(Verb::Put, puts, Moment::Before, rustix::io::Errno::IO);
+        assert!(run().is_err());
+        let (is_partial, files) = lab.files_of(lab.last());
+        let read = files.iter().filter(|(path, data)| fs::read(lab.root().join(path)).unwrap() == **data).count();
+        assert!(is_partial && (1..100).contains(&read), "{is_first}, {puts}: {read}");
+        let report = run().unwrap();
+        assert_equal(&lab, report.snapshot.unwrap().seq.0);
+        assert!(!lab.files_of(lab.last()).0);
+    }
+}
+
+#[test]
+fn a_file_that_takes_longer_than_a_slice_holds_up_no_partial_snapshot_and_is_sent_once() {
+    let lab = Lab::new();
+    let large = 70 << 20;
+    lab.write("a", &noise(1, A_FILE));
+    lab.write("b", &noise(2, large));
+    lab.write("c", &noise(3, A_FILE));
+    let (backup, _) = on_a_slow_line(&lab);
+    let progress = Progress::default();
+    let request = lab.request(Duration::from_secs(1), RootScope::Full);
+    let report = backup.run(&request, &progress, &AtomicBool::new(false)).unwrap();
+    assert!(report.partial_snapshots >= 1, "before the large file is complete");
+    assert_eq!(lab.files_of(1).1.keys().collect::<Vec<_>>(), ["a"]);
+    assert_equal(&lab, report.snapshot.unwrap().seq.0);
+    let stored = progress.bytes_stored.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(stored < (large + large / 4) as u64, "{stored}");
+    assert_eq!(progress.files_read.load(std::sync::atomic::Ordering::Relaxed), 3);
+}
+
 /// Whatever made a scan go below folders that no hint names: after a partial snapshot the tree does not tell it any more.
 #[test]
 fn a_run_that_ends_early_after_a_partial_snapshot_is_made_up_for_in_full() {
-    use rozen::store::{Moment, Verb};
     for marker in [".nobackup", ".rozenignore"] {
         let lab = Lab::new();
         for i in 0..12 {
@@ -417,7 +520,6 @@ fn partial_snapshots_over_an_existing_tree_do_not_take_it_from_under_the_scan() 
 
 #[test]
 fn a_manifest_whose_answer_was_lost_is_found_by_the_next_run() {
-    use rozen::store::{Moment, Verb};
     let lab = Lab::new();
     lab.write("a", b"hello");
     lab.backup();
@@ -459,7 +561,6 @@ fn a_number_that_another_copy_of_this_machine_takes_during_a_run_is_followed() {
 
 #[test]
 fn a_manifest_that_arrives_after_its_run_was_given_up_is_followed_and_nobody_else_blamed() {
-    use rozen::store::{Moment, Verb};
     let lab = Lab::new();
     lab.write("a", b"first");
     lab.backup();
@@ -816,7 +917,6 @@ fn what_cannot_be_read_keeps_its_entry_while_lost_content_is_stored_again() {
 
 #[test]
 fn a_panic_of_an_uploader_ends_the_run_and_nobody_waits_for_its_queue() {
-    use rozen::store::{Moment, Verb};
     let lab = Lab::new();
     // more packs than all queues hold
     for i in 0..24 {
@@ -839,7 +939,6 @@ fn a_panic_of_an_uploader_ends_the_run_and_nobody_waits_for_its_queue() {
 fn a_server_that_stalls_stops_the_reading_and_nothing_grows() {
     use std::sync::atomic::Ordering::Relaxed;
 
-    use rozen::store::{Moment, Verb};
     const FILES: u64 = 64;
     let lab = Lab::new();
     for i in 0..FILES {

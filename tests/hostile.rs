@@ -93,6 +93,28 @@ fn count_files(dir: &Path) -> u64 {
     entries.map(|entry| if entry.file_type().unwrap().is_dir() { count_files(&entry.path()) } else { 1 }).sum()
 }
 
+/// Each file that waits to be read holds its folder open, and 1,024 is what most systems allow a program.
+#[test]
+fn thousands_of_folders_are_read_with_few_open_files() {
+    let machine = Machine::new();
+    let mut noise = common::Noise::new(5);
+    for i in 0..3000 {
+        let dir = machine.root().join(i.to_string());
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("f"), noise.bytes(20_000)).unwrap();
+    }
+    machine.init();
+    let backup = machine.rozenctl("backup");
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 640; exec \"$0\" \"$@\""]).arg(backup.get_program()).args(backup.get_args());
+    backup.get_envs().for_each(|(name, value)| match value {
+        Some(value) => drop(limited.env(name, value)),
+        None => drop(limited.env_remove(name)),
+    });
+    expect(limited.arg("--once"), 0);
+    assert_same(&read_facts(machine.root()), &read_facts(&machine.restore("latest", "restored")));
+}
+
 /// The comparison of the tests sees what they are about.
 #[test]
 fn the_walker_of_the_test_sees_each_kind_of_difference() {

@@ -36,7 +36,7 @@ pub struct BackupOptions {
     pub merge: Option<MergeRule>,
     /// A file of this size has packs of its own in such a class, so that few objects are thawed for it.
     pub alone_from_bytes: u64,
-    /// A run ends early when its freeze is so old and it has stored something.
+    /// A run ends early when its freeze is so old, it has stored something, and it is not in the middle of a file.
     pub freeze_limit: Duration,
 }
 

@@ -4,15 +4,14 @@
 //! in which the chunk goes on: of its bytes only those behind its end, less than a piece, are copied.
 
 use crate::chunk::{Chunker, EndSearch};
-use crate::source::{FileReader, SourceError};
+use crate::source::{FileReader, ReadFile, SourceError, Stat};
 
 /// Read at once.
 const PIECE: usize = 256 << 10;
 
 /// Gives the chunks of one file in order.
-pub(super) struct Chunks<'a> {
-    chunker: &'a Chunker,
-    reader: &'a mut FileReader,
+pub(super) struct Chunks {
+    reader: FileReader,
     /// What was read behind the end of the last chunk.
     rest: Vec<u8>,
     /// What may still come, with `rest`: a chunk takes no more memory than that.
@@ -20,21 +19,36 @@ pub(super) struct Chunks<'a> {
     at_end: bool,
 }
 
-impl<'a> Chunks<'a> {
-    pub fn new(chunker: &'a Chunker, reader: &'a mut FileReader) -> Self {
+impl Chunks {
+    pub fn new(reader: FileReader) -> Self {
         let left = reader.stat().size;
-        Self { chunker, reader, rest: Vec::new(), left, at_end: false }
+        Self { reader, rest: Vec::new(), left, at_end: false }
+    }
+
+    /// The stat of the opened file.
+    pub fn stat(&self) -> &Stat {
+        self.reader.stat()
+    }
+
+    /// Nothing more can come.
+    pub fn are_all_given(&self) -> bool {
+        self.left == 0 || (self.at_end && self.rest.is_empty())
+    }
+
+    /// To be called when [`Chunks::next`] gave `None`.
+    pub fn finish(self) -> Result<ReadFile, SourceError> {
+        self.reader.finish()
     }
 
     /// `None`: the file's data is at its end.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, SourceError> {
-        let max = self.chunker.limits().max as usize;
+    pub fn next(&mut self, chunker: &Chunker) -> Result<Option<Vec<u8>>, SourceError> {
+        let max = chunker.limits().max as usize;
         let room = usize::try_from(self.left).unwrap_or(max).saturating_add(PIECE).min(max);
         let mut data = Vec::with_capacity(room);
         data.append(&mut self.rest);
         let mut search = EndSearch::default();
         loop {
-            if let Some(len) = self.chunker.end(&mut search, &data) {
+            if let Some(len) = chunker.end(&mut search, &data) {
                 self.rest.extend_from_slice(&data[len..]);
                 data.truncate(len);
                 break;

@@ -17,7 +17,9 @@ mod bundle;
 mod config;
 mod count;
 mod cutting;
+mod deadline;
 mod error;
+mod feed;
 mod large;
 mod nodes;
 mod own;
@@ -29,6 +31,8 @@ mod preview;
 mod progress;
 mod racy;
 mod reader;
+#[cfg(test)]
+mod reader_tests;
 mod recover;
 mod report;
 mod request;

@@ -1,7 +1,10 @@
 //! The threads of a run and the bounded queues between them: scan → read → workers → packer → uploaders.
 //!
-//! A slice of a scan goes through and is drained; then everything that it found is staged, spooled and uploaded. The first
-//! error wins: it closes the flow, every thread sees its queue end and stops.
+//! A slice of a scan goes through and is drained; then everything that it read is staged, spooled and uploaded. When its time has passed
+//! nothing more is begun: what was found and not read, and a large file in the middle, wait for the next slice ([`Remaining`]). Only what
+//! was read by then is still sent, no more than the queues and the spool hold. Each slice reads something, and one that begins in the
+//! middle of a file reads it to its end, so that a scan ends however short its slices are. The first error wins: it closes the flow,
+//! every thread sees its queue end and stops.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,27 +14,28 @@ use std::time::Duration;
 
 use super::agent::Backup;
 use super::bundle::Batch;
+use super::deadline::Deadline;
 use super::error::RunError;
+use super::feed::{Remaining, Unread, feed};
 use super::large::{FileChunk, LargeFile};
 use super::packer::{Packed, Packer};
 use super::placement::Placement;
 use super::presence::Presence;
 use super::progress::Progress;
-use super::racy::mark_racy;
-use super::reader::Reader;
+use super::reader::{HalfRead, Reader};
 use super::unannounced::Unannounced;
 use super::uploader;
 use super::worker::{Stop, Worker};
 use crate::crypto::SealingSlot;
 use crate::model::{ChunkId, Entry, Problem, RelPath, Timestamp};
 use crate::pack::PackWriter;
-use crate::scan::{Found, ReadJob, Scan, ScanError};
+use crate::scan::ReadJob;
 use crate::seal::{ChunkIds, FrameKind, FrameSealer};
 use crate::source::{Names, SourceError};
 use crate::tree::{NodeSource, TreeKey};
 
-/// Jobs between scan and reader: metadata only.
-const JOBS: usize = 1024;
+/// Jobs between scan and reader: metadata only, but each may hold a directory open, and many machines allow a program 1,024 files.
+const JOBS: usize = 256;
 /// Batches and chunks between reader and workers, up to 4 MiB each.
 const WORK: usize = 4;
 /// Frames and entries between workers and packer.
@@ -64,7 +68,7 @@ impl<T> Sender<T> {
     }
 }
 
-fn queue<T>(bound: usize) -> (Sender<T>, Receiver<T>) {
+pub(super) fn queue<T>(bound: usize) -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = sync_channel(bound);
     (Sender(sender), receiver)
 }
@@ -80,13 +84,22 @@ pub(super) struct Flow<'a> {
     again: Mutex<Vec<RelPath>>,
 }
 
-impl Flow<'_> {
+impl<'a> Flow<'a> {
+    pub fn new(root: &'a str, stop: &'a AtomicBool, packed: Sender<Packed>) -> Self {
+        let (failed, error, problems, again) = Default::default();
+        Self { root, stop, packed, failed, error, problems, again }
+    }
+
     pub fn put(&self, key: TreeKey, entry: Entry) -> Result<(), Halt> {
         self.packed.send(Packed::Entries(vec![(key, entry)]))
     }
 
     pub fn delete(&self, key: TreeKey) -> Result<(), Halt> {
         self.packed.send(Packed::Delete(key))
+    }
+
+    pub fn delete_below(&self, dir: RelPath) -> Result<(), Halt> {
+        self.packed.send(Packed::DeleteBelow(dir))
     }
 
     pub fn problem(&self, problem: Problem) {
@@ -134,7 +147,7 @@ impl Flow<'_> {
 }
 
 /// The lists stay whole whatever panics: they are only added to.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -148,7 +161,7 @@ pub(super) struct SliceContext<'a> {
     pub stop: &'a AtomicBool,
     pub frozen_at: Option<Timestamp>,
     pub placement: Placement,
-    /// After so long the slice ends at the next directory, so that a partial snapshot can be committed.
+    /// After so long the slice ends, so that a partial snapshot can be committed.
     pub time: Duration,
     /// Of a full comparison with a tree.
     pub unannounced: Option<&'a Mutex<Unannounced>>,
@@ -156,8 +169,6 @@ pub(super) struct SliceContext<'a> {
 
 /// What a slice gave beside stored content.
 pub(super) struct Slice {
-    /// The scan has nothing left.
-    pub complete: bool,
     /// Anything was staged.
     pub changed: bool,
     pub problems: Vec<Problem>,
@@ -165,8 +176,11 @@ pub(super) struct Slice {
     pub again: Vec<RelPath>,
 }
 
-/// Runs the scan for a while and drains everything that it found.
-pub(super) fn run_slice<N: NodeSource>(context: &SliceContext<'_>, scan: &mut Scan<'_, N>) -> Result<Slice, RunError>
+/// Goes on with a scan for a while and drains everything that was read.
+pub(super) fn run_slice<N: NodeSource>(
+    context: &SliceContext<'_>,
+    remaining: &mut Remaining<'_, N>,
+) -> Result<Slice, RunError>
 where
     N::Error: std::fmt::Display,
 {
@@ -174,18 +188,11 @@ where
     let (jobs, job_queue) = queue(JOBS);
     let (work, work_queue) = queue(WORK);
     let (packs, pack_queue) = queue(PACKS);
-    let flow = Flow {
-        root: context.root,
-        stop: context.stop,
-        packed: packed.clone(),
-        failed: AtomicBool::new(false),
-        error: Mutex::default(),
-        problems: Mutex::default(),
-        again: Mutex::default(),
-    };
+    let flow = Flow::new(context.root, context.stop, packed.clone());
     let (work_queue, pack_queue) = (Mutex::new(work_queue), Mutex::new(pack_queue));
-    let (complete, changed) = thread::scope(|scope| {
-        let (flow, work_queue, pack_queue) = (&flow, &work_queue, &pack_queue);
+    let deadline = Deadline::after(&context.backup.clock, context.time);
+    let (unread, changed) = thread::scope(|scope| {
+        let (flow, deadline, work_queue, pack_queue) = (&flow, &deadline, &work_queue, &pack_queue);
         let finish = FinishOnDrop(packed.clone());
         for _ in 0..uploader::threads(context.backup) {
             scope.spawn(move || uploader::run(context, flow, pack_queue));
@@ -197,19 +204,20 @@ where
                 scope.spawn(move || run_worker(context, flow, work_queue, packed))
             })
             .collect();
-        let reading = scope.spawn(move || run_reader(context, flow, job_queue, work));
-        let complete = run_scan(context, scan, flow, jobs);
-        for thread in std::iter::once(reading).chain(workers) {
-            resume(thread.join());
-        }
+        let half = remaining.unread.half.take();
+        let reading = scope.spawn(move || run_reader(context, flow, deadline, half, job_queue, work));
+        feed(context, flow, deadline, remaining, jobs);
+        let unread = resume(reading.join());
+        workers.into_iter().for_each(|worker| resume(worker.join()));
         drop(finish);
-        (complete, resume(packing.join()))
+        (unread, resume(packing.join()))
     });
     if let Some(error) = flow.error.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
+    // who halts says why; but should nobody have: what was not read must not be forgotten
+    remaining.unread = unread.map_err(|Halt| RunError::Stopped)?;
     Ok(Slice {
-        complete,
         changed,
         problems: flow.problems.into_inner().unwrap_or_else(PoisonError::into_inner),
         again: flow.again.into_inner().unwrap_or_else(PoisonError::into_inner),
@@ -247,95 +255,31 @@ fn resume<T>(joined: thread::Result<T>) -> T {
     joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn run_scan<N: NodeSource>(
+fn run_reader(
     context: &SliceContext<'_>,
-    scan: &mut Scan<'_, N>,
     flow: &Flow<'_>,
-    jobs: Sender<ReadJob>,
-) -> bool
-where
-    N::Error: std::fmt::Display,
-{
-    let clock = &context.backup.clock;
-    let end = clock.monotonic() + context.time;
-    let mut sink = |found| {
-        context.unannounced.iter().for_each(|unannounced| lock(unannounced).see(&found));
-        let read_at = context.frozen_at.unwrap_or_else(|| clock.wall());
-        take(context.progress, flow, &jobs, found, read_at).is_ok()
-    };
-    loop {
-        match scan.step(&mut sink) {
-            Ok(true) if clock.monotonic() < end => {}
-            Ok(true) => return false,
-            Ok(false) => return true,
-            Err(ScanError::Stopped) => return false,
-            Err(ScanError::Source(error)) => {
-                flow.fail_source(error);
-                return false;
-            }
-            Err(ScanError::Tree(error)) => {
-                flow.fail(RunError::LocalTree { root: context.root.to_owned(), what: error.to_string() });
-                return false;
-            }
-        }
-    }
-}
-
-/// `read_at`: when it was read, or frozen.
-fn take(
-    progress: &Progress,
-    flow: &Flow<'_>,
-    jobs: &Sender<ReadJob>,
-    found: Found,
-    read_at: Timestamp,
-) -> Result<(), Halt> {
-    flow.check()?;
-    match found {
-        Found::Put { key, mut entry, .. } => {
-            mark_racy(&mut entry, read_at);
-            Progress::add(&progress.entries, 1);
-            flow.put(key, entry)
-        }
-        Found::Read(job) => {
-            Progress::add(&progress.entries, 1);
-            jobs.send(job)
-        }
-        Found::Unchanged { bytes } => {
-            Progress::add(&progress.entries, 1);
-            Progress::add(&progress.bytes_unchanged, bytes);
-            Ok(())
-        }
-        Found::Delete(key) => flow.delete(key),
-        Found::DeleteBelow(dir) => flow.packed.send(Packed::DeleteBelow(dir)),
-        Found::Problem(problem) => {
-            flow.problem(problem);
-            Ok(())
-        }
-    }
-}
-
-fn run_reader(context: &SliceContext<'_>, flow: &Flow<'_>, jobs: Receiver<ReadJob>, work: Sender<Work>) {
+    deadline: &Deadline,
+    half: Option<HalfRead>,
+    jobs: Receiver<ReadJob>,
+    work: Sender<Work>,
+) -> Result<Unread, Halt> {
     let backup = context.backup;
-    let mut reader = Reader {
+    let reader = Reader {
         chunker: backup.chunker.clone(),
         lanes: ChunkIds::new(&backup.keys.id).lanes(FrameKind::Content),
         flow,
         work,
         progress: context.progress,
         clock: backup.clock.clone(),
+        deadline: deadline.clone(),
         frozen_at: context.frozen_at,
         names: Names::new(),
         batch: Batch::new(),
         placement: context.placement,
         files: 0,
+        has_read: false,
     };
-    for job in jobs {
-        if flow.check().and_then(|()| reader.job(job)).is_err() {
-            return;
-        }
-    }
-    // an error here was recorded by whoever closed the queue
-    let _ = reader.finish();
+    reader.run(half, jobs)
 }
 
 /// Takes work until the reader ends. After a failure of any thread it still empties the queue, so that the reader is

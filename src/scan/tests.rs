@@ -465,3 +465,27 @@ fn a_directory_with_a_name_of_which_nothing_can_be_known_says_so_in_its_entry() 
     lab.scan(targets(&[""]), |_, _| {});
     assert!(!lab.is_unread("nox") && lab.paths().contains("nox/f"));
 }
+
+#[test]
+fn a_large_directory_is_compared_in_parts_and_what_changes_between_them_is_left_to_the_next_scan() {
+    let mut lab = Lab::new();
+    (0..1000).for_each(|i| fs::write(lab.at(&format!("x/{i:03}")), "x").unwrap());
+    fs::create_dir(lab.at("x/150-dir")).unwrap();
+    fs::write(lab.at("x/150-dir/f"), "f").unwrap();
+    let steps = RefCell::new(0);
+    lab.scan(Target::everything(), |_, step| *steps.borrow_mut() = step);
+    assert!(*steps.borrow() >= 6, "the root, four parts of x, what is below it, and y: {}", *steps.borrow());
+    assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+    fs::remove_dir_all(lab.at("x/150-dir")).unwrap();
+    (0..1000).step_by(3).for_each(|i| fs::remove_file(lab.at(&format!("x/{i:03}"))).unwrap());
+    lab.scan(targets(&["x"]), |lab, step| match step {
+        0 => ["x/001", "x/998"].iter().for_each(|path| fs::remove_file(lab.at(path)).unwrap()),
+        1 => ["x/000-new", "x/999-new"].iter().for_each(|path| fs::write(lab.at(path), "new").unwrap()),
+        _ => {}
+    });
+    lab.assert_whole();
+    assert!(lab.paths().contains("x/001") && !lab.paths().contains("x/998"));
+    lab.scan(targets(&["x"]), |_, _| {});
+    lab.assert_whole();
+    assert_eq!(lab.paths(), everything_that_is(&lab.at("")));
+}

@@ -1,6 +1,7 @@
-//! The walk: one directory per step, compared with the tree before.
+//! The walk: one directory per step, or a part of a large one, compared with the tree before.
 
 use std::collections::HashSet;
+use std::iter::Peekable;
 
 use super::compare::{is_doubtful, is_unchanged};
 use super::found::{Found, ReadJob, ScanError};
@@ -13,7 +14,7 @@ use super::targets::{self, Target};
 use super::visited::Visited;
 use crate::config::exclude::Rules;
 use crate::model::{Entry, EntryFlags, EntryKind, Problem, RelPath, Timestamp, is_own_name};
-use crate::source::{Dir, Disposition, Names, SourceError, Stat, View};
+use crate::source::{Dir, Disposition, Listing, Names, SourceError, Stat, View};
 use crate::tree::{NodeSource, TreeKey, TreeReader};
 
 /// What holds for the whole scan.
@@ -33,6 +34,9 @@ pub struct ScanOptions {
 /// A change time is taken from a clock that may be a little behind.
 const CLOCK_SLACK_SECS: i64 = 2;
 
+/// Names in a step: who wants to end between two of them waits no longer in a folder of a million files.
+const NAMES: usize = 256;
+
 /// A scan of one root. [`Scan::step`] until it says that nothing is left.
 pub struct Scan<'a, N: NodeSource> {
     view: &'a View,
@@ -43,6 +47,7 @@ pub struct Scan<'a, N: NodeSource> {
     /// Of the root.
     place: Place,
     targets: std::vec::IntoIter<Target>,
+    comparing: Option<Comparing>,
     pending: Vec<Pending>,
     links: Links,
     kept: bool,
@@ -64,7 +69,20 @@ struct Pending {
     is_known: bool,
 }
 
-/// The directory that is being compared.
+/// A directory that is being compared, as far as that has come.
+struct Comparing {
+    pending: Pending,
+    here: Here,
+    listing: Listing,
+    /// Names of the listing that were compared.
+    compared: usize,
+    /// What the tree before has from there on.
+    before: Peekable<std::vec::IntoIter<(Vec<u8>, Entry)>>,
+    /// To be gone into when it is compared.
+    below: Vec<Pending>,
+}
+
+/// Where a name is that is being compared.
 struct Here {
     dir: HeldDir,
     rules: Rules,
@@ -93,6 +111,7 @@ impl<'a, N: NodeSource> Scan<'a, N> {
             links: Links::new(whole),
             visited: Visited::new(whole),
             targets: targets::merge(targets).into_iter(),
+            comparing: None,
             pending: Vec::new(),
             kept: false,
             orphans: Orphans::new(whole),
@@ -105,8 +124,11 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         self.kept
     }
 
-    /// Compares one directory. `false`: the scan is complete. `sink` answers `false` to stop.
+    /// Compares one directory, of a large one the next names. `false`: the scan is complete. `sink` answers `false` to stop.
     pub fn step(&mut self, sink: &mut Sink<'_>) -> Result<bool, ScanError<N::Error>> {
+        if let Some(comparing) = self.comparing.take() {
+            return self.names(comparing, sink).map(|()| true);
+        }
         if let Some(pending) = self.pending.pop() {
             return self.directory(pending, sink).map(|()| true);
         }
@@ -275,15 +297,27 @@ impl<'a, N: NodeSource> Scan<'a, N> {
         let recursive = pending.recursive || rules::changed(&pending.rules, &dir, &listing, &before);
         self.visited.compare(&pending.path, recursive);
         let here = Here { dir: self.open.hold(dir), rules: inside, place: pending.place, recursive };
-        let mut before = before.into_iter().peekable();
-        let mut below = Vec::new();
-        for listed in listing.iter() {
-            while let Some((name, entry)) = before.next_if(|(name, _)| name.as_slice() < listed.name) {
-                self.gone(&here, &name, &entry, sink)?;
+        let before = before.into_iter().peekable();
+        self.names(Comparing { pending, here, listing, compared: 0, before, below: Vec::new() }, sink)
+    }
+
+    /// The next names of a directory, and after the last one what ends it.
+    fn names(&mut self, mut at: Comparing, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        for _ in 0..NAMES {
+            let Some(listed) = at.listing.at(at.compared) else { return self.end(at, sink) };
+            while let Some((name, entry)) = at.before.next_if(|(name, _)| name.as_slice() < listed.name) {
+                self.gone(&at.here, &name, &entry, sink)?;
             }
-            let previous = before.next_if(|(name, _)| name.as_slice() == listed.name).map(|(_, entry)| entry);
-            below.extend(self.name(&here, listed.name, previous, sink)?);
+            let previous = at.before.next_if(|(name, _)| name.as_slice() == listed.name).map(|(_, entry)| entry);
+            at.below.extend(self.name(&at.here, listed.name, previous, sink)?);
+            at.compared += 1;
         }
+        self.comparing = Some(at);
+        Ok(())
+    }
+
+    fn end(&mut self, at: Comparing, sink: &mut Sink<'_>) -> Result<(), ScanError<N::Error>> {
+        let Comparing { pending, here, mut before, below, .. } = at;
         before.try_for_each(|(name, entry)| self.gone(&here, &name, &entry, sink))?;
         self.pending.extend(below.into_iter().rev());
         match std::mem::take(&mut self.unseen) && !pending.path.is_root() {

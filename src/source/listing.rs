@@ -45,6 +45,11 @@ impl Listing {
         self.items.iter().map(|item| Listed { name: item.name(&self.names), kind: item.kind })
     }
 
+    /// The name at this place, counted from 0.
+    pub fn at(&self, at: usize) -> Option<Listed<'_>> {
+        self.items.get(at).map(|item| Listed { name: item.name(&self.names), kind: item.kind })
+    }
+
     pub fn contains(&self, name: &[u8]) -> bool {
         self.items.binary_search_by(|item| item.name(&self.names).cmp(name)).is_ok()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{RootDone, Running};
 use crate::backup::error::RunError;
+use crate::backup::feed::Remaining;
 use crate::backup::nodes::LocalNodes;
 use crate::backup::own::{own_inodes, own_paths};
 use crate::backup::pipeline::{Slice, SliceContext, run_slice};
@@ -88,25 +89,30 @@ impl Running<'_> {
         };
         let nodes = LocalNodes { journal: backup.journal.clone(), root: plan.id.clone() };
         let scan = Scan::new(&opened.view, TreeReader::new(nodes, state.tree), options, targets);
-        let mut scan = scan.map_err(|error| scan_error(&plan.id, error))?;
+        let mut remaining = Remaining::new(scan.map_err(|error| scan_error(&plan.id, error))?);
         loop {
-            let slice = self.slice(plan, opened, unannounced, &mut scan)?;
-            let complete = slice.complete;
+            let slice = self.slice(plan, opened, unannounced, &mut remaining)?;
             done.changed |= slice.changed;
             let problems = slice.problems.into_iter().map(|problem| problem.below(&plan.path));
             self.report.problems.extend(problems);
             self.again.extend(slice.again.into_iter().map(|dir| (plan.id.clone(), dir)));
-            if complete {
+            if remaining.is_nothing() {
                 let found = unannounced.map(|u| u.lock().unwrap_or_else(PoisonError::into_inner).count());
-                let (missed_by_watcher, has_kept) = (found.unwrap_or(0), scan.has_kept());
+                let (missed_by_watcher, has_kept) = (found.unwrap_or(0), remaining.scan.has_kept());
                 return Ok(RootDone { missed_by_watcher, has_kept, ..done });
             }
             self.commit_partial(&done, opened.frozen_at.is_some())?;
-            // only what has stored something may end early: so every run stores more than the one before
-            if done.changed && opened.frozen_at.is_some() && self.frozen_for(opened) >= backup.options.freeze_limit {
+            // only what has stored something may end early: so every run stores more than the one before; and a file that was begun is
+            // read to its end: in the next freeze it would have to be read from its beginning
+            let may_end = done.changed && remaining.unread.half.is_none();
+            if may_end && self.is_freeze_too_old(opened) {
                 return Err(RunError::FreezeTooOld { root: plan.id.clone() });
             }
         }
+    }
+
+    fn is_freeze_too_old(&self, opened: &OpenedView) -> bool {
+        opened.frozen_at.is_some() && self.frozen_for(opened) >= self.backup.options.freeze_limit
     }
 
     fn frozen_for(&self, opened: &OpenedView) -> Duration {
@@ -118,7 +124,7 @@ impl Running<'_> {
         plan: &RootPlan,
         opened: &OpenedView,
         unannounced: Option<&Mutex<Unannounced>>,
-        scan: &mut Scan<'_, N>,
+        remaining: &mut Remaining<'_, N>,
     ) -> Result<Slice, RunError>
     where
         N::Error: std::fmt::Display,
@@ -132,17 +138,24 @@ impl Running<'_> {
             stop: self.stop,
             frozen_at: opened.frozen_at,
             placement: Placement::new(plan.class, &self.backup.options),
-            time: self.slice_time(opened),
+            time: self.slice_time(opened, remaining.unread.half.is_some()),
             unannounced,
         };
-        run_slice(&context, scan)
+        run_slice(&context, remaining)
     }
 
-    /// Until the next partial snapshot, or until the freeze is too old.
-    fn slice_time(&self, opened: &OpenedView) -> Duration {
+    /// Until the next partial snapshot, or until the freeze is too old. One that is kept only for a file in the middle of which the
+    /// slice before ended is kept no longer than that.
+    fn slice_time(&self, opened: &OpenedView, is_half_read: bool) -> Duration {
         let every = self.request.partial_every;
-        let left = self.backup.options.freeze_limit.saturating_sub(self.frozen_for(opened));
-        if opened.frozen_at.is_some() && !left.is_zero() { every.min(left) } else { every }
+        match self.is_freeze_too_old(opened) {
+            true if is_half_read => Duration::ZERO,
+            true => every,
+            false if opened.frozen_at.is_some() => {
+                every.min(self.backup.options.freeze_limit.saturating_sub(self.frozen_for(opened)))
+            }
+            false => every,
+        }
     }
 
     /// A full comparison with a tree tells how much the watcher missed.
