@@ -132,7 +132,6 @@ mod tests {
         for root in ["home", "typo", "old", "older"] {
             journal.upsert_root(root, Path::new("/nowhere"), 1).unwrap();
         }
-        journal.set_recovery_point("older", Some(5)).unwrap();
         let listed = |root, tree| ListedRoot {
             tag: keys.id.root_tag(root),
             tree,
@@ -143,6 +142,7 @@ mod tests {
         };
         let listing = [listed("typo", None), listed("old", Some(ChunkId([1; 32])))];
         journal.adopt_head(Seq(1), ObjectHash([0; 32]), &listing, 1).unwrap();
+        journal.set_recovery_point("older", Some(5)).unwrap();
         let text = "repository = \"/r\"\n[[root]]\nid = \"home\"\npath = \"/home\"\n";
         let config = Config::parse(text, Path::new("rozen.toml")).unwrap();
         forget_unstored(&journal, &keys, &config).unwrap();
