@@ -5,6 +5,9 @@
 //! book-keeping follows the manifest in one transaction. An error of the target ends the run and never becomes a problem of
 //! a file; an error of a file never ends the run.
 //!
+//! A slice is what is read before one partial snapshot: it ends at its `deadline`, in the middle of a directory or of a large file
+//! too, and what it found and did not read comes first in the next one (`feed`).
+//!
 //! What survives a crash: every pack that was spooled (uploaded at the next start, its content is not read again), every
 //! snapshot, full or partial. The rest is done again from the hints.
 //!

@@ -6,7 +6,8 @@
 //! two findings of one scan contradict each other, for they are not applied in their order (`visited`). The walk holds a bounded
 //! number of directories open and no list longer than one directory.
 //!
-//! Entries of which no directory is known are found at the end of a full comparison (`orphans`).
+//! Entries of which no directory is known are found at the end of a full comparison (`orphans`). Of the tree before a page is read at
+//! a time (`known`); on the way to a target each directory is listed once for a scan (`way`).
 //!
 //! What survives a crash: nothing, a scan is done again.
 //!
